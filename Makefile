@@ -153,9 +153,11 @@ matrix: $(DEV) $(NODE_DEV) ## Run other projects' MCP clients against a hub alon
 	@bash tests/matrix/setup.sh
 	@MATRIX_WRITE="$(WRITE)" $(BIN)/python -m pytest -q tests/matrix
 
-soak: $(DEV) ## Faults under load for HUB_SOAK_MINUTES (30), leaks and 10,000 hostile requests; fills docs/reliability.md
+soak: $(DEV) $(NODE_DEV) ## Faults under load for HUB_SOAK_MINUTES (30), leaks, 10,000 hostile requests, 20 reloads; fills docs/reliability.md
+	@bash tests/real/setup.sh
 	@rm -f "$(SOAK_RESULTS)"
 	@failed=0; export HUB_FAULTS_RESULTS="$(SOAK_RESULTS)"; \
+	RELOADS=20 RELOAD_CLIENTS=48 $(PYTEST) -q tests/integration/test_reload.py || failed=1; \
 	HUB_LEAKS_SCALE=1 HUB_HOSTILE_REQUESTS=10000 HUB_RAPID_EDITS=1000 $(PYTEST) -q \
 	  tests/faults/test_leaks.py tests/faults/test_hostile_requests.py tests/faults/test_broken_files.py || failed=1; \
 	HUB_FAULTS_SECONDS=2 $(BIN)/python -m tests.faults.soak || failed=1; \

@@ -186,15 +186,15 @@ async def queries(quick: bool) -> list[Figure]:
 def document(results: dict[str, Result]) -> str:
     """docs/history-queries.md."""
     rows = max(result.rows for result in results.values())
-    header = ["question", *(f"{NAMES[engine]} {what}, ms" for engine in results for what in ("p50", "p95", "CPU"))]
+    header = ["query", *(f"{NAMES[engine]} {what}, ms" for engine in results for what in ("p50", "p95", "CPU"))]
     cells = [[name, *(cell for r in results.values() for cell in _cells(r, name))] for name in questions(rows)]
     lines = [
-        "# How the history is read",
+        "# Queries of the history",
         "",
-        f"`python -m bench.history_queries --rows {rows} --docs` wrote this page: every question that pages and",
-        "commands ask of a history, how long its answer takes, and the plan of each database for it",
-        "([ADR 38](adr/0038-history-stores.md)). Times are those of an answer as the recorder gives it, asked in",
-        "turn; CPU time is that of the recorder and of PostgreSQL's process together, whatever else the machine does.",
+        f"`python -m bench.history_queries --rows {rows} --docs` writes this page. It lists every query that the pages",
+        "and commands send to the history, with its response time and its plan in each database",
+        "([ADR 38](adr/0038-history-stores.md)). The times include everything that the recorder does to answer the",
+        "query; CPU time is that of the recorder and of PostgreSQL's process together.",
         "",
         *facts_list(machine.describe()),
         "",
@@ -217,8 +217,8 @@ def _cells(result: Result, name: str) -> list[str]:
 def _facts(engine: str, result: Result) -> list[str]:
     text = (
         f"- {NAMES[engine]}: {result.rows:,} calls, {result.size / 1e6:,.0f} MB; {result.per_second:,.0f} calls/s "
-        f"stored in batches of {BATCH}, {result.cpu:.0f} us of the recorder's CPU time each; a step of retention takes "
-        f"{percentile(result.retain, 0.5):.0f} ms (longest {max(result.retain):.0f} ms)."
+        f"stored in batches of {BATCH}, with {result.cpu:.0f} us of the recorder's CPU time for each; one step of "
+        f"retention takes {percentile(result.retain, 0.5):.0f} ms (at most {max(result.retain):.0f} ms)."
     )
     return [*_wrapped(text), *(line for each in result.optimize for line in _wrapped(f"  - optimize: {each}")), ""]
 

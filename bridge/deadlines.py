@@ -68,12 +68,14 @@ class Deadlines(Generic[T]):
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        while self._heap and (self._heap[0][2] is None or self._heap[0][0] <= now):
-            deadline = heapq.heappop(self._heap)
-            if (item := deadline[2]) is None:
-                self._dropped -= 1
-                continue
-            deadline[2] = None
-            self._late(item)
-        if self._heap:
-            self._arm(loop)
+        try:
+            while self._heap and (self._heap[0][2] is None or self._heap[0][0] <= now):
+                deadline = heapq.heappop(self._heap)
+                if (item := deadline[2]) is None:
+                    self._dropped -= 1
+                    continue
+                deadline[2] = None
+                self._late(item)
+        finally:  # also after an error in `late`, for the other items
+            if self._heap:
+                self._arm(loop)

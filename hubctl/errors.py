@@ -76,14 +76,14 @@ class FrontNotInstalled(HubError):
 
 
 class HubStarting(HubError):
-    """The hub has just started: the sidecar has no configuration yet."""
+    """The hub has just started and has not loaded its workspaces yet."""
 
     code = "HUB_STARTING"
-    hint = "It comes from the adapter, or from the copy in HUB_DATA_DIR. If it stays so, adapter.log says why."
+    hint = "Try again in a few seconds. If the error persists, `hubctl doctor` shows why there is no configuration."
 
 
 class FrontAway(HubError):
-    """The front, which serves the hub's pages and endpoints, does not answer."""
+    """The front, which serves the hub's pages and API, does not answer."""
 
     code = "FRONT_AWAY"
     hint = "The hub restarts it. If it does not come back, see front.log in the logs directory."
@@ -93,7 +93,7 @@ class ProcessHung(HubError):
     """A process of the hub did not respond for HUB_WATCHDOG seconds: it was stopped, blocked, or in an endless loop."""
 
     code = "PROCESS_HUNG"
-    hint = "Nothing to do: it is started again. If it repeats, report it; HUB_WATCHDOG=off leaves it for a debugger."
+    hint = "Report it if it happens again. With `HUB_WATCHDOG=off` the hub keeps such a process, for a debugger."
 
 
 class YamcpUiAway(HubError):
@@ -111,10 +111,10 @@ class NoSuchWorkspace(HubError):
 
 
 class NoSuchServer(HubError):
-    """The command names a server that the hub does not have."""
+    """A request or command names a server that the hub does not have."""
 
     code = "NO_SUCH_SERVER"
-    hint = "`hubctl status` lists the servers by key; the namespace is not the key."
+    hint = "`hubctl status` lists the servers by key; a server's namespace is not its key."
 
 
 class NoToken(HubError):
@@ -130,14 +130,16 @@ class ClientFileUnusable(HubError):
     """hubctl cannot read a client's configuration file, or cannot change it without risk to its contents."""
 
     code = "CLIENT_FILE_UNUSABLE"
-    hint = "Nothing was written. `hubctl connect CLIENT WORKSPACE --print` shows what to add manually."
+    hint = "`hubctl connect CLIENT WORKSPACE --print` shows what to add manually."
 
 
 class ClientNotConnected(HubError):
     """There is nothing to undo: hubctl did not write this workspace into that client's file."""
 
     code = "CLIENT_NOT_CONNECTED"
-    hint = "Name client, workspace and --file or --project as for `hubctl connect`; edits by hand are undone by hand."
+    hint = (
+        "Use the same client, workspace, `--file` and `--project` as for `hubctl connect`; undo manual edits yourself."
+    )
 
 
 class NotApplied(HubError):

@@ -38,7 +38,7 @@ Adds = Callable[..., argparse.ArgumentParser]
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; a test compares them with docs/cli.md."""
-    root = Parser(prog="hubctl", description="Look at the hub, and steer it.")
+    root = Parser(prog="hubctl", description="Inspect and control the hub.")
     root.add_argument("--version", action="version", version=f"hubctl {importlib.metadata.version('yamcp-hub')}")
     commands = root.add_subparsers(title="commands", dest="command", metavar="<command>", required=True)
     common = Parser(add_help=False)
@@ -61,57 +61,59 @@ def parser() -> argparse.ArgumentParser:
 
 def _looking(command: Adds) -> None:
     command("status", "show the hub, every workspace and every server", lambda ctx, _: status(ctx))
-    command("health", "say whether the hub serves what it should", lambda ctx, _: health(ctx))
+    command("health", "check whether the hub is healthy", lambda ctx, _: health(ctx))
     one = command("tools", "list a workspace's tools as its clients see them", lambda ctx, a: tools(ctx, a.workspace))
     one.add_argument("workspace", help="name or slug")
     one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport, a.direct))
     one.add_argument("workspace", help="name or slug")
-    one.add_argument("--transport", choices=("sse", "http"), help="only this one, as a bare URL")
-    one.add_argument("--direct", action="store_true", help="the sidecar's own, without the front between")
+    one.add_argument("--transport", choices=("sse", "http"), help="print only the URL of this transport")
+    one.add_argument("--direct", action="store_true", help="the URLs at the sidecar's own port")
     one = command("sessions", "list the clients' sessions, and end one", sessions)
-    one.add_argument("workspace", nargs="?", metavar="workspace|end", help="only this one's, by name or slug")
-    one.add_argument("session", nargs="*", help="behind `end`: ids of the sessions to end")
-    one.add_argument("-n", "--limit", type=_most, default=100, help="how many at most, newest first, 1 to 1000 (100)")
+    one.add_argument(
+        "workspace", nargs="?", metavar="workspace|end", help="only sessions of this workspace (name or slug)"
+    )
+    one.add_argument("session", nargs="*", help="after `end`: ids of the sessions to end")
+    one.add_argument("-n", "--limit", type=_most, default=100, help="maximum number, newest first, 1 to 1000 (100)")
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
-    one.add_argument("--server", help="only this server's")
-    one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, asked(a), a.follow))
-    one.add_argument("-n", "--lines", type=_lines, default=100, help="how many records at most, 1 to 5000 (100)")
-    one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
-    one.add_argument("--server", help="only what concerns this server")
-    one.add_argument("--call", metavar="ID", help="only what concerns this request: the id in its error, or its own")
+    one.add_argument("--server", help="only calls of this server")
+    one = command("logs", "show log records of the sidecar", lambda ctx, a: logs(ctx, asked(a), a.follow))
+    one.add_argument("-n", "--lines", type=_lines, default=100, help="maximum number of records, 1 to 5000 (100)")
+    one.add_argument("-f", "--follow", action="store_true", help="print new ones until Ctrl-C")
+    one.add_argument("--server", help="only records about this server")
+    one.add_argument("--call", metavar="ID", help="only records about the request with this id")
 
 
 def _history(command: Adds) -> None:
     one = command("calls", "list recorded calls: who called what, when, with what outcome", calls)
-    one.add_argument("id", nargs="?", type=int, help="show this one, with arguments and result where they were kept")
+    one.add_argument("id", nargs="?", type=int, help="show this call, with arguments and result if recorded")
     for name in ("workspace", "server", "tool", "principal", "session", "correlation"):
-        one.add_argument(f"--{name}", help=f"only of this {name}")
-    one.add_argument("--outcome", help="only with this outcome: ok, tool_error, CALL_TIMEOUT, ...; failed: all but ok")
+        one.add_argument(f"--{name}", help=f"only calls with this {name}")
+    one.add_argument("--outcome", help="only this outcome: ok, tool_error, CALL_TIMEOUT, ...; failed: all except ok")
     _listing(one)
     one = command("changes", "list recorded changes of servers, workspaces, settings and keys", changes)
-    one.add_argument("--principal", help="only those that this one made")
+    one.add_argument("--principal", help="only changes by this principal")
     one.add_argument("--source", choices=_SOURCES, metavar="SOURCE", help=", ".join(_SOURCES))
-    one.add_argument("--subject", help="only of this server or workspace")
-    one.add_argument("--diff", action="store_true", help="show what each changed")
+    one.add_argument("--subject", help="only changes of this server or workspace")
+    one.add_argument("--diff", action="store_true", help="show the diff of each change")
     _listing(one)
-    one = command("history", "show the state of the history's database, and care for it", history)
+    one = command("history", "show the state of the history's database, and maintain it", history)
     one.set_defaults(action="status", dry_run=False)
     actions = one.add_subparsers(dest="action", metavar="action", title="actions")
     again = _json_again()
     actions.add_parser("status", parents=[again], help="show its state (as without an action)")
-    care = actions.add_parser("optimize", parents=[again], help="analyse, vacuum, and check the indexes")
-    care.add_argument("--dry-run", action="store_true", help="say what that would bring, and do nothing")
+    care = actions.add_parser("optimize", parents=[again], help="analyse and vacuum it, and create missing indexes")
+    care.add_argument("--dry-run", action="store_true", help="report what would help, and do nothing")
 
 
 _SOURCES = ("console", "hubctl", "api", "yamcp-ui", "file", "tool")
 
 
 def _listing(one: argparse.ArgumentParser) -> None:
-    """Add what all lists of records take."""
-    one.add_argument("--since", type=moment, metavar="TIME", help="from then on: 15min, 2h, 7d ago, or ISO 8601")
-    one.add_argument("--until", type=moment, metavar="TIME", help="only before then")
-    one.add_argument("-n", "--limit", type=_records, help="how many at most, newest first (50; --export: all)")
-    one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
+    """Add the options that all lists of records have."""
+    one.add_argument("--since", type=moment, metavar="TIME", help="begin: 15min, 2h, 7d (before now), or ISO 8601")
+    one.add_argument("--until", type=moment, metavar="TIME", help="end, in the same format")
+    one.add_argument("-n", "--limit", type=_records, help="maximum number, newest first (50; --export: all)")
+    one.add_argument("-f", "--follow", action="store_true", help="print new ones until Ctrl-C")
     one.add_argument("--export", choices=("csv", "jsonl"), help="write all to stdout, as CSV or JSON lines")
 
 
@@ -120,7 +122,7 @@ def _steering(command: Adds) -> None:
         one = command(name, f"switch a workspace, or a server, {word}", partial(_switch, enabled))
         one.add_argument("workspace", nargs="?", help="name or slug")
         one.add_argument("--server", help=f"switch this server {word}: in the workspace, or everywhere")
-    one = command("restart", "close a server's connections and open them anew", lambda ctx, a: restart(ctx, a.server))
+    one = command("restart", "close a server's connections and open new ones", lambda ctx, a: restart(ctx, a.server))
     one.add_argument("server", help="its key in providers.json")
     one = command("call", "call a tool", lambda ctx, a: call(ctx, a.workspace, a.tool, a.arguments, a.timeout))
     one.add_argument("workspace", help="name or slug")
@@ -131,30 +133,30 @@ def _steering(command: Adds) -> None:
 
 def _editing(command: Adds) -> None:
     one = command("add", "add a server: hubctl add NAME -- COMMAND ..., or --url", editing.add)
-    one.add_argument("server", help="its key; also the prefix of its tools, unless --namespace says otherwise")
-    one.add_argument("--workspace", action="append", help="put it into this one, made if needed; several times")
+    one.add_argument("server", help="its key; also the prefix of its tools, unless --namespace sets another")
+    one.add_argument("--workspace", action="append", help="add it to this workspace, created if needed; repeatable")
     _entry_options(one)
-    one = command("edit", "change a server; what no option names stays", editing.edit)
+    one = command("edit", "change a server; keep everything that no option names", editing.edit)
     one.add_argument("server", help="its key in providers.json")
-    one.add_argument("--rename", metavar="NAME", help="its new key; workspaces and settings follow")
+    one.add_argument("--rename", metavar="NAME", help="the new key, also in workspaces and settings")
     _entry_options(one)
-    one.add_argument("--unset-env", action="append", metavar="NAME", help="remove this variable; several times")
-    one.add_argument("--unset-header", action="append", metavar="NAME", help="remove this header; several times")
-    one = command("remove", "remove servers, from every workspace too", lambda ctx, a: editing.remove(ctx, a.server))
+    one.add_argument("--unset-env", action="append", metavar="NAME", help="remove this variable; repeatable")
+    one.add_argument("--unset-header", action="append", metavar="NAME", help="remove this header; repeatable")
+    one = command("remove", "remove servers, also from all workspaces", lambda ctx, a: editing.remove(ctx, a.server))
     one.add_argument("server", nargs="+", help="keys in providers.json")
     one = command("set", "show or change settings of a server", lambda ctx, a: settings(ctx, a.server, a.settings))
     one.add_argument("server", help="its key in providers.json")
-    one.add_argument("settings", nargs="*", help="setting=value ...; the value null sets the default again")
+    one.add_argument("settings", nargs="*", help="setting=value ...; null restores the default")
     one = command("export", "print servers as a configuration", editing.export)
     one.add_argument("server", nargs="*", help="keys in providers.json; none: all")
     one.add_argument("--form", choices=("client", "providers"), default="client", help="mcpServers, or providers.json")
-    one.add_argument("--secrets", action="store_true", help="with secrets as they are stored; else ${NAME} for each")
+    one.add_argument("--secrets", action="store_true", help="include secrets; otherwise ${NAME} for each")
     command("undo", "undo the last change of servers, workspaces or settings", lambda ctx, _: editing.undo(ctx))
     one = command("import", "add the servers of another client's configuration", editing.import_file)
-    one.add_argument("file", help="JSON (comments allowed), TOML, YAML, or Markdown around it; - for stdin")
-    one.add_argument("--workspace", help="also put them into this one, made if it is not there")
-    one.add_argument("--replace", action="store_true", help="replace servers that are there already")
-    one.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    one.add_argument("file", help="JSON (comments allowed), TOML, YAML, or Markdown that contains it; - for stdin")
+    one.add_argument("--workspace", help="also add them to this workspace, created if needed")
+    one.add_argument("--replace", action="store_true", help="replace existing servers")
+    one.add_argument("--dry-run", action="store_true", help="show the result, and change nothing")
     _workspaces(command)
     _connect(command)
 
@@ -163,45 +165,54 @@ def _connect(command: Adds) -> None:
     one = command("connect", "connect a client to a workspace, in the client's own file", _connected, needs_hub=False)
     one.add_argument("client", choices=CLIENTS, metavar="client", help=", ".join(CLIENTS))
     one.add_argument("workspace", help="name or slug")
-    one.add_argument("--undo", action="store_true", help="restore the file as it was before")
-    one.add_argument("--project", action="store_true", help="the client's file in this directory, not the user's")
-    one.add_argument("--file", help="this file, where the client keeps it elsewhere")
-    one.add_argument("--print", action="store_true", help="print what to add, and write nothing")
-    one.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+    one.add_argument("--undo", action="store_true", help="restore the previous content of the file")
+    one.add_argument("--project", action="store_true", help="use the client's file in this directory, not the user's")
+    one.add_argument("--file", help="use this file, if the client's file is elsewhere")
+    one.add_argument("--print", action="store_true", help="print the entry to add, and write nothing")
+    one.add_argument("--dry-run", action="store_true", help="show the diff, and write nothing")
     one.add_argument("--yes", action="store_true", help="write without asking")
     one.add_argument("--token-file", type=Path, help="file with a key's token, in place of a new key")
 
 
 def _entry_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--url", help="address of a remote server, in place of a command")
-    one.add_argument("--transport", choices=("auto", "sse", "http"), help="what the URL speaks (auto)")
-    one.add_argument("--header", action="append", metavar="'NAME: VALUE'", help="sent to the URL; several times")
-    one.add_argument("--env", action="append", metavar="NAME=VALUE", help="variable of the command; NAME: this shell's")
-    one.add_argument("--cwd", help="directory that the command runs in")
-    one.add_argument("--namespace", help="what the names of its tools begin with")
+    one.add_argument("--transport", choices=("auto", "sse", "http"), help="transport of the URL (auto)")
+    one.add_argument(
+        "--header", action="append", metavar="'NAME: VALUE'", help="sent with each request to the URL; repeatable"
+    )
+    one.add_argument(
+        "--env",
+        action="append",
+        metavar="NAME=VALUE",
+        help="variable of the command; NAME alone: its value in this shell",
+    )
+    one.add_argument("--cwd", help="working directory of the command")
+    one.add_argument("--namespace", help="prefix of its tool names")
 
 
 def _workspaces(command: Adds) -> None:
     one = command("workspaces", "list, add, edit and remove workspaces", membership.workspaces)
     actions = one.add_subparsers(dest="action", metavar="action", title="actions")
     again = _json_again()
-    actions.add_parser("list", parents=[again], help="list them with state and URLs (as without an action)")
-    added = actions.add_parser("add", parents=[again], help="make one of these servers")
-    added.add_argument("name", help="what it is to be called")
+    actions.add_parser("list", parents=[again], help="list workspaces with state and URLs (as without an action)")
+    added = actions.add_parser("add", parents=[again], help="create a workspace with these servers")
+    added.add_argument("name", help="its name")
     added.add_argument("server", nargs="*", default=[], help="keys of its servers")
-    edited = actions.add_parser("edit", parents=[again], help="change its servers or its name")
+    edited = actions.add_parser("edit", parents=[again], help="change a workspace")
     edited.add_argument("workspace", help="name or slug")
-    edited.add_argument("--add", action="append", metavar="SERVER", help="a server more; several times")
-    edited.add_argument("--remove", action="append", metavar="SERVER", help="a server less; several times")
+    edited.add_argument("--add", action="append", metavar="SERVER", help="add this server; repeatable")
+    edited.add_argument("--remove", action="append", metavar="SERVER", help="remove this server; repeatable")
     edited.add_argument("--rename", metavar="NAME", help="its new name")
-    edited.add_argument("--name-template", help="how tools are called: {namespace}_{name}; {name} for one server alone")
-    edited.add_argument("--slug", help="its name in URLs; empty: made of its name. Its URLs of before go on working")
+    edited.add_argument("--name-template", help="tool name format: {namespace}_{name}; {name} only with one server")
+    edited.add_argument("--slug", help="its name in URLs; empty: derived from its name. Former URLs keep working")
     kept = ("off", "sizes", "redacted", "full")
-    edited.add_argument("--record", choices=kept, help="what the history keeps of arguments and results")
-    edited.add_argument("--remove-alias", action="append", metavar="SLUG", help="end its URLs of before; several times")
-    keep = "for how many seconds results of tools are kept that declare readOnlyHint and idempotentHint; 0: not at all"
+    edited.add_argument("--record", choices=kept, help="what the history records of arguments and results")
+    edited.add_argument(
+        "--remove-alias", action="append", metavar="SLUG", help="end URLs with this former slug; repeatable"
+    )
+    keep = "time to live of cached results of tools with readOnlyHint and idempotentHint; 0: no cache"
     edited.add_argument("--cache-read-only", type=float, metavar="SECONDS", help=keep)
-    removed = actions.add_parser("remove", parents=[again], help="remove one; its servers stay")
+    removed = actions.add_parser("remove", parents=[again], help="remove a workspace; its servers stay")
     removed.add_argument("workspace", help="name or slug")
 
 
@@ -213,32 +224,32 @@ def _json_again() -> Parser:
 
 
 def _access(command: Adds) -> None:
-    one = command("keys", "list, make and revoke named keys", keys)
+    one = command("keys", "list, create and revoke named keys", keys)
     actions = one.add_subparsers(dest="action", metavar="action", title="actions")
     again = _json_again()
-    actions.add_parser("list", parents=[again], help="list them (as without an action)")
-    added = actions.add_parser("add", parents=[again], help="make one, and show its token")
-    added.add_argument("name", help="what it is called here")
-    added.add_argument("--workspace", action="append", help="only this one (name or slug); can be given several times")
-    added.add_argument("--admin", action="store_true", help="pages and API too")
-    revoked = actions.add_parser("revoke", parents=[again], help="make one worthless, and end its sessions")
+    actions.add_parser("list", parents=[again], help="list keys (as without an action)")
+    added = actions.add_parser("add", parents=[again], help="create a key, and show its token")
+    added.add_argument("name", help="its name")
+    added.add_argument("--workspace", action="append", help="only this workspace (name or slug); repeatable")
+    added.add_argument("--admin", action="store_true", help="also pages and API")
+    revoked = actions.add_parser("revoke", parents=[again], help="revoke a key, and end its sessions")
     revoked.add_argument("key", help="its id, or its name")
     one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
-    one.add_argument("--rotate", action="store_true", help="make it anew; the old one is worth nothing from then on")
+    one.add_argument("--rotate", action="store_true", help="replace it; the old token becomes invalid")
 
 
 def _whole_hub(command: Adds) -> None:
-    command("doctor", "find out what is wrong, and what to do", lambda ctx, _: doctor(ctx), needs_hub=False)
+    command("doctor", "check the hub, and report problems with hints", lambda ctx, _: doctor(ctx), needs_hub=False)
     one = command("run", "run the hub, or speak MCP on stdin and stdout for a workspace", _run, needs_hub=False)
     one.add_argument("workspace", nargs="?", help="name or slug; without it: run the hub until Ctrl-C")
-    one.add_argument("--token-file", type=Path, help="file with a key's token, for a hub that wants one")
-    command("reload", "replace the sidecar by a new one, without a failed call", lambda ctx, _: reload(ctx))
+    one.add_argument("--token-file", type=Path, help="file with a key's token, for a protected hub")
+    command("reload", "replace the sidecar by a new process, without a failed call", lambda ctx, _: reload(ctx))
     one = command(
-        "watch", "show what there is, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
+        "watch", "show the current state, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
     )
     one.add_argument("--fd", type=int, default=1, help="write to this open descriptor instead of stdout")
-    one = command("completion", "complete hubctl's words in a shell", _completion, needs_hub=False)
-    one.add_argument("shell", choices=(*completion.SHELLS, "words"), help="whose script to write; words: see docs")
+    one = command("completion", "print a completion script for a shell", _completion, needs_hub=False)
+    one.add_argument("shell", choices=(*completion.SHELLS, "words"), help="the shell; words: see docs/cli.md")
 
 
 def _lines(text: str) -> int:

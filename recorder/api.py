@@ -31,7 +31,7 @@ from bridge.models import (
     Usage,
 )
 from bridge.server import Handlers
-from recorder.errors import StoreFull
+from recorder.errors import StoreCorrupt, StoreFull
 from recorder.intake import Intake
 from recorder.store import Store, StoreStatus
 
@@ -52,8 +52,8 @@ class RecordsApi:
         """Code and message of what people should know although all is well: that a damaged file was moved aside."""
 
     def handlers(self) -> Handlers:
-        """The handlers by kind."""
-        return {
+        """The handlers by kind. Damage that one of them meets is reported to the intake, which replaces the store."""
+        handlers: Handlers = {
             ReadCalls: self.calls,
             ReadCall: self.call,
             ReadUsage: self.usage,
@@ -64,6 +64,18 @@ class RecordsApi:
             ReadRecordsStatus: self.status,
             OptimizeRecords: self.optimize,
         }
+        return {kind: self._reporting(handler) for kind, handler in handlers.items()}
+
+    def _reporting(self, handler: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+        async def handle(request: Any) -> Any:
+            store = self._intake.store
+            try:
+                return await handler(request)
+            except StoreCorrupt as error:
+                self._intake.report(store, error)
+                raise
+
+        return handle
 
     async def _store(self) -> Store:
         """The open store. Raises the HubError for which there is none."""
@@ -111,10 +123,13 @@ class RecordsApi:
         spooled, error = await asyncio.to_thread(self._intake.waiting), self._intake.error
         known = StoreStatus(self._database, 0, 0, None, None, 0)
         if self._intake.opened.is_set() and (error is None or isinstance(error, StoreFull)):
+            store = self._intake.store
             try:
-                known = await self._intake.store.status()
+                known = await store.status()
             except HubError as fault:  # the intake has not noticed yet
                 error = fault
+                if isinstance(fault, StoreCorrupt):
+                    self._intake.report(store, fault)
         state, code, reason = self._state(error, spooled)
         return RecordsStatus(state=state, reason=reason, code=code, spooled=spooled, **known._asdict())
 

@@ -58,6 +58,10 @@ class Intake:
         """Whether the store has to be opened before it is used."""
         self._removed: set[str] = set()
         """Files that are removed, whose positions the store still has."""
+        self._unusable: set[str] = set()
+        """Files that could not be read or removed."""
+        self._reported: tuple[Store, HubError] | None = None
+        """An error that another user of the store met."""
 
     async def run(self) -> None:
         """Store what is in the spool and what comes, until cancelled."""
@@ -84,6 +88,12 @@ class Intake:
             await self.stored.wait_for(lambda: self.batches != seen)
         return self.batches
 
+    def report(self, store: Store, error: HubError) -> None:
+        """Handle an error of the store that a question or the deletion of old records met, as one met here: a damaged
+        page may be one that no new record touches."""
+        self._reported = store, error
+        self._changed.set()
+
     async def _replaced(self, error: HubError) -> bool:
         """Report an error of the store. Return whether it was replaced, so that it can be used at once."""
         store = self.store
@@ -99,11 +109,23 @@ class Intake:
 
     async def drain(self) -> None:
         """Store all that the spool has now. Raises the HubError of the store."""
+        reported, self._reported = self._reported, None
+        if reported is not None and reported[0] is self.store:
+            raise reported[1]
         positions = await self._known()
         files = await asyncio.to_thread(files_in, self._directory)
         latest = {file.run: file.number for file in files}
         for file in files:
-            await self._take(file, positions, last=file.number == latest[file.run])
+            try:
+                await self._take(file, positions, last=file.number == latest[file.run])
+            except OSError as error:  # such as a file of another user: it must not hold up all others
+                self._skipped(file, error)
+
+    def _skipped(self, file: SpoolFile, error: OSError) -> None:
+        """Report a file that cannot be read or removed, once. It is tried again with each look at the spool."""
+        if file.name not in self._unusable:
+            self._unusable.add(file.name)
+            log.error("a file of the spool cannot be used", extra={"file": str(file.path), "reason": error.strerror})
 
     def waiting(self) -> int:
         """Bytes in the spool that are not stored yet."""

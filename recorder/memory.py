@@ -30,7 +30,7 @@ from bridge.models import (
 from recorder import usage
 from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, clean, clean_calls, stored_already
 from recorder.errors import NoSuchRecord
-from recorder.store import RETAIN_STEP, StoreStatus
+from recorder.store import MOST_SIGN_INS, RETAIN_STEP, StoreStatus
 
 DETAILS = ("arguments", "result", "cut")
 RECORD_BYTES = 500
@@ -114,7 +114,7 @@ class MemoryStore:
             outcome = failed or request.outcome in ("", call.outcome)
             return outcome and all(getattr(call, name) == value for name, value in wanted.items())
 
-        found, following = _page([call for call, _ in self._calls], request, matches)
+        found, following = _page([call for call, _ in self._calls], request, matches, self._ids["calls"])
         return CallRecords(calls=found, next=following, last=self._ids["calls"])
 
     async def read_call(self, request: ReadCall) -> CallDetails:
@@ -140,13 +140,16 @@ class MemoryStore:
         """One page of changes."""
         wanted = {name: getattr(request, name) for name in ("principal", "source", "subject") if getattr(request, name)}
         found, following = _page(
-            self._changes, request, lambda each: all(getattr(each, name) == value for name, value in wanted.items())
+            self._changes,
+            request,
+            lambda each: all(getattr(each, name) == value for name, value in wanted.items()),
+            self._ids["changes"],
         )
         return ChangeRecords(changes=found, next=following, last=self._ids["changes"])
 
     async def read_sign_ins(self, request: ReadSignIns) -> SignInRecords:
         """One page of sign-ins."""
-        found, following = _page(self._sign_ins, request, lambda each: True)
+        found, following = _page(self._sign_ins, request, lambda each: True, self._ids["sign_ins"])
         return SignInRecords(sign_ins=found, next=following, last=self._ids["sign_ins"])
 
     async def read_recorded_sessions(self, request: ReadRecordedSessions) -> RecordedSessions:
@@ -171,12 +174,14 @@ class MemoryStore:
         sizes = [len(self._calls), len(self._changes), len(self._sign_ins), len(self._sessions), len(self._principals)]
         used = sum(_bytes(call) for _, call in self._calls)
         oldest = sorted(self._calls, key=lambda each: (each[0].at, each[0].id))[:RETAIN_STEP]
-        gone = {record.id for record, _ in oldest if record.at < before or used > max_bytes}
+        gone = {record.id: record.at for record, _ in oldest if record.at < before or used > max_bytes}
+        end = max([before, *gone.values()])
         self._calls = [each for each in self._calls if each[0].id not in gone]
         self._changes = [each for each in self._changes if each.at >= before]
-        self._sign_ins = [each for each in self._sign_ins if each.at >= before]
+        first = self._ids["sign_ins"] - MOST_SIGN_INS
+        self._sign_ins = [each for each in self._sign_ins if each.at >= before and each.id > first]
         sessions, principals = self._sessions, self._principals
-        self._sessions = {key: each for key, each in sessions.items() if (each.ended or each.began) >= before}
+        self._sessions = {key: each for key, each in sessions.items() if (each.ended or each.began) >= end}
         self._principals = {name: each for name, each in principals.items() if each.last >= before}
         left = [len(self._calls), len(self._changes), len(self._sign_ins), len(self._sessions), len(self._principals)]
         return sum(sizes) - sum(left)
@@ -201,10 +206,12 @@ def _name(call: NewCall, by: str) -> str:
 
 
 def _page(
-    records: Iterable[R], request: ReadCalls | ReadChanges | ReadSignIns, matches: Callable[[R], bool]
+    records: Iterable[R], request: ReadCalls | ReadChanges | ReadSignIns, matches: Callable[[R], bool], last: int
 ) -> tuple[tuple[R, ...], int | None]:
-    """The records of one page, and `next`."""
+    """The records of one page, and `next`. `last` is the highest id stored."""
     after: int | None = getattr(request, "after", None)
+    if after is not None and after > last:  # of another store, which this one has replaced
+        after = 0
     until: float | None = getattr(request, "until", None)
     ordered = sorted(records, key=lambda each: (each.at, each.id), reverse=True)
     if after is not None:

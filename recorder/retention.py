@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 
 from bridge.errors import HubError
 from bridge.settings import Settings
+from recorder.errors import StoreCorrupt
 from recorder.intake import Intake
+
+log = logging.getLogger(__name__)
 
 EACH_SECONDS = 3600.0
 """Seconds between two rounds, if few records come."""
@@ -31,8 +35,13 @@ class Retention:
         """Delete what is beyond the limits from time to time, until cancelled."""
         await self._intake.opened.wait()
         while True:
-            with contextlib.suppress(HubError):  # the intake reports what is wrong with the store
+            store = self._intake.store
+            try:
                 await self.round()
+            except StoreCorrupt as error:
+                self._intake.report(store, error)
+            except HubError:  # the intake meets it, too
+                log.debug("old records could not be deleted", exc_info=True)
             await self._due()
 
     async def round(self) -> int:

@@ -86,7 +86,7 @@ class SpoolFile:
             return 0
         last = 0
         for line in self.path.read_bytes().splitlines():
-            last = int(_parsed(line, self.name).get("upto", last))
+            last = _number(_parsed(line, self.name).get("upto")) or last
         return max(0, seen - last)
 
     def remove(self, last: bool) -> None:
@@ -117,13 +117,13 @@ def batch_of(lines: Iterable[Mapping[str, Any]], now: float, positions: Mapping[
     more: dict[str, list[Any]] = {name: [] for name in _KINDS}
     lost = 0
     for line in lines:
-        lost += int(line.get("lost", 0))
+        lost += _number(line.get("lost"))
         try:
             made = [*calls_of(line)]
             others = {name: [kind(**record) for record in line.get(name, ())] for name, kind in _KINDS.items()}
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             log.exception("a line of the spool is not understood", extra={"members": sorted(line)})
-            lost += sum(len(line.get(name, ())) for name in ("calls", *_KINDS))
+            lost += sum(_length(line.get(name)) for name in ("calls", *_KINDS)) or 1
             continue
         calls += made
         for name, records in others.items():
@@ -181,6 +181,15 @@ _KINDS: dict[str, type[Any]] = {
     "sign_ins": NewSignIn,
 }
 """The lists in a line, beside `calls`, and what their records are."""
+
+
+def _number(value: Any) -> int:
+    """A count of a line; 0 for what is none."""
+    return value if type(value) is int else 0
+
+
+def _length(records: Any) -> int:
+    return len(records) if isinstance(records, list) else 0
 
 
 def _parsed(line: bytes, name: str) -> dict[str, Any]:

@@ -26,6 +26,9 @@ from recorder.batch import Batch
 RETAIN_STEP = 200
 """Most calls that one step of `retain` deletes: 2,000 held SQLite's write lock for half a second."""
 
+MOST_SIGN_INS = 100_000
+"""Sign-ins that are kept, 15 MB or so: anybody can attempt to sign in, and must not push out the records of calls."""
+
 
 class StoreStatus(NamedTuple):
     """What `RecordsStatus` says of the database."""
@@ -92,7 +95,8 @@ class Store(Protocol):
         """The state of the database."""
 
     async def retain(self, before: float, max_bytes: int) -> int:
-        """Delete records from before a Unix time, and the oldest ones while the database is larger than `max_bytes`.
+        """Delete records from before a Unix time, sign-ins beyond MOST_SIGN_INS, and while the database is larger than
+        `max_bytes` the oldest calls, with the sessions that ended before these.
 
         One short step, so that others are not held up: at most RETAIN_STEP calls, and as many of each other kind.
         Returns how many records it deleted; 0 if nothing is left to do.

@@ -14,12 +14,13 @@ from bridge import logs
 from bridge.codec import new_session
 from bridge.errors import HubError
 from bridge.keys import Keyring
-from bridge.models import Event, NoteRefusals
+from bridge.models import Event, NoteRefusals, ServerState
 from bridge.private import make_directory
 from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
 from sidecar.calls.fastmcp_server import warm_up
@@ -35,7 +36,7 @@ from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
-from sidecar.listener.auth import Gate
+from sidecar.listener.auth import NOBODY, Gate
 from sidecar.listener.public_port import PublicPort
 from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, Listener
@@ -47,6 +48,7 @@ from sidecar.observe.redaction import Redactor
 from sidecar.sessions.earlier import Forward, Forwarded
 from sidecar.spawner.client import Spawner
 from sidecar.succession.drain import drain
+from sidecar.succession.kept_servers import KeptServers
 from sidecar.succession.mover import Mover
 from sidecar.succession.predecessor import Predecessor, State
 from sidecar.succession.successor import Successor, report
@@ -96,7 +98,7 @@ class App:
         self.streamable = HttpTransport(settings, self.hub.admission, requests)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
-        handlers: Handlers = {**api.handlers(), NoteRefusals: Refusals(self.hub.admission).note}
+        handlers: Handlers = {**api.handlers(), NoteRefusals: self._refused_by_the_front().note}
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
@@ -170,7 +172,7 @@ class App:
                     await self.bridge.finished(BRIDGE_SECONDS)
                     await end(bridge)
                     await events.aclose()
-                await self._drain(tasks)
+                await self._drain(tasks, spawner)
                 services.append(bridge)
             self.stop.set()
             log.info("sidecar stopping")
@@ -180,14 +182,23 @@ class App:
     def _spawner(self) -> Spawner:
         given = self.settings
         limit = None if given.watchdog == "off" else given.watchdog
-        return Spawner(given.runtime, self._slot, given.cgroups, self._leaves_servers, limit)
+        spawner = Spawner(given.runtime, self._slot, given.cgroups, hang_limit=limit)
+        spawner.leaving = partial(self._leaves_servers, spawner)
+        return spawner
 
-    def _leaves_servers(self) -> bool:
-        """Whether kept servers wait for the next sidecar; after a reload it has its own ones already."""
-        return self.stop.is_set() and not self.replaced
+    def _leaves_servers(self, spawner: Spawner) -> bool:
+        """Whether kept servers are for the next sidecar: at the end, and after a reload if that one waits for them."""
+        return spawner.joined if self.replaced else self.stop.is_set()
+
+    def _refused_by_the_front(self) -> Refusals:
+        """Notes the requests that the front refused, in a protected hub before it knew whose they are."""
+        stranger = NOBODY if self.settings.protected else ANONYMOUS
+        omitted = self.audit.observer.omitted if self.audit else lambda count: None
+        return Refusals(self.hub.admission, stranger, omitted)
 
     def _audit(self) -> AuditWriter:
-        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000, self.metrics.records_lost)
+        most_bytes = self.settings.spool_max_mb * 1_000_000
+        audit = AuditWriter(self.settings.spool_dir, most_bytes, self.metrics.records_lost, self.redactor)
         self.hub.admission.add_observer(audit.observer)
         self.hub.admission.session_observers = (audit.observer,)
         most = self.settings.history_body_bytes
@@ -240,7 +251,7 @@ class App:
         accept = self.reconciler.accept
         if not await successor.prepare(accept):
             return self._bind()
-        await successor.until_ready(self._applied, self._ready)
+        await successor.until_ready(self._applied, partial(self._shared_servers, "ready", "degraded", "sleeping"))
         taken = await successor.take(accept)
         return self._bind() if taken is None else listeners_of(self.settings, taken)
 
@@ -256,16 +267,20 @@ class App:
     def _applied(self) -> bool:
         return self.reconciler.applied == self.reconciler.accepted
 
-    def _ready(self) -> list[str]:
-        """The keys of the shared servers that are ready."""
+    def _shared_servers(self, *states: ServerState) -> list[str]:
+        """The keys of the shared servers in these states, and of those that the predecessor gives away later.
+
+        A sleeping one serves, too: the next request wakes it.
+        """
         shared = (each for each in self.hub.pool if not each.for_key and each.spec.settings.session == "shared")
-        return sorted({each.spec.key for each in shared if each.shown_state in ("ready", "degraded")})
+        return sorted({each.spec.key for each in shared if each.opening.delayed or each.shown_state in states})
 
     # --- the end -------------------------------------------------------------------------------------------------
 
     def _state(self) -> State:
         snapshot = self.hub.snapshot
-        return State(snapshot.model_dump(mode="json") if snapshot else None, self._ready())
+        ready = self._shared_servers("ready", "degraded")
+        return State(snapshot.model_dump(mode="json") if snapshot else None, ready)
 
     def _deliver(self, forwarded: Forwarded) -> bool:
         return (self.sse if forwarded.transport == self.sse.transport else self.streamable).deliver(forwarded)
@@ -291,11 +306,13 @@ class App:
             each.cancel()
         await end(awaiting)
 
-    async def _drain(self, tasks: asyncio.TaskGroup) -> None:
+    async def _drain(self, tasks: asyncio.TaskGroup, spawner: Spawner) -> None:
         """Finish what is in progress. Connections go on at the successor, if there is one."""
         self._stop_listening()
         mover = Mover(self.settings) if self.replaced else None
         moving = tasks.create_task(mover.run()) if mover else None
+        kept = KeptServers(lambda: self.hub.pool, lambda: self.http.connections)
+        giving = tasks.create_task(kept.run()) if spawner.joined and mover else None
         seconds = self.settings.drain_timeout if mover else self.settings.stop_timeout
         streams = (self.sse, self.streamable, self.hub)
         if not await drain(self.http, streams, mover.move if mover else None, seconds, self.stop.is_set):
@@ -303,6 +320,8 @@ class App:
         if mover and moving:
             await mover.finish(MOVE_SECONDS)
             moving.cancel()
+            if giving:
+                giving.cancel()
             log.info("connections have moved to the successor", extra={"connections": mover.moved})
 
     def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:
@@ -311,7 +330,7 @@ class App:
             return contextlib.nullcontext()
         from sidecar.tracing.exporting import traced  # noqa: PLC0415
 
-        return traced(self.settings, self.hub, self.metrics)
+        return traced(self.settings, self.hub, self.metrics, self.redactor)
 
     def _authenticated(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)

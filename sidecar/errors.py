@@ -39,7 +39,7 @@ class SidecarError(HubError):
 
 
 class CommandMissing(SidecarError):
-    """The program of a stdio server does not exist or may not be executed."""
+    """The program of a stdio server does not exist or is not executable."""
 
     code = "SERVER_COMMAND_MISSING"
     hint = "Install it, or correct `command` (its full path helps when the hub's PATH differs from your shell's)."
@@ -53,7 +53,7 @@ class DirectoryMissing(SidecarError):
 
 
 class ProcessRefused(SidecarError):
-    """The operating system did not start the process of a stdio server although the program exists."""
+    """The operating system refused to start the process of a stdio server, although the program exists."""
 
     code = "SERVER_PROCESS_REFUSED"
     hint = "The reason comes from the system: usually a limit on processes, open files, memory or argument size."
@@ -104,7 +104,7 @@ class ListLate(SidecarError):
 
 
 class ItemLeftOut(SidecarError):
-    """A server lists an item because of which clients would refuse the whole list; the item is left out."""
+    """A server lists an item that would make clients reject the whole list, so the hub leaves the item out."""
 
     code = "SERVER_ITEM_LEFT_OUT"
     hint = "Report it to the server's authors; docs/transparency.md describes what clients accept."
@@ -140,14 +140,14 @@ class ConnectionLost(SidecarError):
 
 
 class AnswerTooLarge(SidecarError):
-    """A remote server sent a message larger than the hub's limit; the hub did not read the rest of it."""
+    """A remote server sent a message that is larger than the hub's limit; the hub did not read the rest of it."""
 
     code = "SERVER_ANSWER_TOO_LARGE"
     hint = "Request less at a time: fewer items, a filter, one page; or raise HUB_MAX_MESSAGE_BYTES."
 
 
 class OutputTooLarge(SidecarError):
-    """A stdio server wrote a message larger than the hub's limit."""
+    """A stdio server wrote a message that is larger than the hub's limit."""
 
     code = "SERVER_OUTPUT_TOO_LARGE"
     hint = (
@@ -157,7 +157,7 @@ class OutputTooLarge(SidecarError):
 
 
 class LargeAnswerFailed(SidecarError):
-    """The process that reads large answers ended, or took too long, while it read this one."""
+    """The process that parses large answers ended or timed out while it parsed this one."""
 
     code = "LARGE_ANSWER_FAILED"
     hint = "Try again, or request less at a time. The request may have been carried out."
@@ -213,7 +213,7 @@ class ResourceUnknown(SidecarError):
 
 
 class TaskUnknown(SidecarError):
-    """The client has no such task: the id is unknown, the task has expired, or it belongs to another client."""
+    """The client has no such task: it never existed, it expired, or it belongs to another client."""
 
     code = "TASK_UNKNOWN"
     rpc_code = INVALID_PARAMS
@@ -221,22 +221,27 @@ class TaskUnknown(SidecarError):
 
 
 class ServerUnavailable(SidecarError):
-    """A server whose tools are listed is not ready: it crashed or cannot be reached, and the hub is retrying. A request
-    waits some seconds for it, but not once several starts in a row have failed."""
+    """A server whose tools are listed is not ready: it crashed or cannot be reached, and the hub is retrying."""
 
     code = "SERVER_UNAVAILABLE"
     hint = "`data.retry_in` is the time until the next attempt, in seconds; `hubctl status` shows state and reason."
 
 
 class CallTimeout(SidecarError):
-    """A server did not answer a request in time; the hub cancelled it."""
+    """A server did not answer a request in time, or reported no progress for too long; the hub cancelled it."""
 
+    sent = True
+    """Whether the server may have got the request; it has not if the request waited for its turn all the time."""
     code = "CALL_TIMEOUT"
     hint = "If the server is only slow, raise `call_timeout` or `idle_timeout` of the server or tool in hub.json."
 
+    @property
+    def retryable(self) -> bool:
+        return not self.sent
+
 
 class TooManyInstances(SidecarError):
-    """A server already runs for as many clients (`per_client`), or keys, as its limit allows."""
+    """A server has reached its limit of instances (`per_client`, or per key), or one key its share of them."""
 
     code = "SERVER_INSTANCES"
     hint = "Close other sessions, or raise `max_instances` of the server in hub.json."
@@ -246,11 +251,11 @@ class WorkspaceOff(SidecarError):
     """A client uses a workspace that was switched off."""
 
     code = "WORKSPACE_OFF"
-    hint = "Switch it on in the hub's pages, or with: hubctl enable <workspace>."
+    hint = "Switch it on in the hub's pages, or with: hubctl enable NAME."
 
 
 class NoServerOn(SidecarError):
-    """A workspace has no enabled server."""
+    """A workspace has no server that is usable and switched on."""
 
     code = "WORKSPACE_WITHOUT_SERVERS"
     hint = "Add a server to the workspace, or switch one of its servers on."
@@ -289,12 +294,10 @@ class HubStopping(SidecarError):
 
 
 class SuccessionFailed(SidecarError):
-    """A sidecar that was to take over from another one has not become ready; the other one goes on (ADR 35)."""
+    """A new sidecar did not become ready to take over; the previous one keeps running."""
 
     code = "SUCCESSION_FAILED"
-    hint = (
-        "The sidecar that ran before goes on. sidecar.log says more. After a larger upgrade, restart the hub instead."
-    )
+    hint = "See sidecar.log for the cause. After a major upgrade, restart the hub instead."
 
 
 class HubStarting(SidecarError):
@@ -307,8 +310,7 @@ class HubStarting(SidecarError):
 
 
 class TooManySessions(SidecarError):
-    """The limit for sessions and listeners (HUB_MAX_SESSIONS, or the share of one key) or for the workspaces of single
-    keys is reached."""
+    """The limit for sessions and listeners, for those of one key, or for the workspaces of keys is reached."""
 
     code = "SESSIONS_LIMIT"
     status = 503
@@ -343,7 +345,7 @@ class MethodUnknown(SidecarError):
 
 
 class ServerUnknown(SidecarError):
-    """A request over the bridge names a server that does not exist."""
+    """A request over the bridge names a server that the sidecar does not have."""
 
     code = "SERVER_UNKNOWN"
     hint = "hubctl status lists the servers."

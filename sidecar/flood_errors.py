@@ -6,7 +6,7 @@ from sidecar.errors import SidecarError
 
 
 class ServerBusy(SidecarError):
-    """The limit for the requests of one client that wait for a server is reached."""
+    """The limit for the requests of one client that wait or are in progress is reached."""
 
     code = "SERVER_BUSY"
     status = 503
@@ -22,14 +22,14 @@ class ServerFloods(SidecarError):
 
 
 class ServerSlowed(SidecarError):
-    """A server sends more messages than anybody waits for, and is slowed down. Its calls are answered, but later."""
+    """A server sends unsolicited messages faster than the rate limit allows, so the hub slows it down."""
 
     code = "SERVER_SLOWED"
-    hint = "Read what it sends in its log; it is cut off if this goes on for 60 s without a break."
+    hint = "See its log for what it sends; if the flood continues for 60 s, the hub closes the connection."
 
 
 class TooManySubscriptions(SidecarError):
-    """The limit for the resource subscriptions of one session, or of one `subscriptions/listen`, is reached."""
+    """One session, or one `subscriptions/listen`, has reached the limit of 1,000 resource subscriptions."""
 
     code = "SUBSCRIPTIONS_LIMIT"
     hint = "Unsubscribe from some first."

@@ -26,7 +26,7 @@ class BodyTooLarge(SidecarError):
 
 
 class ConnectionsLimit(SidecarError):
-    """The limit for connections is reached, which depends on the limit of open files; an unused connection is ended."""
+    """The limit for connections, or for those from one address, is reached."""
 
     code = "CONNECTIONS_LIMIT"
     status = 503
@@ -49,7 +49,7 @@ class BodiesLimit(SidecarError):
     code = "BODIES_LIMIT"
     status = 503
     retry_after = 5
-    hint = "Try again in a few seconds; the limit is 16 times HUB_MAX_BODY_BYTES."
+    hint = "Try again in a few seconds, or send less at once."
 
 
 class ClientNotReading(SidecarError):
@@ -60,7 +60,7 @@ class ClientNotReading(SidecarError):
 
 
 class BodyTypeRefused(SidecarError):
-    """A client sent a body without the content type of JSON, as pages of other sites can."""
+    """A client sent a body whose Content-Type is not JSON."""
 
     code = "BODY_TYPE_REFUSED"
     status = 415

@@ -7,8 +7,7 @@ from sidecar.errors import INVALID_PARAMS, MISSING_CAPABILITY, SidecarError
 
 
 class ClientFeatureMissing(SidecarError):
-    """A server asks for input (sampling, elicitation, roots) or answers with a task (SEP-2663), and the client has not
-    declared that it supports this."""
+    """A server requests input, or answers with a task, but the client has not declared that it supports this."""
 
     code = "CLIENT_FEATURE_MISSING"
     rpc_code = MISSING_CAPABILITY
@@ -16,28 +15,28 @@ class ClientFeatureMissing(SidecarError):
 
 
 class InputRefused(SidecarError):
-    """A client answered a server's request with an error, so the call cannot be completed."""
+    """A client answered a server's request for input with an error, so the call cannot continue."""
 
     code = "CLIENT_INPUT_REFUSED"
-    hint = "The client's own words are in `data.error`; call again if it was by mistake."
+    hint = "Repeat the call if this was a mistake; `data.error` contains the client's error."
 
 
 class InputRounds(SidecarError):
-    """A server asked for input again and again without answering the call."""
+    """A server kept requesting input without answering the call."""
 
     code = "SERVER_INPUT_ROUNDS"
     hint = "Repeat the call with all the input that the tool needs; if it asks again, this is a fault of the server."
 
 
 class TooManySuspendedCalls(SidecarError):
-    """The limit for suspended calls, which wait for input of their clients, is reached."""
+    """The maximum number of calls are waiting for input from their clients."""
 
     code = "PARKED_LIMIT"
     hint = "Answer or cancel some of them; the hub cancels each after HUB_INPUT_TIMEOUT."
 
 
 class RequestStateInvalid(SidecarError):
-    """A client sent a `requestState` that was not made by the hub, was changed, or belongs to another call."""
+    """A client sent a `requestState` that the hub did not issue, that was changed, or that belongs to another call."""
 
     code = "REQUEST_STATE_INVALID"
     rpc_code = INVALID_PARAMS
@@ -45,7 +44,7 @@ class RequestStateInvalid(SidecarError):
 
 
 class RequestStateExpired(SidecarError):
-    """A client sent a `requestState` back too late, or after a restart of the hub."""
+    """A client sent a `requestState` too late, or after a restart of the hub."""
 
     code = "REQUEST_STATE_EXPIRED"
     rpc_code = INVALID_PARAMS

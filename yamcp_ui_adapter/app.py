@@ -65,9 +65,10 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         service.announce()
 
     publisher = SnapshotPublisher(settings.actual_address, on_stale, announce, transport=transport)
-    with contextlib.closing(Writer(paths, Backups(settings.data_dir), lambda: state.expected)) as writer:
+    changes = ChangeLog(settings.spool_dir if settings.history else None, settings.spool_max_mb * 1_000_000)
+    written = Writer(paths, Backups(settings.data_dir), lambda: state.expected)
+    with contextlib.closing(changes), contextlib.closing(written) as writer:
         keys = KeyStore(settings.keys_file.absolute(), lambda: state.workspaces)
-        changes = ChangeLog(settings.spool_dir if settings.history else None, settings.spool_max_mb * 1_000_000)
         keys.on_change = lambda name, diff: changes.key(name, diff, state.snapshot)
         reader = FileReader(paths)
         service = DesiredStateService(reader, state, publisher, debouncer, writer, events.publish, keys, changes)

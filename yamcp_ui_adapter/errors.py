@@ -228,28 +228,28 @@ class NoSuchWorkspace(HubError):
 
 
 class NoSuchServer(HubError):
-    """A request to change a server names one that is not in providers.json."""
+    """A request or command names a server that the hub does not have."""
 
     code = "NO_SUCH_SERVER"
-    hint = "hubctl status lists the servers by key; a server's namespace is not its key."
+    hint = "`hubctl status` lists the servers by key; a server's namespace is not its key."
 
 
 class EditInvalid(HubError):
-    """A request to change settings has an invalid one; nothing was changed."""
+    """A request to change settings has an invalid value; nothing was changed."""
 
     code = "EDIT_INVALID"
     hint = "docs/yamcp-format.md lists the settings of hub.json and their formats."
 
 
 class EditConflict(HubError):
-    """The content that a request was to change was changed since the caller read it; nothing was overwritten."""
+    """The entry was changed by another request or program after the caller read it; nothing was overwritten."""
 
     code = "EDIT_CONFLICT"
     hint = "Read the current values, then repeat the change if it is still needed."
 
 
 class NothingToUndo(HubError):
-    """A request is to undo a change that the adapter does not remember, or was undone; nothing was changed."""
+    """The change to undo is no longer in the adapter's undo list, or it was already undone."""
 
     code = "NOTHING_TO_UNDO"
     hint = "The adapter keeps its last 20 changes in memory; backups/ has copies of YAMCP's files."
@@ -263,49 +263,49 @@ class AlreadyExists(HubError):
 
 
 class EntryInvalid(HubError):
-    """A server or workspace to be written is unusable, or an import holds none; nothing was written."""
+    """A server or workspace entry is not valid, or an import has no entries; nothing was written."""
 
     code = "ENTRY_INVALID"
     hint = "docs/yamcp-format.md describes entries; `data.issue` is the code of the problem in this one."
 
 
 class MaskedValue(HubError):
-    """A request has a masked value (********), and no stored value to replace it with."""
+    """A request has a masked value (********), but no value is stored there that could be kept."""
 
     code = "MASKED_VALUE"
     hint = "Enter the actual value."
 
 
 class ConfigFileBroken(HubError):
-    """A file of YAMCP's cannot be read or parsed, so a change was refused instead of overwriting its content."""
+    """A YAMCP file cannot be read or parsed, so the hub refused a change that would overwrite it."""
 
     code = "CONFIG_FILE_BROKEN"
     hint = "Repair the file: `hubctl doctor` shows the problem, and `backups` in HUB_DATA_DIR has copies."
 
 
 class HubFileBroken(HubError):
-    """hub.json cannot be parsed, so a change was refused instead of overwriting what the user wrote."""
+    """hub.json cannot be parsed, so the hub refused a change that would overwrite it."""
 
     code = "HUB_FILE_BROKEN"
     hint = "Repair hub.json, or delete it to start with the defaults, and try again."
 
 
 class NoSuchKey(HubError):
-    """A request to revoke a key names one that does not exist."""
+    """A request to revoke a key names a key that does not exist."""
 
     code = "NO_SUCH_KEY"
     hint = "`hubctl keys` lists the keys with names and ids; names are case-sensitive."
 
 
 class KeyInvalid(HubError):
-    """A key cannot be created, because its name or its limits are invalid; nothing was written."""
+    """The name or the limits of a new key are not valid; no key was created."""
 
     code = "KEY_INVALID"
     hint = "docs/configuration.md describes keys; `hubctl keys add --help` shows the command."
 
 
 class KeysFileBroken(HubError):
-    """keys.json cannot be read or parsed: keys are neither listed, created nor revoked, and none is accepted."""
+    """keys.json cannot be read or is not valid. No key can be listed, created, revoked or used until it is repaired."""
 
     code = "KEYS_FILE_BROKEN"
     hint = "Restore the previous file, or delete it: then no key is valid, and `hubctl keys add` creates new ones."

@@ -82,10 +82,11 @@ class SpoolWriter:
         self._written = 0
         self._accounted = 0
         self._file = self._open()
-        with (directory / f"{self._run}{COUNT_SUFFIX}").open("x+b") as file:
-            file.write(bytes(8))  # really: a write to a page that has no place on a full disk would end the process
-            file.flush()
-            self._count = mmap.mmap(file.fileno(), 8)
+        try:
+            self._count = self._made_count()
+        except BaseException:  # such as a full disk: nothing may remain, as the caller tries again and again
+            self._discard()
+            raise
         self.seen = memoryview(self._count).cast("Q")
         """One number: the records of this run so far, those in memory and lost ones included. It survives the process
         being killed, so that the recorder can tell how many records went with it."""
@@ -110,7 +111,26 @@ class SpoolWriter:
         """Complete the current file, and remove the count: no record is missing. Raises OSError."""
         self._write(END)
         os.close(self._file)
-        (self._directory / f"{self._run}{COUNT_SUFFIX}").unlink(missing_ok=True)
+        self._count_path.unlink(missing_ok=True)
+
+    def _made_count(self) -> mmap.mmap:
+        """Create the file of the number of records, and map it. Raises OSError."""
+        descriptor = os.open(self._count_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            if file.write(bytes(8)) != 8:  # a write to a page that has no place on the disk would end the process
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return mmap.mmap(file.fileno(), 8)
+
+    def _discard(self) -> None:
+        """Close and remove the first file and the count, which nobody has used yet."""
+        os.close(self._file)
+        for path in (self._directory / file_name(self._run, self._number), self._count_path):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    @property
+    def _count_path(self) -> Path:
+        return self._directory / f"{self._run}{COUNT_SUFFIX}"
 
     def _next(self) -> None:
         self._number += 1

@@ -13,7 +13,8 @@ from bridge.models.desired import SnapshotId
 UpstreamState = Literal["starting", "ready", "sleeping", "backoff", "failed", "stopped"]
 ServerState = Literal["starting", "ready", "degraded", "sleeping", "backoff", "failed", "stopped"]
 """`degraded`: ready, but some of its lists or items are not served, or items are missing that it had before.
-`sleeping`: stopped because nobody uses it (`start`, `idle_stop`); its lists stay, and the next request starts it."""
+`sleeping`: stopped because nobody uses it (`start`, `idle_stop`); its lists stay, and the next request starts it.
+During a reload also: the previous sidecar still has it (`keep`)."""
 WorkspaceState = Literal["ready", "degraded", "starting", "failed", "empty", "off"]
 """See docs/states.md; computed by `sidecar/workspaces/workspace_state.py`."""
 

@@ -129,7 +129,7 @@ class ServerSettings(Model):
     """What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says."""
     limits: ProcessLimits | None = None
     keep: bool = False
-    """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is restarted."""
+    """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
 
 
 class ServerSpec(Model):

@@ -376,7 +376,7 @@ export interface ServerSettings {
   /** What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says. */
   record: 'workspace' | 'off' | 'sizes' | 'redacted' | 'full';
   limits: ProcessLimits | null;
-  /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is restarted. */
+  /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced. */
   keep: boolean;
 }
 

@@ -24,11 +24,15 @@ from hubctl.run.supervisor import ALIVE, SIDECARS, Program, programs, start, sto
 LOCK_FILE = "reload.lock"
 REPORT = "reload.json"
 """In the runtime directory; the new sidecar writes it (sidecar/succession/successor.py)."""
+SUCCESSION_SOCKET = "succession.sock"
+"""In the runtime directory, as long as a sidecar serves that another one can replace (sidecar/succession/wire.py)."""
 POLL_SECONDS = 0.05
 ANSWER_TIMEOUT = 5.0
 """Seconds within which the sidecar must say which process it is."""
 TAKE_OVER_TIMEOUT = 120.0
 """Seconds for the new sidecar to take over; it gives up by itself before that."""
+TAKE_BACK_POLLS = 20
+"""How often it is looked whether the old sidecar has been replaced after all, when the new one has been stopped."""
 END_SECONDS = 20.0
 """Seconds that the old sidecar has to end, beside HUB_DRAIN_TIMEOUT for its calls."""
 
@@ -131,8 +135,21 @@ class Change:
             raise ReloadFailed(f"The supervisor could not start the new sidecar: {error}.") from None
         except BaseException:
             if not self._serves:  # else it is the hub's only sidecar
-                await asyncio.shield(asyncio.to_thread(stop, self._runtime, self._new))
+                await asyncio.shield(self._take_back())
             raise
+
+    async def _take_back(self) -> None:
+        """Stop the new sidecar, so that it is not tried for ever. It may have taken over meanwhile, by its report or as
+        the old one waits for no successor any more; then the hub has no other one, and it is started again.
+        """
+        await asyncio.to_thread(stop, self._runtime, self._new)
+        for _ in range(TAKE_BACK_POLLS):
+            report = self._reported()
+            if (report and not report.error) or not (self._runtime / SUCCESSION_SOCKET).exists():
+                with contextlib.suppress(Error, OSError):
+                    await asyncio.to_thread(start, self._runtime, self._new)
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _taken_over(self) -> int:
         """Wait until the new sidecar serves, and supervisord takes its start for a success; returns its process id."""
@@ -143,7 +160,7 @@ class Change:
             now = found.get(self._new)
             if report and report.error:
                 raise ReloadFailed(report.error.message, data={"cause": report.error.code})
-            self._serves = report is not None
+            self._serves = report is not None or self._old_has_left(found)
             if now is None or (now.state not in ("STARTING", "RUNNING") and not self._serves):
                 raise ReloadFailed(_ended(now))
             if self._serves and now.state == "RUNNING":
@@ -151,6 +168,10 @@ class Change:
             if now.state == "EXITED":
                 raise ReloadFailed(f"The old sidecar ended too early, and serves again ({found[self._old].state}).")
         raise ReloadFailed(f"The new sidecar has not taken over within {TAKE_OVER_TIMEOUT:g} s.")
+
+    def _old_has_left(self, found: dict[str, Program]) -> bool:
+        """Whether the old sidecar has ended because it was replaced, whatever the report says: the disk may be full."""
+        return self._old in found and found[self._old].state not in ALIVE
 
     def _reported(self) -> Report | None:
         try:

@@ -10,6 +10,7 @@ from recorder import usage
 from recorder.batch import Batch, NewCall, clean, clean_calls, stored_already
 from recorder.sql import queries
 from recorder.sql.database import Row, Transaction
+from recorder.store import MOST_SIGN_INS
 
 RECORDED = len(queries.CALLS) - 1
 """How many of the fields of `NewCall` are columns of `calls`; the others are its details."""
@@ -33,6 +34,7 @@ ADD_LOSS = (
     "ON CONFLICT (at) DO UPDATE SET records = lost.records + excluded.records"
 )
 
+TOO_MANY_SIGN_INS = "DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE id <= ? ORDER BY id LIMIT ?)"
 PEAK = (
     "UPDATE counters SET value = (SELECT MAX(value) FROM counters WHERE name IN ('stored', 'peak')) WHERE name = 'peak'"
 )
@@ -102,29 +104,37 @@ def _principals(calls: Iterable[NewCall]) -> list[Row]:
 
 
 async def retain(transaction: Transaction, before: float, now: float, used: float, max_bytes: int, step: int) -> int:
-    """Delete at most `step` records of each kind: those from before a time, and the oldest calls of a database that
-    uses more than `max_bytes`. Returns how many.
+    """Delete at most `step` records of each kind: those from before a time, the oldest calls of a database that uses
+    more than `max_bytes`, with the sessions that ended before these, and sign-ins beyond MOST_SIGN_INS. Returns how
+    many.
     """
-    where, limits = ("", ()) if used > max_bytes else (" WHERE at < ?", (before,))
-    found = await transaction.fetch(f"SELECT id FROM calls{where} ORDER BY at, id LIMIT ?", *limits, step)  # noqa: S608
-    if found:
+    crowded = used > max_bytes
+    where, limits = ("", ()) if crowded else (" WHERE at < ?", (before,))
+    sql = f"SELECT id, at FROM calls{where} ORDER BY at, id LIMIT ?"  # noqa: S608
+    found = await transaction.fetch(sql, *limits, step)
+    ids = [(number,) for number, _ in found]
+    if ids:
         await transaction.execute(PEAK)
-        await transaction.execute("UPDATE counters SET value = value - ? WHERE name = 'stored'", len(found))
-        await transaction.many("DELETE FROM call_details WHERE id = ?", found)
-        await transaction.many("DELETE FROM calls WHERE id = ?", found)
-    deleted = len(found)
-    for sql, values in _old(before, now):
+        await transaction.execute("UPDATE counters SET value = value - ? WHERE name = 'stored'", len(ids))
+        await transaction.many("DELETE FROM call_details WHERE id = ?", ids)
+        await transaction.many("DELETE FROM calls WHERE id = ?", ids)
+    [(last,)] = await transaction.fetch("SELECT value FROM counters WHERE name = 'sign_ins'")
+    deleted = len(ids)
+    deleted += await transaction.execute(TOO_MANY_SIGN_INS, last - MOST_SIGN_INS, step)
+    for sql, values in _old(before, max(before, found[-1][1]) if found else before, now):
         deleted += await transaction.execute(sql, *values, step)
     return deleted
 
 
-def _old(before: float, now: float) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """The statements that delete all but calls, without the last value: how many."""
+def _old(before: float, oldest: float, now: float) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The statements that delete all but calls, without the last value: how many. `oldest` is the time before which
+    there are no calls.
+    """
     for table, key, column in (("changes", "id", "at"), ("sign_ins", "id", "at"), ("principals", "name", "last_seen")):
         found = f"SELECT {key} FROM {table} WHERE {column} < ? ORDER BY {column} LIMIT ?"  # noqa: S608
         yield f"DELETE FROM {table} WHERE {key} IN ({found})", (before,)  # noqa: S608
     found = "SELECT id FROM sessions WHERE began < ? AND COALESCE(ended, began) < ? ORDER BY began LIMIT ?"
-    yield f"DELETE FROM sessions WHERE id IN ({found})", (before, before)  # noqa: S608
+    yield f"DELETE FROM sessions WHERE id IN ({found})", (oldest, oldest)  # noqa: S608
     key = ", ".join(usage.KEYS)
     for interval in (usage.MINUTE, usage.HOUR, usage.DAY):
         until = max(before, now - usage.KEPT[interval]) if interval in usage.KEPT else before

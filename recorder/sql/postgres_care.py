@@ -1,4 +1,4 @@
-"""Care for a PostgreSQL schema: what VACUUM, ANALYZE and new indexes would bring, and doing it."""
+"""Maintenance of a PostgreSQL schema: reports what VACUUM, ANALYZE and new indexes would improve, and runs them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHERE i.relnamespace = current_schema()::regnamespace ORDER BY i.relname"""
 
 
 class Step(NamedTuple):
-    """Name, reason, and the statements to run; none if they would bring nothing."""
+    """Name, reason, and the statements to run; none if there is nothing to improve."""
 
     name: str
     reason: str
@@ -53,10 +53,12 @@ def _of_table(row: Any) -> Step:
     table, live, dead, changed = row["relname"], row["n_live_tup"], row["n_dead_tup"], row["n_mod_since_analyze"]
     text = f"{live:,} rows, {dead:,} dead, {changed:,} changed since the last ANALYZE"
     if dead > DEAD_SHARE * max(live, 1000):
-        return Step(f"vacuum {table}", f"{text}: their space would be used again", (f"VACUUM (ANALYZE) {table}",))
+        return Step(
+            f"vacuum {table}", f"{text}: VACUUM would make their space reusable", (f"VACUUM (ANALYZE) {table}",)
+        )
     if changed > DRIFT * max(live, 1000) or (row["never"] and live):
-        return Step(f"analyze {table}", f"{text}: queries may be planned badly", (f"ANALYZE {table}",))
-    return Step(f"analyze {table}", f"{text}: near enough")
+        return Step(f"analyze {table}", f"{text}: query plans may be slow", (f"ANALYZE {table}",))
+    return Step(f"analyze {table}", f"{text}: the statistics are up to date")
 
 
 def _of_indexes(there: dict[str, Any]) -> list[Step]:
@@ -67,12 +69,12 @@ def _of_indexes(there: dict[str, Any]) -> list[Step]:
             row = there.get(name)
             if row is None:
                 steps.append(
-                    Step(f"index {name}", "it is missing: questions that need it read whole tables", (create,))
+                    Step(f"index {name}", "the index is missing: queries that need it scan whole tables", (create,))
                 )
             elif not row["valid"]:
                 again = (f"DROP INDEX {name}", create)
-                steps.append(Step(f"index {name}", "it is invalid, as its making was interrupted", again))
+                steps.append(Step(f"index {name}", "the index is invalid, because its creation was interrupted", again))
             elif row["bytes"] > ENTRY_BYTES * max(row["rows"], 10_000):
-                text = f"{row['bytes'] / 1e6:.1f} MB for {row['rows']:,} rows: most of it is empty"
+                text = f"{row['bytes'] / 1e6:.1f} MB for {row['rows']:,} rows: most of the index is empty"
                 steps.append(Step(f"index {name}", text, (f"REINDEX INDEX CONCURRENTLY {name}",)))
     return steps

@@ -28,15 +28,20 @@ def coded(error: BaseException, target: str) -> HubError:
     if isinstance(error, exceptions.DiskFullError):
         return StoreFull(f"{target} has no space left.", hint="Free space on the disk of PostgreSQL.")
     if isinstance(error, REFUSED):
-        return StoreUnavailable(f"{target} refused: {error}.", hint=REFUSED_HINT)
+        return StoreUnavailable(f"{target} refused: {_message(error)}.", hint=REFUSED_HINT)
     return StoreUnavailable(f"{target} {_reason(error)}.")
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, asyncpg.PostgresError):
-        return f"failed: {error} (SQLSTATE {error.sqlstate})"
+        return f"failed: {_message(error)} (SQLSTATE {error.sqlstate})"
     if isinstance(error, TimeoutError):
         return "did not answer in time"
     if isinstance(error, OSError):
         return f"cannot be reached: {os.strerror(error.errno) if error.errno else 'the connection ended'}"
     return "has ended the connection"
+
+
+def _message(error: BaseException) -> str:
+    """The message of a server without its details, which may have a whole row: arguments and results of a call."""
+    return str(error.args[0]) if error.args else type(error).__name__

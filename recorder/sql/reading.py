@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bridge.models import (
@@ -45,9 +46,9 @@ class Reader:
     async def calls(self, request: ReadCalls) -> CallRecords:
         """The answer to `read_calls`."""
         last = await self._last("calls")
-        rows, following = await self._page(queries.of_calls(request), request.before, request.after)
+        rows, following = await self._page(queries.of_calls(request), request.before, known(request.after, last))
         found = tuple(CallRecord.model_validate(dict(zip(queries.CALLS, row, strict=True))) for row in rows)
-        return CallRecords(calls=found, next=following, last=last)
+        return CallRecords(calls=found, next=following, last=highest(last, found))
 
     async def call(self, request: ReadCall) -> CallDetails:
         """The answer to `read_call`. Raises NoSuchRecord."""
@@ -77,16 +78,16 @@ class Reader:
     async def changes(self, request: ReadChanges) -> ChangeRecords:
         """The answer to `read_changes`."""
         last = await self._last("changes")
-        rows, following = await self._page(queries.of_changes(request), request.before, request.after)
+        rows, following = await self._page(queries.of_changes(request), request.before, known(request.after, last))
         found = tuple(ChangeRecord.model_validate(dict(zip(CHANGE, row, strict=True))) for row in rows)
-        return ChangeRecords(changes=found, next=following, last=last)
+        return ChangeRecords(changes=found, next=following, last=highest(last, found))
 
     async def sign_ins(self, request: ReadSignIns) -> SignInRecords:
         """The answer to `read_sign_ins`."""
         last = await self._last("sign_ins")
         rows, following = await self._page(queries.of_sign_ins(request), request.before, None)
         found = tuple(SignInRecord.model_validate(dict(zip(queries.SIGN_INS, row, strict=True))) for row in rows)
-        return SignInRecords(sign_ins=found, next=following, last=last)
+        return SignInRecords(sign_ins=found, next=following, last=highest(last, found))
 
     async def sessions(self, request: ReadRecordedSessions) -> RecordedSessions:
         """The answer to `read_recorded_sessions`."""
@@ -147,6 +148,18 @@ class Reader:
             if not number or farthest is None or place < farthest:
                 chosen, farthest = condition, place
         return chosen, farthest
+
+
+def known(after: int | None, last: int) -> int | None:
+    """The id to follow from. One beyond `last`, the highest stored, is of a database that was replaced by this one:
+    all records of this one are new then."""
+    return after if after is None or after <= last else 0
+
+
+def highest(last: int, found: Sequence[CallRecord | ChangeRecord | SignInRecord]) -> int:
+    """The id to follow from after these records: some may have been stored after `last` was read, and must not be sent
+    twice. Ids are committed in order, so that every record up to the highest one was there when they were read."""
+    return max(last, *(record.id for record in found)) if found else last
 
 
 def _figures(values: list[Any]) -> usage.Figures:

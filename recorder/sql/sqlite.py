@@ -108,15 +108,17 @@ class SqliteDatabase:
             _make_private(self._file)
         except OSError as error:
             raise StoreUnavailable(f"{self._file} cannot be used: {error.strerror}.", hint=WRITABLE) from None
-        self._writer, self._reader = Connection(self._file, "rw"), Connection(self._file, "ro")
+        writer, reader = Connection(self._file, "rw"), Connection(self._file, "ro")
         try:
-            await self._writer.open()
-            self.version = await self._writer.run(_migrate, str(self._file))
-            await self._reader.open()
-            await self.fetch("SELECT value FROM counters LIMIT 1")
+            await writer.open()
+            version = await writer.run(_migrate, str(self._file))
+            await reader.open()
+            await reader.run(_fetch, "SELECT value FROM counters LIMIT 1", ())
         except BaseException:
-            await self.close()
+            for connection in (reader, writer):
+                await connection.close()
             raise
+        self._writer, self._reader, self.version = writer, reader, version  # only now, as others ask meanwhile
 
     async def close(self) -> None:
         """Close both connections, when what they are doing is done; the write-ahead log goes into the file."""

@@ -1,4 +1,7 @@
-"""Care for an SQLite file: what checks, ANALYZE and VACUUM would bring, and doing it. Takes up to minutes."""
+"""Maintenance of an SQLite file: reports what a check, ANALYZE and VACUUM would improve, and runs them.
+
+It can take minutes.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def optimize(connection: sqlite3.Connection, dry_run: bool) -> list[OptimizeStep
 
 
 Step = tuple[str, str, Callable[[], object] | None]
-"""Name, reason, and what is to be done; None if it would bring nothing."""
+"""Name, reason, and the action; None if there is nothing to improve."""
 
 
 def _integrity(connection: sqlite3.Connection) -> Iterator[Step]:
@@ -52,7 +55,7 @@ def _indexes(connection: sqlite3.Connection) -> Iterator[Step]:
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
     for statement in (each for one in migrations.load("sqlite") for each in migrations.statements(one.sql)):
         if (match := INDEX.fullmatch(statement)) and match[1] not in there:
-            reason = "it is missing: questions that need it read whole tables"
+            reason = "the index is missing: queries that need it scan whole tables"
             yield f"index {match[1]}", reason, lambda sql=statement: connection.execute(sql)  # type: ignore[misc]
 
 
@@ -60,11 +63,11 @@ def _analyze(connection: sqlite3.Connection) -> Step:
     [(stored,)] = connection.execute("SELECT value FROM counters WHERE name = 'stored'").fetchall()
     known = _known(connection)
     if known is not None and abs(stored - known) <= DRIFT * max(stored, 1):
-        return "analyze", f"the statistics are of {known:,} calls, {stored:,} are stored: near enough", None
-    was = "there are no statistics yet" if known is None else f"the statistics are of {known:,} calls"
+        return "analyze", f"the statistics cover {known:,} calls, {stored:,} are stored: they are up to date", None
+    was = "there are no statistics" if known is None else f"the statistics cover {known:,} calls"
     return (
         "analyze",
-        f"{was}, {stored:,} are stored: queries may be planned badly",
+        f"{was}, {stored:,} are stored: query plans may be slow",
         lambda: connection.execute("ANALYZE"),
     )
 
@@ -83,8 +86,8 @@ def _vacuum(connection: sqlite3.Connection) -> Step:
     share = free / max(pages, 1)
     text = f"{free * page / 1e6:.1f} MB of {pages * page / 1e6:.1f} MB are free ({share:.0%})"
     if share < FREE_SHARE:
-        return "vacuum", f"{text}: further records use them", None
-    return "vacuum", f"{text}: would be given back", lambda: _do_vacuum(connection)
+        return "vacuum", f"{text}: new records reuse the space", None
+    return "vacuum", f"{text}: VACUUM would return the space to the file system", lambda: _do_vacuum(connection)
 
 
 def _do_vacuum(connection: sqlite3.Connection) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bridge.masking.names import is_secret_name
+import orjson
+
+from bridge.masking.names import is_secret_assignment, is_secret_name
 from bridge.masking.parts import MASK
 from bridge.models import Record, Snapshot
 from sidecar.admission.context import CallContext
@@ -23,6 +26,12 @@ log = logging.getLogger(__name__)
 
 MARGIN = 4096
 """Characters beyond the limit that are examined for secrets, so that half of one is never kept."""
+MOST_EXAMINED = 16 * 1024
+"""Characters of a text up to which it is parsed, if it is JSON."""
+NAMING = ("name", "key", "header")
+"""Members of an object that name its `value`."""
+HEADER = re.compile(r"([\w-]{1,64}): {0,8}\S[^\r\n]*")
+CREDENTIAL_HEADERS = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie"))
 MOST_HELD = 16 * 1024 * 1024
 """Bytes of arguments and results that wait for the writer; of further requests only the sizes are kept."""
 
@@ -105,9 +114,42 @@ def _beginning(value: Any, most: int) -> tuple[str, int]:
 
 
 def _masked(value: Any) -> Any:
-    """The value with the members masked whose names say that they are secrets: `password`, `api_key`."""
+    """The value with what is masked whose name says that it is a secret: members such as `password` and `api_key`, the
+    `value` of `{"name": "API_KEY", "value": ...}`, the argument after `--token`, the value of a header. Texts that are
+    JSON themselves, as results have it, are masked as well."""
     if isinstance(value, Large):
         return value
     if isinstance(value, dict):
-        return {name: MASK if is_secret_name(name) and item else _masked(item) for name, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+        named = any(is_secret_name(name) for key in NAMING if isinstance(name := value.get(key), str))
+        return {
+            name: MASK if item and (is_secret_name(name) or (named and name == "value")) else _masked(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            MASK if at and isinstance(item, str) and _is_secret_flag(value[at - 1]) else _masked(item)
+            for at, item in enumerate(value)
+        ]
+    return _masked_text(value) if isinstance(value, str) else value
+
+
+def _is_secret_flag(argument: Any) -> bool:
+    """Whether the argument after this one is a secret: `--api-key X`."""
+    return isinstance(argument, str) and argument.startswith("-") and "=" not in argument and is_secret_name(argument)
+
+
+def _masked_text(text: str) -> str:
+    if len(text) > MOST_EXAMINED:
+        return text  # the redactor examines it
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            found = orjson.loads(text)
+            masked = _masked(found)
+        except (ValueError, RecursionError):
+            return text
+        return text if masked == found else orjson.dumps(masked).decode()
+    if (header := HEADER.fullmatch(text)) and (
+        header[1].lower() in CREDENTIAL_HEADERS or is_secret_assignment(header[1])
+    ):
+        return f"{header[1]}: {MASK}"
+    return text

@@ -13,6 +13,8 @@ from sidecar.errors import SidecarError
 
 MOST_QUEUED = 20_000
 """Records that wait for the writer in memory; further ones are counted as lost."""
+MOST_EXAMINED = 4096
+"""Characters of a URI that are examined for secrets, more than are kept."""
 REFUSED = "refused"
 """The outcome of a request that the hub refused."""
 
@@ -39,8 +41,10 @@ class CallObserver:
     `wake` is called when a record comes while the writer is `asleep`.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], redact: Callable[[str], str] = str) -> None:
+        """`redact` masks secrets in the URI of a resource."""
         self._wake = wake
+        self._redact = redact
         self.asleep = True
         self.extras: Callable[[CallContext], Extras] | None = None
         """Returns what is recorded of a request's arguments and result; None if nothing is."""
@@ -118,6 +122,14 @@ class CallObserver:
         if self.asleep:
             self._wake()
 
+    def omitted(self, count: int) -> None:
+        """Count refused requests of which nothing more is known as lost records."""
+        self._seen[0] += count
+        self._count = itertools.count(self._seen[0] + 1)
+        self._lost += count
+        if self.asleep:
+            self._wake()
+
     def _place(self, client: Client, era: str) -> int:
         self._places[id(client)] = place = len(self._senders)  # `_senders` keeps it, so that its id is not reused
         self._senders.append((client, era))
@@ -131,8 +143,15 @@ class CallObserver:
         if call.waited:
             extras["waited"] = call.waited
         if not call.tool:
-            row = (*row[:4], row[4][:LONGEST_NAME], row[5], _subject(call.params), *row[7:])
+            row = (*row[:4], row[4][:LONGEST_NAME], row[5], self._subject(call.params), *row[7:])
         return (*row, extras) if extras else row
+
+    def _subject(self, params: dict[str, Any]) -> str:
+        """What a request is about, if no tool was found: an unknown tool, a prompt, or the URI of a resource."""
+        if isinstance(name := params.get("name"), str) and name:
+            return name[:LONGEST_NAME]
+        uri = params.get("uri")
+        return self._redact(uri[:MOST_EXAMINED])[:LONGEST_NAME] if isinstance(uri, str) else ""
 
     # --- admission.SessionObserver -----------------------------------------------------------------------------------
 
@@ -160,9 +179,3 @@ class CallObserver:
         queue.append(record)
         if self.asleep:
             self._wake()
-
-
-def _subject(params: dict[str, Any]) -> str:
-    """The name that a request is about, if no tool was found: an unknown tool, a prompt, or the URI of a resource."""
-    name = params.get("name") or params.get("uri")
-    return name[:LONGEST_NAME] if isinstance(name, str) else ""

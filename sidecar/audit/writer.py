@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -32,9 +33,16 @@ WARNING_SECONDS = 60.0
 class AuditWriter:
     """One task that writes what the observer noted, in batches; `run` it while the hub serves, then `close` it."""
 
-    def __init__(self, directory: Path, max_bytes: int, count_lost: Callable[[int], None] = lambda count: None) -> None:
-        """`directory` is the spool of at most `max_bytes`. `count_lost` is called with the number of lost records."""
-        self.observer = CallObserver(self._wake)
+    def __init__(
+        self,
+        directory: Path,
+        max_bytes: int,
+        count_lost: Callable[[int], None] = lambda count: None,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        """`directory` is the spool of at most `max_bytes`. `count_lost` is called with the number of lost records;
+        `redact` masks secrets in the URI of a resource."""
+        self.observer = CallObserver(self._wake, redact)
         self.lost = 0
         """Records that were lost since the start."""
         self._count_lost = count_lost
@@ -47,6 +55,8 @@ class AuditWriter:
         """Lost records of which the spool does not have a line yet."""
         self._woken = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "spool")
+        self._flushing: asyncio.Task[None] | None = None
+        """What writes the records that were taken from the queue last. It is not cancelled with `run`."""
         self._warned = -WARNING_SECONDS
 
     async def run(self) -> None:
@@ -60,10 +70,13 @@ class AuditWriter:
             self._woken.clear()
             self.observer.asleep = False
             await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
+            self._flushing = asyncio.create_task(self._flush())
+            await asyncio.shield(self._flushing)
 
     async def close(self) -> None:
         """Write what is left, and complete the spool's file. Call it when no more requests are served."""
+        if self._flushing is not None:
+            await self._flushing
         await self._flush()
         if self._owed:
             await self._write(0, {})
@@ -89,17 +102,19 @@ class AuditWriter:
         for at in range(0, len(taken.calls), most):
             calls = taken.calls[at : at + most]
             await self._write(len(calls), {**_head(taken), "calls": calls})
+        if taken.lost and not taken.records:
+            await self._write(0, {})
 
     async def _write(self, count: int, batch: dict[str, Any]) -> None:
         """Write the batch of `count` records, and how many were lost before it; they are lost if that fails."""
         owed, self._owed = self._owed, 0
         accounted = self._accounted + count + owed
         try:
-            line = orjson.dumps({**batch, "lost": owed, "upto": accounted}) + b"\n"
+            line = _encoded({**batch, "lost": owed, "upto": accounted}) + b"\n"
             spool = self._spool or self._open()
             await asyncio.get_running_loop().run_in_executor(self._thread, spool.append, line, accounted)
             self._accounted = accounted
-        except (OSError, TypeError) as error:  # TypeError: a name with half of a surrogate pair
+        except OSError as error:
             self._owed += owed + count
             self._lose(count, error)
 
@@ -117,6 +132,15 @@ class AuditWriter:
         self.observer.count_in(spool.seen)
         self._spool = spool
         return spool
+
+
+def _encoded(batch: dict[str, Any]) -> bytes:
+    """The batch as JSON, by the fast encoder, or else by the one that accepts lone surrogates: one odd name must not
+    cost the records of others."""
+    try:
+        return orjson.dumps(batch)
+    except TypeError:
+        return json.dumps(batch, separators=(",", ":")).encode()
 
 
 def _head(taken: Taken) -> dict[str, Any]:

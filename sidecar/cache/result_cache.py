@@ -17,6 +17,7 @@ import orjson
 from bridge.models import ServerSettings
 from sidecar.cache.errors import CacheUnavailable
 from sidecar.cache.store import CacheStore
+from sidecar.features.input_requests import ANSWER_KEYS
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
 
@@ -33,6 +34,9 @@ META_KEY = "yamcp-hub/cache"
 BYPASS = "bypass"
 MAX_RESULT_BYTES = 256 * 1024
 """Larger results are not kept."""
+
+UNEQUAL = frozenset({"task", *ANSWER_KEYS})
+"""Params with which a call is equal to no other: it becomes a task, or its result depends on what a user answered."""
 
 Use = Literal["hit", "miss", "bypass", "error"]
 
@@ -52,11 +56,11 @@ class Lookup:
         if self._bypass:
             self._cache.count(self._server, "bypass")
             return None
-        return await self._cache.find(self._key, self._server)
+        return await self._cache.find(self._key, self._server, self._seconds)
 
     async def keep(self, result: Mapping[str, Any]) -> None:
         """Keep the server's result, if it is one that may be kept."""
-        if not result.get("isError") and "resultType" not in result:
+        if not result.get("isError") and result.get("resultType", "complete") == "complete":
             await self._cache.keep(self._key, result, self._seconds)
 
 
@@ -75,9 +79,9 @@ class ResultCache:
 
     def lookup(self, call: CallContext, route: Route, seconds: float) -> Lookup | None:
         """Look a call up whose result may be kept for so long; None if its arguments cannot be compared, it becomes a
-        task, or the server's state belongs to one client."""
+        task or answers what the server asked, or the server's state belongs to one client."""
         settings: ServerSettings = route.offer.spec.settings
-        if settings.session == "per_client" or "task" in call.params:
+        if settings.session == "per_client" or not UNEQUAL.isdisjoint(call.params):
             return None
         owner = "" if settings.cache_shared else call.principal.id
         where = (owner, call.workspace, route.offer.upstream.fingerprint, route.offer.label, route.name, call.era)
@@ -89,8 +93,9 @@ class ResultCache:
         key = hashlib.sha256(text).hexdigest()
         return Lookup(self, key, route.offer.spec.key, seconds, bypass)
 
-    async def find(self, key: str, server: str) -> dict[str, Any] | None:
-        """The result under a key."""
+    async def find(self, key: str, server: str, seconds: float) -> dict[str, Any] | None:
+        """The result under a key, if it is not older than so many seconds: it may have been kept for longer before an
+        edit."""
         try:
             found = await self._store.get(key)
         except CacheUnavailable as error:
@@ -98,12 +103,13 @@ class ResultCache:
             self.count(server, "error")
             return None
         self._works()
-        if found is None:
+        kept = None if found is None else _kept(found)
+        age = 0.0 if kept is None else max(0.0, round(self._clock() - kept[0], 3))
+        if kept is None or age >= seconds:
             self.count(server, "miss")
             return None
         self.count(server, "hit")
-        kept_at, result = codec.loads(found)
-        age = max(0, round(self._clock() - kept_at, 3))
+        result = kept[1]
         return {**result, "_meta": {**as_dict(result.get("_meta")), META_KEY: {"hit": True, "age": age}}}
 
     async def keep(self, key: str, result: Mapping[str, Any], seconds: float) -> None:
@@ -132,3 +138,14 @@ class ResultCache:
         if self._failing:
             log.info("results are kept again")
         self._failing = False
+
+
+def _kept(data: bytes) -> tuple[float, dict[str, Any]] | None:
+    """The time and the result in the bytes of a store; None for what the hub did not write: others may write to
+    Redis."""
+    try:
+        at, result = codec.loads(data)
+    except (ValueError, TypeError):
+        return None
+    known = type(at) in (int, float) and isinstance(result, dict) and isinstance(result.get("content"), list)
+    return (at, result) if known else None

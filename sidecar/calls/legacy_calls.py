@@ -60,6 +60,7 @@ async def request_with_input(request: Request, offer: Offer, params: Params, too
         try:
             async with asyncio.timeout_at(deadline):
                 if wanted:
+                    request.asked = True
                     rename = offer.rename if offer.label else None
                     sent = {**params, "inputResponses": await _ask_client_all(request.session, wanted, rename)}
                     pause = FIRST_RETRY_SECONDS

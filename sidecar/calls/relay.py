@@ -143,7 +143,7 @@ class Relay:
         if "task" in params and request.era == "legacy":
             return request.session.server_tasks.register_core(route.offer, request.upstream, route.name, result)
         result = eras.structured_to_client(request.era, result, route.wrapped)
-        if lookup:
+        if lookup and not request.asked:
             await lookup.keep(result)
         return result
 

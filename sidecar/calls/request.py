@@ -32,7 +32,7 @@ HUB_FAILED: Mapping[str, Any] = {
 class Request:
     """One request of a client: its context, and accessors for its params."""
 
-    __slots__ = ("call", "declared", "era", "method", "notify", "params", "session", "upstream")
+    __slots__ = ("asked", "call", "declared", "era", "method", "notify", "params", "session", "upstream")
 
     upstream: Upstream
     """The upstream that the request was last sent to: an offer's, or one leased to the call."""
@@ -44,6 +44,8 @@ class Request:
         self.params = params = call.params
         self.era = eras.of_params(params)
         self.notify = notify
+        self.asked = False
+        """Whether the client was asked for input, on which the result depends."""
         self.declared: dict[str, Any] = {}
         """The client's extensions that a modern server is told."""
 

@@ -110,8 +110,8 @@ class KeptChannel(StdioChannel):
             self._stdin.try_write(b"\n", True)
 
     async def close(self, grace: float) -> None:
-        """As of a `StdioChannel`; but when the sidecar ends, the server stays with the spawner."""
-        if self._stays:
+        """As of a `StdioChannel`; but when the sidecar ends, the server stays with the spawner for the next one."""
+        if stays := self._stays:
             self._output.on_frame = lambda frame: None
             self._settle(ConnectionLost("The hub is stopping."))
             self._child.detach()
@@ -119,6 +119,8 @@ class KeptChannel(StdioChannel):
                 self._stdin.abort()
         await super().close(grace)
         self._journal.close()
+        if stays:  # not before: of two readers of one pipe, each would get a part
+            self._child.give()
 
 
 @asynccontextmanager
@@ -131,10 +133,13 @@ async def open_kept(
     more: Sequence[str],
     **callbacks: Unpack[Callbacks],
 ) -> AsyncIterator[KeptChannel]:
-    """Take over the server that the sidecar before kept, or start it, and open a channel to it.
+    """Take over the server that an earlier sidecar has kept, or start it, and open a channel to it.
 
     `key`: of the server; `more`: what has to be equal for it to be taken over, beside what it was started with. The
     rest is as for `open_stdio`.
+
+    Raises:
+        OpenLater: another sidecar still has the server, which finishes its calls there.
     """
     environment = child_environment(launch.env, pass_env)
     argv = (launch.command, *launch.args)

@@ -1,7 +1,7 @@
-"""Slows down servers that send more than anybody waits for, so that they do not take the event loop from the others.
+"""Rate limit for the unsolicited messages of a server, so that it does not take the event loop from the others.
 
-Nobody waits for notifications, requests of the server, answers to no request, and output that is not MCP. Answers that
-a request waits for do not count: `max_inflight` bounds them.
+Unsolicited are notifications, requests of the server, answers to no request, and output that is not MCP. Answers to
+requests in progress do not count: `max_inflight` bounds them.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Pace:
             self._flooding_since = now
         elif now - self._flooding_since >= SLOWED_SECONDS and not self._reported:
             self._reported = True
-            what = "output that is no MCP message" if self._noise else "messages than anybody asked for"
-            self._report(f"it sends more {what}, and is slowed down")
+            what = "much output that is not an MCP message" if self._noise else "many unsolicited messages"
+            self._report(f"it sends too {what}, and the hub slows it down")
         return (BURST / 2 - self._left) / RATE
 
     @property

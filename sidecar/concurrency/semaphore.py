@@ -66,10 +66,13 @@ class Semaphore:
         except QueueFull as full:
             raise ServerBusy(f"{full} requests of this client already wait for the server {server!r}.") from None
         except TimeoutError:
-            raise CallTimeout(
+            late = CallTimeout(
                 f"The server {server!r} takes {self._count} requests at once, and this one had to wait longer than "
-                f"{timeout:g} s for its turn."
-            ) from None
+                f"{timeout:g} s for its turn.",
+                hint="Try again when the server has less to do, or raise `max_inflight` of the server in hub.json.",
+            )
+            late.sent = False
+            raise late from None
 
     def release(self, key: str = "") -> None:
         """Release the slot of a request of `key`; the request whose turn it is gets it, if any is waiting."""

@@ -215,7 +215,7 @@ class HttpSession(StreamSession):
 
         The client is told that the resources may have changed, since nobody has watched them meanwhile.
         """
-        if state.log_level is not None:
+        if state.log_level is not None and self.log_level is None:  # the client may have set another one already
             self.log_level = state.log_level
             self.workspace.set_log_level(self)
         for uri in state.subscriptions:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import time
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ WRITE_DELAY = 0.1
 MAX_SESSIONS = 2000
 MAX_SUBSCRIPTIONS = 100
 """Limit for the subscriptions that are kept of a session."""
+MAX_URIS = 16 * 1024
+"""Limit for the characters of their URIs together: clients choose them, and the file is written as a whole."""
 
 
 class SessionState(NamedTuple):
@@ -54,15 +57,18 @@ class SessionStates:
         """Keep a state, in place of the session's earlier one."""
         self.forget(session_id)
         if not state.empty:
-            self._states[_name(session_id)] = state._replace(subscriptions=state.subscriptions[:MAX_SUBSCRIPTIONS])
-            if len(self._states) > MAX_SESSIONS:
-                del self._states[next(iter(self._states))]
+            self._states[_name(session_id)] = state._replace(subscriptions=_limited(state.subscriptions))
+            self._forget_oldest()
             self._write_soon()
 
     def forget(self, session_id: str) -> None:
         """The session has ended, or has nothing to restore. Does nothing once this is closed."""
         if self._states and not self._closed and self._states.pop(_name(session_id), None) is not None:
             self._write_soon()
+
+    def _forget_oldest(self) -> None:
+        while len(self._states) > MAX_SESSIONS:
+            del self._states[next(iter(self._states))]
 
     def find(self, session_id: str) -> SessionState | None:
         """The state of a session, which may be of an earlier process."""
@@ -83,6 +89,7 @@ class SessionStates:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._read()  # else states of an earlier process would be lost whose sessions are not resumed yet
         body = {name: [state.log_level, list(state.subscriptions)] for name, state in self._states.items()}
         try:
             write_file(self._path, codec.dumps({"version": 1, "at": time.time(), "sessions": body}), sync=False)
@@ -105,6 +112,13 @@ class SessionStates:
             log.warning("the file of sessions' log levels and subscriptions cannot be read")
             return
         self._states = {**states, **self._states}
+        self._forget_oldest()
+
+
+def _limited(uris: tuple[str, ...]) -> tuple[str, ...]:
+    """The first of these URIs, as many as are kept."""
+    lengths = accumulate(map(len, uris[:MAX_SUBSCRIPTIONS]))
+    return uris[: sum(length <= MAX_URIS for length in lengths)]
 
 
 def _state(level: Any, uris: Any) -> SessionState:

@@ -168,6 +168,12 @@ class StreamSession(Session):
             self.announced = True
             self.admission.session_began(self)
 
+    def conclude(self) -> None:
+        """Tell the observers that the session ended: in this process, as another one may resume it."""
+        if self.announced:
+            self.announced = False
+            self.admission.session_ended(self)
+
     # --- its end -------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -177,9 +183,7 @@ class StreamSession(Session):
     def end(self) -> None:
         """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
-        if self.announced:
-            self.announced = False
-            self.admission.session_ended(self)
+        self.conclude()
         for running in tuple(self.running.values()):
             running.cancel()
         for number, pending in enumerate(self._pending_requests.values()):

@@ -66,8 +66,11 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._pings.close()
 
     def closing(self) -> None:
-        """Leave what is to be restored to the next process."""
+        """Leave what is to be restored to the next process, which may resume a session from now on: its end here is
+        told before."""
         self.states.close()
+        for session in self._sessions.values():
+            session.conclude()
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """Serve one HTTP request of either era. Returns a function that may serve requests with the same head on the

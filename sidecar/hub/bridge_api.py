@@ -56,7 +56,10 @@ class ServerRefused(HubError):
     """A server answered a call over the bridge with an error of its own; its code and message are in the data."""
 
     code = "SERVER_ANSWERED_ERROR"
-    hint = "The message is the server's; check the arguments against the tool's schema (hubctl tools)."
+    hint = (
+        "The message is the server's; check the arguments against the tool's schema (hubctl tools), or against the "
+        "lists of prompts and resources."
+    )
 
 
 class LocalSession(Session):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections import defaultdict
@@ -26,6 +27,8 @@ from sidecar.version import VERSION
 from sidecar.workspaces.members import Member
 from sidecar.workspaces.workspace import Workspace
 from sidecar.workspaces.workspace_state import MemberState, condition
+
+log = logging.getLogger(__name__)
 
 STATES_BEST_FIRST: tuple[UpstreamState, ...] = ("ready", "sleeping", "starting", "backoff", "failed", "stopped")
 """The states of upstreams; a server with several upstreams has the best of their states."""
@@ -62,7 +65,10 @@ class StatusReporter:
                 async with asyncio.timeout(MEMORY_PERIOD):
                     await self._memory_wanted.wait()
             pids = [pid for upstream in self._hub.pool for pid in upstream.pids]
-            self._memory = await asyncio.to_thread(process_memory.trees, pids)
+            try:
+                self._memory = await asyncio.to_thread(process_memory.trees, pids)
+            except (OSError, RuntimeError) as error:  # no descriptor for /proc, or no thread; the last figures stay
+                log.warning("the servers' memory cannot be measured", extra={"reason": str(error)})
             self._memory_at = time.monotonic()
             self._memory_wanted.clear()
 
@@ -128,9 +134,10 @@ class StatusReporter:
         )
 
     def _member(self, member: Member, server: ServerStatus) -> MemberState:
-        """The state of a server for a workspace's clients: ready while the former upstream of a changed one serves."""
-        before = member.before
-        if before is not None and before is member.serving and before.state in ("ready", "sleeping"):
+        """The state of a server for a workspace's clients: ready while the former upstream of a changed one serves, or
+        while a request wakes it."""
+        serving = member.serving
+        if serving is not None and member.serves and (serving is member.before or serving.sleep.wakes):
             return MemberState(server.key, "ready")
         per_client = server.session == "per_client"
         return MemberState(server.key, server.state, server.attempts, per_client, server.reason)

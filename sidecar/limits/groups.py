@@ -112,10 +112,15 @@ class Group:
             self.events = os.open(f"{self.path}/pids.events", os.O_RDONLY | os.O_CLOEXEC)
 
     def exceeded(self, kind: str) -> bool:
-        """Whether the limit `MEMORY` has ended processes of the group, or the limit `PIDS` has refused a fork."""
-        if kind == PIDS:
-            return self.events >= 0 and _counter(os.pread(self.events, 4096, 0).decode(), "max") > 0
-        return _counter(_read(f"{self.path}/memory.events"), "oom_kill") > 0
+        """Whether the limit `MEMORY` has ended processes of the group, or the limit `PIDS` has refused a fork.
+
+        False if the group does not enforce it, or is gone.
+        """
+        with suppress(OSError):
+            if kind == PIDS:
+                return self.events >= 0 and _counter(os.pread(self.events, 4096, 0).decode(), "max") > 0
+            return MEMORY in self.controllers and _counter(_read(f"{self.path}/memory.events"), "oom_kill") > 0
+        return False
 
     def kill(self) -> None:
         """Kill all its processes at once (since Linux 5.14; without effect before)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -53,8 +54,17 @@ class RefusedRequest(RequestContext):
 class Refusals:
     """Answers requests with errors, and tells the observers."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        stranger: Principal = ANONYMOUS,
+        on_omitted: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """`stranger` is the principal of requests that the front refused. `on_omitted` is called with the number of
+        those that it did not tell of."""
         self._admission = admission
+        self._stranger = stranger
+        self._on_omitted = on_omitted
 
     async def refuse(
         self, principal: Principal, scope: Scope, send: Send, error: SidecarError, status: int = 0, more: Headers = ()
@@ -69,14 +79,15 @@ class Refusals:
         await self.refuse(principal, scope, send, error, 405, ((b"allow", allowed.encode()),))
 
     async def note(self, request: NoteRefusals) -> Done:
-        """Tell the observers of requests that the front refused. Of omitted ones, the log says how many there were."""
+        """Tell the observers of requests that the front refused. Omitted ones are counted, and logged."""
         for each in request.refusals:
             error = SidecarError("The front refused the request.")
             error.code = each.code
             headers = [(b"mcp-method", each.method.encode()), (b"mcp-protocol-version", each.version.encode())]
             scope: Scope = {"path": each.path, "headers": headers, "client": (each.address, 0)}
-            self._admission.refused(RefusedRequest(ANONYMOUS, scope), error)
+            self._admission.refused(RefusedRequest(self._stranger, scope), error)
         if request.omitted:
+            self._on_omitted(request.omitted)
             log.warning("too many requests were refused to record each", extra={"omitted": request.omitted})
         return Done()
 

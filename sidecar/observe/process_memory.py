@@ -23,17 +23,19 @@ def _children() -> dict[int, list[int]]:
     for entry in PROC.iterdir():
         if entry.name.isdigit():
             try:
-                stat = (entry / "stat").read_text(errors="replace")
-            except OSError:
+                parent = int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+            except (OSError, ValueError, IndexError):  # it has ended
                 continue
-            found[int(stat.rpartition(")")[2].split()[1])].append(int(entry.name))
+            found[parent].append(int(entry.name))
     return found
 
 
-def _tree(root: int, children: dict[int, list[int]]) -> Iterable[int]:
-    yield root
-    for child in children.get(root, ()):
-        yield from _tree(child, children)
+def _tree(root: int, children: dict[int, list[int]]) -> list[int]:
+    """A process and all its descendants. Not recursive: a server may nest thousands of them."""
+    found = [root]
+    for pid in found:  # the loop extends the list it iterates over
+        found += children.get(pid, ())
+    return found
 
 
 def _pss(pid: int) -> int:

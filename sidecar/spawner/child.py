@@ -82,10 +82,15 @@ class Child:
             self._link.send(("deposit", self._id, agreed))
 
     def detach(self) -> None:
-        """Leave the process to the spawner: `stop` has no effect any more."""
-        self._link = None
+        """The process is to stay with the spawner: `stop` has no effect any more. Close the pipes, then call `give`."""
         if not self._stopped.done():
             self._stopped.set_result(None)
+
+    def give(self) -> None:
+        """Leave the process to the next sidecar. Nobody in this one reads from its pipes or writes to them any more."""
+        if self._link:
+            self._link.send(("give", self._id))
+        self._link = None
 
     def close_pipes(self) -> None:
         """Close our ends of the pipes."""

@@ -74,6 +74,10 @@ class Spawner:
         self.leaving = leaving
         self._unclaimed = Unclaimed()
         self._stays = False
+        self.shared = False
+        """Whether another sidecar uses the spawner, too."""
+        self.joined = False
+        """Whether another sidecar has begun to use it while this one did: that one gets the servers that are kept."""
         self._control_groups = control_groups
         self._hang_limit = hang_limit
         self._pulse: Pulse | None = None
@@ -103,13 +107,18 @@ class Spawner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the spawner, which kills all its remaining children; unless it has to stay because of kept ones."""
+        """Stop the spawner, which kills all its remaining children; unless it has to stay because of kept ones, or for
+        another sidecar."""
         self._stays = self.leaving() and any(child.agreed for child in self._children.values())
         self._unclaimed.leave(self._stays)
         self._closing.set()
-        self._ready.set()
         if self._link:
-            self._link.close()
+            if self._ready.is_set():
+                self._link.finish()
+            else:
+                self._link.close()
+            asyncio.get_running_loop().call_later(END_TIMEOUT, self._link.close)
+        self._ready.set()
         try:
             if self._keeper:
                 await self._keeper
@@ -164,9 +173,12 @@ class Spawner:
                 raise
 
     async def claim(self, keep: Keep) -> Child | None:
-        """The running process that this sidecar's predecessor kept so, if there is one.
+        """The running process that an earlier sidecar has kept so, if there is one.
 
         One with the same key and another identity is ended first.
+
+        Raises:
+            OpenLater: another sidecar has it.
         """
         await self._ready.wait()
         return await self._unclaimed.claim(keep)
@@ -222,6 +234,16 @@ class Spawner:
         child.started(self._link, pid)
         self._unclaimed.add(Keep(key, identity), child)
 
+    def _on_held(self, key: str, identity: str) -> None:
+        self._unclaimed.hold(Keep(key, identity))
+
+    def _on_unheld(self, key: str, identity: str) -> None:
+        self._unclaimed.free(Keep(key, identity))
+
+    def _on_sidecars(self, number: int) -> None:
+        self.shared = number > 1
+        self.joined |= self.shared
+
     def _on_exceeded(self, ident: int, kind: str, limit: int) -> None:
         if child := self._children.get(ident):
             child.exceeded(exceeded(kind, limit))
@@ -260,9 +282,9 @@ class Spawner:
             self._ready.set()
 
     def _start(self) -> None:
-        """Take over the spawner of the sidecar before, if it waits for that, or start one. Raises OSError."""
-        if waiting := knock(door_of(self._lock)):
-            ours, self._process = waiting
+        """Use the spawner that keeps servers of an earlier sidecar, in either slot, or start one. Raises OSError."""
+        if keeping := knock(door_of(self._lock)) or knock(door_of(self._other_lock)):
+            ours, self._process = keeping
             self._link = Link(ours, self._on_message)
             return
         ours, theirs = socket.socketpair()
@@ -290,12 +312,15 @@ class Spawner:
         """Wait for the spawner's end, then fail its children and all starts in progress."""
         assert self._link is not None and self._process is not None  # noqa: S101 - _start made both
         await self._lost(self._link, self._process)
-        if self._stays:
+        if self._closing.is_set() and (self._stays or self.shared):
             self._process.returncode = -1  # nobody waits for it here; init does
             self._process = self._link = None
+            self._fail_all(self._loss(None))
             return
         if not self._closing.is_set():
             self._ready.clear()
+            self._unclaimed.lost()
+        self.shared = self.joined = False
         await gone(self._process, END_TIMEOUT)
         status, self._process, self._link = self._process.returncode, None, None
         self._fail_all(self._loss(status))
@@ -350,6 +375,8 @@ class Spawner:
             if orphan and orphan.ppid == os.getpid():  # adopted and not reaped yet, so its group id is still its own
                 with suppress(OSError):
                     os.killpg(child.pid, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(child.pid, os.WNOHANG)
             child.stopped(error)
 
 

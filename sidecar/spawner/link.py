@@ -42,6 +42,16 @@ class Link:
         taken, self._received = self._received[:count], self._received[count:]
         return taken
 
+    def finish(self) -> None:
+        """Send nothing more. The spawner closes the connection when it has handled everything before, as in `close`."""
+        if self._queue or self._socket.fileno() < 0:
+            self.close()
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+
     def close(self) -> None:
         """Close the socket. The spawner then stops all servers that are not kept, and exits if there are no others."""
         if self._socket.fileno() < 0:

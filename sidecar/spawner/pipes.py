@@ -145,7 +145,7 @@ class Writer(asyncio.BaseProtocol):
         self._batch: list[bytes] = []
         self._unread: list[bytes] = []
         self._fd = -1
-        self._closing = False
+        self._closing = self._aborted = False
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -255,8 +255,9 @@ class Writer(asyncio.BaseProtocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close the pipe now; buffered data is lost."""
-        if self._transport:
+        """Close the pipe now; buffered data is lost. Further calls have no effect."""
+        if self._transport and not self._aborted:
+            self._aborted = True
             self._transport.abort()
 
 

@@ -7,7 +7,6 @@ stays in memory as long as the hub runs, so it uses small parts of the standard 
 
 from __future__ import annotations
 
-import array
 import ctypes
 import os
 import select
@@ -23,8 +22,9 @@ from sidecar.limits import groups
 from sidecar.limits.limits import MEMORY, PIDS, Limits
 from sidecar.spawner import ending, leftovers, proc, server, starting
 from sidecar.spawner.keep import keeping
+from sidecar.spawner.keep.sidecars import SidecarGone, SidecarLink, Sidecars
 from sidecar.spawner.watch import Watch
-from sidecar.spawner.wire import Decoder, Message, encode
+from sidecar.spawner.wire import Message
 
 PR_SET_CHILD_SUBREAPER = 36
 WAIT_NOTICE = 5.0
@@ -35,20 +35,14 @@ class Ended(Exception):
     """The spawner has to end: a signal asks for it, or there is no sidecar, nor a reason to wait for the next."""
 
 
-class SidecarGone(Exception):
-    """The sidecar has closed the socket, by its end if not otherwise."""
-
-
 class Spawner:
-    """The main loop: handles requests of the sidecar, ends of children, and deadlines of servers being stopped."""
+    """The main loop: handles requests of sidecars, ends of children, and deadlines of servers being stopped."""
 
     def __init__(self, link: socket.socket, wakeup: int, door: str, use_groups: bool) -> None:
-        self._link: socket.socket | None = link
+        self._sidecars = Sidecars()
+        self._first = self._sidecars.add(link)
         self._door = keeping.Door(door)
         self._wakeup = wakeup
-        self._decoder = Decoder()
-        self._fds: list[int] = []
-        self._out = bytearray()
         self._servers: dict[int, server.Server] = {}
         self._by_pid: dict[int, server.Server] = {}
         self._delay = 0.0
@@ -62,22 +56,19 @@ class Spawner:
     # --- main loop -----------------------------------------------------------------------------------------------
 
     def run(self, lock: str, sidecar: leftovers.Sidecar, other_lock: str) -> None:
-        """Serve until the sidecar closes the socket or a signal asks to end; then kill all descendants."""
+        """Serve until no sidecar is left to wait for, or a signal asks to end; then kill all descendants."""
         try:
             self._door.note_sidecar(sidecar.pid)
             self._mark = self._own(lock)
             killed, orphans = leftovers.sweep(self._mark, sidecar)
             killed += leftovers.sweep_slot(other_lock, sidecar)
             if killed:
-                self._send(("note", f"killed {killed} processes that an earlier spawner left"))
-            self._send(("orphans", orphans))
-            self._send(("ready", self._mark, 1))
+                self._sidecars.tell(("note", f"killed {killed} processes that an earlier spawner left"))
+            self._sidecars.tell(("orphans", orphans))
+            self._sidecars.tell(("ready", self._mark, self._first.first_id))
             while True:
-                try:
-                    self._turn()
-                except SidecarGone:
-                    self._keep()
-        except (Ended, SidecarGone):
+                self._turn()
+        except Ended:
             pass
         finally:  # also after an unexpected error
             self._door.close()
@@ -90,49 +81,64 @@ class Spawner:
         self._reap()
         self._look()
         self._step()
-        if self._link is None and (self._door.in_vain() or not self._kept()):
+        if not self._sidecars and (self._door.in_vain() or not self._kept()):
             raise Ended
 
-    # --- without a sidecar ---------------------------------------------------------------------------------------
+    # --- from one sidecar to the next ----------------------------------------------------------------------------
 
     def _kept(self) -> list[server.Server]:
-        """The servers that the next sidecar can take over."""
-        return [one for one in self._servers.values() if one.phase == server.RUNNING and one.kept and one.kept.agreed]
+        """The servers that another sidecar can take over."""
+        return [one for one in self._servers.values() if one.can_be_kept]
 
-    def _keep(self) -> None:
-        """The sidecar has gone: stop what is not kept, and wait for the next."""
-        if self._link:
-            self._link.close()
-        self._link, self._decoder = None, Decoder()
-        self._out.clear()
-        while self._fds:
-            os.close(self._fds.pop())
-        kept, now = self._kept(), time.monotonic()
-        if not kept:
-            raise Ended
-        for one in self._servers.values():
-            if one not in kept:
-                one.stop(now, ending.END_GRACE)
-        self._door.begin_to_wait()
+    def _part(self, link: SidecarLink) -> None:
+        """A sidecar has gone: its kept servers are offered to another one, or wait for the next; the others end."""
+        if not self._sidecars.remove(link):
+            return
+        for one in [one for one in self._servers.values() if one.sidecar is link]:
+            self._give(one)
+        self._sidecars.tell(("sidecars", len(self._sidecars)))
+        if not self._sidecars:
+            if not self._kept():
+                raise Ended
+            self._door.begin_to_wait()
+
+    def _give(self, one: server.Server) -> None:
+        """Offer a server to another sidecar than the one that had it; stop it if it is not kept."""
+        one.sidecar = None
+        if not one.can_be_kept:
+            one.stop(time.monotonic(), ending.END_GRACE)
+        elif heir := self._sidecars.heir():
+            one.sidecar = heir
+            try:
+                heir.hand_over([one.offer()])
+            except SidecarGone:
+                self._part(heir)
+            else:
+                self._sidecars.tell(one.name("held"), besides=heir)
 
     def _welcome(self) -> None:
-        """Hand all kept servers over to a new sidecar, if one is at the door."""
-        if (link := self._door.accept()) is None:
+        """Hand all servers that wait over to a new sidecar, if one is at the door; name those that another one has."""
+        if (accepted := self._door.accept()) is None:
             return
+        link = self._sidecars.add(accepted)
         messages: list[tuple[Message, list[int]]] = [(("orphans", []), [])]
         for one in self._kept():
-            if one.kept:
-                told = (one.kept.key, one.kept.identity, one.kept.agreed)
-                messages.append((("kept", one.id, one.pid, one.instance, *told), one.kept.fds))
+            messages.append(one.offer() if one.sidecar is None else (one.name("held"), []))
+            one.sidecar = one.sidecar or link
         messages += [(told, []) for told in self._source.told]
-        messages.append((("ready", self._mark, max(self._servers) + 1), []))
+        messages.append((("ready", self._mark, link.first_id), []))
         try:
-            keeping.hand_over(link, messages)
-        except OSError:
-            link.close()
-            self._door.begin_to_wait()
+            link.hand_over(messages)
+        except SidecarGone:
+            self._part(link)
         else:
-            self._link = link
+            self._sidecars.tell(("sidecars", len(self._sidecars)))
+
+    def _keep_no_more(self, one: server.Server) -> None:
+        """A server ends: who waits for it need not wait any more."""
+        if one.kept and one.kept.agreed:
+            one.kept.agreed = b""
+            self._sidecars.tell(one.name("unheld"), besides=one.sidecar)
 
     # --- waiting -------------------------------------------------------------------------------------------------
 
@@ -141,13 +147,13 @@ class Spawner:
         lock = leftovers.Lock(path)
         notice = time.monotonic() + WAIT_NOTICE
         gone = select.poll()
-        gone.register(self._link or -1, 0)  # only the hang-up: requests are read when we are ready
+        gone.register(self._first.socket, 0)  # only the hang-up: requests are read when we are ready
         while not lock.taken():
             if self.asked_to_end or gone.poll(20):
                 raise Ended
             if time.monotonic() > notice:
                 notice = float("inf")
-                self._send(("note", f"still waiting for another spawner to end, which holds {path}"))
+                self._sidecars.tell(("note", f"still waiting for another spawner to end, which holds {path}"))
                 self._flush()
         return lock.mark()
 
@@ -155,7 +161,7 @@ class Spawner:
         """Seconds until the next step of a server being stopped, or look at watched ones; None if there is none."""
         now = time.monotonic()
         waits = [self._stop_timeout(), self._watch.timeout(self._servers.values(), now)]
-        if self._link is None:
+        if not self._sidecars:
             waits.append(max(0.0, self._door.deadline - now))
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -169,10 +175,10 @@ class Spawner:
 
     def _poll(self, timeout: float | None) -> None:
         poll = select.poll()
-        if self._link:
-            poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
-        else:
-            self._door.register(poll)
+        links = {link.socket.fileno(): link for link in self._sidecars}
+        for link in links.values():
+            poll.register(link.socket, select.POLLIN | (select.POLLOUT if link.unsent else 0))
+        self._door.register(poll, alone=not links)
         poll.register(self._wakeup, select.POLLIN)
         for one in self._servers.values():
             if one.phase == server.RUNNING and one.group and one.group.events >= 0:
@@ -181,66 +187,55 @@ class Spawner:
         for fd, events in poll.poll(None if timeout is None else int(timeout * 1000) + 1):
             if fd == self._wakeup:
                 ending.drain(self._wakeup)
-            elif self._link and fd == self._link.fileno():
+            elif fd in links:
                 if events & (select.POLLIN | select.POLLHUP):
-                    self._receive()
+                    self._receive(links[fd])
             else:
                 self._alarmed = True
         if self.asked_to_end:
             raise Ended
-        if self._link is None:
-            self._welcome()
+        self._welcome()
         self._flush()
 
-    # --- the link ------------------------------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------------------------
 
-    def _receive(self) -> None:
-        if self._link is None:
-            return
-        room = socket.CMSG_SPACE(64 * array.array("i").itemsize)
+    def _receive(self, link: SidecarLink) -> None:
         try:
-            data, ancillary, _, _ = self._link.recvmsg(65536, room, socket.MSG_CMSG_CLOEXEC)
-        except BlockingIOError:
-            return
-        except OSError:
-            raise SidecarGone from None
-        for _, _, content in ancillary:
-            self._fds += array.array("i", content)
-        if not data:
-            raise SidecarGone
-        for message in self._decoder.feed(data):
-            self._handle(message)
+            for message in link.receive():
+                self._handle(link, message)
+        except SidecarGone:
+            self._part(link)
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, link: SidecarLink, message: Message) -> None:
         kind, ident, *rest = message
         if kind == "spawn":
-            fds, self._fds = self._fds[:3], self._fds[3:]
-            self._spawn(ident, fds, *rest)
+            self._spawn(link, ident, link.take_fds(3), *rest)
         elif kind == "ping":
-            self._send(("pong",))
-        elif one := self._servers.get(ident):
-            if kind == "stop":
-                one.stop(time.monotonic(), *rest)
-            elif one.kept:
-                one.kept.agreed = rest[0]
-
-    def _send(self, message: Message) -> None:
-        if self._link:
-            self._out += encode(message)
+            link.send(("pong",))
+        elif (one := self._servers.get(ident)) is None or one.sidecar is not link:
+            return
+        elif kind == "stop":
+            self._keep_no_more(one)
+            one.stop(time.monotonic(), *rest)
+        elif kind == "give":
+            link.leaving = True
+            self._give(one)
+        elif one.kept:
+            one.kept.agreed = rest[0]
+            self._sidecars.tell(one.name("held"), besides=link)
 
     def _flush(self) -> None:
-        try:
-            while self._link and self._out:
-                del self._out[: self._link.send(self._out)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            raise SidecarGone from None
+        for link in self._sidecars:
+            try:
+                link.flush()
+            except SidecarGone:
+                self._part(link)
 
     # --- servers -------------------------------------------------------------------------------------------------
 
     def _spawn(
         self,
+        link: SidecarLink,
         ident: int,
         fds: list[int],
         argv: list[bytes],
@@ -250,10 +245,10 @@ class Spawner:
         limited: tuple[int, int, float, int],
         kept_as: tuple[str, str] | None,
     ) -> None:
-        kept = self._new_kept(*kept_as) if kept_as else None
+        kept = self._new_kept(link, *kept_as) if kept_as else None
         env |= {proc.HUB_MARK.encode(): self._mark.encode(), proc.INSTANCE_MARK.encode(): instance.encode()}
         limits = Limits(*limited)
-        group = self._source.group(limits, instance, f"hub-{self._mark[:8]}-", self._send)
+        group = self._source.group(limits, instance, f"hub-{self._mark[:8]}-", self._sidecars.tell)
         try:
             pid = starting.start(argv, env, cwd, fds, limits, group)
         except starting.Refused as error:
@@ -261,28 +256,27 @@ class Spawner:
                 group.remove()
             if kept:
                 kept.close()
-            self._send(("failed", ident, error.step, error.number, error.detail))
+            link.send(("failed", ident, error.step, error.number, error.detail))
             return
         finally:
             for fd in fds:
                 os.close(fd)
-        self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance, limits, group, kept)
+        self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance, limits, group, kept, link)
         try:
             starting.restrain(pid, limits, group)
         except OSError as error:
-            self._send(("note", f"the limits of process {pid} are not in force: {error.strerror}"))
+            link.send(("note", f"the limits of process {pid} are not in force: {error.strerror}"))
             if group:
                 group.controllers = frozenset()  # so the limits are watched
-        self._send(("spawned", ident, pid))
+        link.send(("spawned", ident, pid))
 
-    def _new_kept(self, key: str, identity: str) -> keeping.Kept | None:
+    def _new_kept(self, link: SidecarLink, key: str, identity: str) -> keeping.Kept | None:
         """What a server that may outlive the sidecar needs for that; None if the system refuses."""
-        fds, self._fds = self._fds[:4], self._fds[4:]
-        kept = keeping.Kept(key, identity, fds)
+        kept = keeping.Kept(key, identity, link.take_fds(4))
         try:
             self._door.open()
         except OSError as error:
-            self._send(("note", f"servers cannot be kept over a restart of the sidecar: {error.strerror}"))
+            link.send(("note", f"servers cannot be kept over a restart of the sidecar: {error.strerror}"))
             kept.close()
             return None
         return kept
@@ -298,7 +292,7 @@ class Spawner:
             self._exceeded(one, kind)
 
     def _exceeded(self, one: server.Server, kind: str) -> None:
-        self._send(("exceeded", one.id, kind, one.limits.value(kind)))
+        one.tell(("exceeded", one.id, kind, one.limits.value(kind)))
         one.kill(time.monotonic())
 
     def _reap(self) -> None:
@@ -307,9 +301,10 @@ class Spawner:
             pid, status = dead
             if pid and (one := self._by_pid.pop(pid, None)):
                 one.status = status
+                self._keep_no_more(one)
                 if os.WIFSIGNALED(status) and one.phase == server.RUNNING and one.out_of_memory():
                     self._exceeded(one, MEMORY)
-                self._send(("exited", one.id, status))
+                one.tell(("exited", one.id, status))
             if not pid:
                 break
 
@@ -362,12 +357,14 @@ class Spawner:
         self._remove_group(one)
         if one.status is None:
             self._by_pid.pop(one.pid, None)
-            self._send(("note", f"process {one.pid} survives SIGKILL; it is left to the system"))
-        self._send(("stopped", one.id))
+            self._sidecars.tell(("note", f"process {one.pid} survives SIGKILL; it is left to the system"))
+        one.tell(("stopped", one.id))
 
     def _remove_group(self, one: server.Server) -> None:
         if one.group and not one.group.remove():
-            self._send(("note", f"the control group {one.group.path} cannot be removed; it is left to the system"))
+            self._sidecars.tell(
+                ("note", f"the control group {one.group.path} cannot be removed; it is left to the system")
+            )
 
 
 def prepare() -> int:

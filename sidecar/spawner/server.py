@@ -8,6 +8,8 @@ from sidecar.limits.groups import Group
 from sidecar.limits.limits import MEMORY, Limits
 from sidecar.spawner import proc
 from sidecar.spawner.keep.keeping import Kept
+from sidecar.spawner.keep.sidecars import SidecarLink
+from sidecar.spawner.wire import Message
 
 RUNNING, CLOSING, ENDING, KILLING, GONE = "running", "closing", "ending", "killing", "gone"
 
@@ -21,7 +23,7 @@ class Server:
     Phases: RUNNING; CLOSING (its stdin was closed); ENDING (after SIGTERM); KILLING (after SIGKILL); GONE.
     `status` is the wait status of its main process, once that has ended. `group` is its control group, if that enforces
     some of its `limits`; `members` are its processes when it was last looked at because of the other limits. `kept`: it
-    may outlive the sidecar.
+    may outlive the sidecar. `sidecar`: the one that uses it; None for a kept one that waits for the next.
     """
 
     __slots__ = (
@@ -37,11 +39,19 @@ class Server:
         "phase",
         "pid",
         "seen",
+        "sidecar",
         "status",
     )
 
     def __init__(
-        self, ident: int, pid: int, instance: str, limits: Limits, group: Group | None = None, kept: Kept | None = None
+        self,
+        ident: int,
+        pid: int,
+        instance: str,
+        limits: Limits,
+        group: Group | None = None,
+        kept: Kept | None = None,
+        sidecar: SidecarLink | None = None,
     ) -> None:
         self.id = ident
         self.pid = pid
@@ -55,7 +65,28 @@ class Server:
         self.limits = limits
         self.group = group
         self.kept = kept
+        self.sidecar = sidecar
         self.members: list[proc.Process] = []
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether another sidecar can take it over."""
+        return self.phase == RUNNING and self.status is None and self.kept is not None and bool(self.kept.agreed)
+
+    def name(self, kind: str) -> Message:
+        """A message about a kept server that says only which one it is."""
+        return (kind, self.kept.key, self.kept.identity) if self.kept else (kind, "", "")
+
+    def offer(self) -> tuple[Message, list[int]]:
+        """The message by which a sidecar gets a kept server, and its descriptors."""
+        _, key, identity = self.name("")
+        agreed, fds = (self.kept.agreed, self.kept.fds) if self.kept else (b"", [])
+        return ("kept", self.id, self.pid, self.instance, key, identity, agreed), fds
+
+    def tell(self, message: Message) -> None:
+        """Send a message to the sidecar that uses it."""
+        if self.sidecar:
+            self.sidecar.send(message)
 
     def watches(self, kind: str) -> bool:
         """Whether the spawner itself has to see to the limit `MEMORY` or `PIDS`, as no control group does."""

@@ -5,12 +5,15 @@ spawner's memory.
 
 To the spawner: `("spawn", id, argv, env, cwd, instance, limits, keep)`, with descriptors: the server's ends of three
 pipes; and if `keep` is `(key, identity)` and not None, the sidecar's ends, and the journal. `("deposit", id, agreed)`:
-from now on the server is kept. `("stop", id, grace)`. `("ping", 0)`, which is answered with `("pong",)`.
+from now on the server is kept. `("give", id)`: another sidecar may have it, this one has closed its pipes. `("stop",
+id, grace)`. `("ping", 0)`, which is answered with `("pong",)`.
 
 From it: `("ready", mark, first_free_id)`, `("spawned", id, pid)`, `("failed", id, step, errno, detail)`, `("exceeded",
 id, limit, value)`, `("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("enforcement", controllers,
-where_or_reason)`, `("note", text)`; and to a new sidecar, before `ready`, `("kept", id, pid, instance, key, identity,
-agreed)` with four descriptors: the sidecar's ends of the pipes and the journal.
+where_or_reason)`, `("note", text)`. About kept servers: `("kept", id, pid, instance, key, identity, agreed)` with four
+descriptors, the sidecar's ends of the pipes and the journal: the server is this sidecar's from now on; `("held", key,
+identity)`: another sidecar has it; `("unheld", key, identity)`: it is ending there. `("sidecars", number)`: so many are
+connected. A new sidecar gets `kept` and `held` before `ready`.
 """
 
 from __future__ import annotations

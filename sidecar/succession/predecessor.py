@@ -23,6 +23,8 @@ READY_TIMEOUT = 90.0
 """Seconds after which a successor that has not taken over is given up."""
 STEP_TIMEOUT = 10.0
 """Seconds for each step of the take-over itself, which takes milliseconds."""
+RETRY_SECONDS = 1.0
+"""Seconds before a connection is accepted again after that failed, as without a free descriptor."""
 
 
 class State(NamedTuple):
@@ -78,19 +80,30 @@ class Predecessor:
             self.waiting = False
 
     async def _serve(self, own: Listener, listeners: Sequence[Listener]) -> None:
-        loop = asyncio.get_running_loop()
         while not self.replaced.is_set():
-            sock, _ = await loop.sock_accept(own.sock)
-            peer = Peer(sock)
+            peer = await self._accepted(own)
             try:
                 async with asyncio.timeout(READY_TIMEOUT):
                     await self._prepare(peer)
                     await self._hand_over(peer, own, listeners)
             except (PeerGone, TimeoutError):
                 log.warning("a successor has ended before it took over; this sidecar goes on")
+            except Exception:  # else no later successor would be served
+                log.exception("a take-over has failed")
             finally:
                 if self._successor is not peer:
                     peer.close()
+
+    async def _accepted(self, own: Listener) -> Peer:
+        """The next successor that connects."""
+        while True:
+            try:
+                sock, _ = await asyncio.get_running_loop().sock_accept(own.sock)
+            except OSError as error:
+                log.warning("a successor cannot be accepted", extra={"reason": error.strerror})
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return Peer(sock)
 
     async def take_messages(self) -> None:
         """Deliver the messages that the successor passes back, until cancelled or the successor has ended."""
@@ -122,6 +135,13 @@ class Predecessor:
                 listener.keep()
             raise
         log.info("a successor serves; this sidecar finishes what is in progress")
+        try:
+            await self._leave(peer, own)
+        finally:  # whatever has failed: the successor serves
+            self.replaced.set()
+
+    async def _leave(self, peer: Peer, own: Listener) -> None:
+        """Leave everything else to the successor, which accepts connections."""
         await self._release()
         own.close()
         try:
@@ -131,4 +151,3 @@ class Predecessor:
             self._successor = peer
         except (PeerGone, TimeoutError):
             log.warning("the successor has ended after it took over; its supervisor starts it again")
-        self.replaced.set()

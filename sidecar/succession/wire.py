@@ -43,6 +43,8 @@ class Peer:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self._sending = asyncio.Lock()
+        """Held while a message is sent: several tasks pass messages of clients on."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -51,12 +53,13 @@ class Peer:
     async def send(self, body: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Send a message. Raises PeerGone."""
         text = codec.dumps(body)
-        try:
-            data = LENGTH.pack(len(text)) + text
-            sent = socket.send_fds(self._sock, [data[: LENGTH.size]], descriptors) if descriptors else 0
-            await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
-        except OSError:
-            raise PeerGone from None
+        data = LENGTH.pack(len(text)) + text
+        async with self._sending:
+            try:
+                sent = socket.send_fds(self._sock, [data[: LENGTH.size]], descriptors) if descriptors else 0
+                await asyncio.get_running_loop().sock_sendall(self._sock, data[sent:])
+            except OSError:
+                raise PeerGone from None
 
     async def receive(self) -> Received:
         """Wait for the next message. Raises PeerGone."""

@@ -44,6 +44,12 @@ class Backoff:
         self._failing_since = None
         self._permanent = False
 
+    @property
+    def _recovered(self) -> bool:
+        """Whether the server has worked since its last failure: it answered a request, or was ready for long enough."""
+        ready_since = self._ready_since
+        return self.has_answered or (ready_since is not None and time.monotonic() - ready_since >= STABLE_SECONDS)
+
     def ready(self) -> None:
         """Note that the server has become ready."""
         self._ready_since = time.monotonic()
@@ -51,7 +57,7 @@ class Backoff:
     @property
     def down(self) -> bool:
         """Whether the server has failed so often in a row that requests should not wait for its next attempt."""
-        return self.attempts >= DOWN_AFTER
+        return self.attempts >= DOWN_AFTER and not self._recovered
 
     @property
     def failing_for_long(self) -> bool:
@@ -70,7 +76,7 @@ class Backoff:
         `PERMANENT_DELAY` seconds only.
         """
         now = time.monotonic()
-        if self.has_answered or (self._ready_since is not None and now - self._ready_since >= STABLE_SECONDS):
+        if self._recovered:
             self.reset()
         self.has_answered = False
         self._ready_since = None

@@ -28,8 +28,9 @@ class HealthChecks:
     """The checks of one connection.
 
     `interval` returns the seconds between two checks (0 for none) and `busy` whether requests are in progress; then
-    these show whether the server answers, and the check is skipped. `read_lists` has the lists read again, and
-    `lists_answered` returns when the last reading was answered (`loop.time`).
+    these show whether the server answers, and the check is skipped. `read_lists` has the lists read again,
+    `lists_answered` returns when the last reading was answered (`loop.time`), and `lists_took` how many seconds the
+    last readings took.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class HealthChecks:
         ask: Ask,
         read_lists: Callable[[], None],
         lists_answered: Callable[[], float],
+        lists_took: Callable[[], float],
     ) -> None:
         self._interval = interval
         self._busy = busy
         self._ask = ask
         self._read_lists = read_lists
         self._lists_answered = lists_answered
+        self._lists_took = lists_took
         self._lists_requested: float | None = None
         """When the lists were last requested (`loop.time`)."""
 
@@ -80,10 +83,7 @@ class HealthChecks:
         return None
 
     def _lists_are_due(self, now: float) -> bool:
-        if self._lists_requested is None:
-            return True
-        took = self._lists_answered() - self._lists_requested
-        return now - self._lists_requested >= took / LISTS_SHARE
+        return self._lists_requested is None or now - self._lists_requested >= self._lists_took() / LISTS_SHARE
 
     def _request_lists(self, now: float) -> None:
         self._lists_requested = now

@@ -1,4 +1,4 @@
-"""Keeps the lists of lazy servers on disk, so that a restarted sidecar can list their tools without starting them.
+"""Keeps the lists of lazy and of kept servers on disk, so that the next sidecar can list their tools at once.
 
 The file is an object: fingerprint of the definition, then the handshake's answer and the lists as they were last read.
 """
@@ -35,7 +35,7 @@ class KnownLists:
         kept = self._read().get(fingerprint)
         try:
             return None if kept is None else _catalog(kept)
-        except (TypeError, KeyError, AttributeError):
+        except (TypeError, KeyError, AttributeError, ValueError):
             return None
 
     def put(self, fingerprint: str, catalog: Catalog) -> None:
@@ -67,12 +67,12 @@ class KnownLists:
     def _write(self, lists: dict[str, dict[str, Any]]) -> None:
         self._kept = lists
         try:
-            write_file(self._path, orjson.dumps({"format": FORMAT, "lists": lists}))
+            write_file(self._path, orjson.dumps({"format": FORMAT, "lists": lists}), sync=False)
         except OSError as error:  # the lists are read again after a restart
             log.warning("the lists of lazy servers could not be kept", extra={"reason": error.strerror})
 
 
 def _catalog(kept: dict[str, Any]) -> Catalog:
-    """The catalog in the file. Raises TypeError, KeyError, AttributeError if it is malformed."""
+    """The catalog in the file. Raises TypeError, KeyError, AttributeError, ValueError if it is malformed."""
     lists: dict[str, Any] = {kind: tuple(dict(item) for item in kept[kind]) for kind in LIST_METHODS}
     return Catalog(greeting=Greeting(**kept["greeting"]), **lists)

@@ -10,6 +10,7 @@ from bridge.errors import ErrorBody
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.errors import StillStarting
 from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.protocol.open_later import OpenLater
 from sidecar.supervision.start_turns import StartTurn, StartTurns
 
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
@@ -28,6 +29,8 @@ class Opening:
     def __init__(self, connect: Connect) -> None:
         self.prepare: Prepare | None = None
         self.turns: StartTurns | None = None
+        self.delayed = False
+        """Whether the channel cannot be opened yet because another sidecar has the server (`OpenLater`)."""
         self._connect = connect
         self._limit: asyncio.Timeout | None = None
         self._cancelled = False
@@ -44,16 +47,32 @@ class Opening:
         """
         self._cancelled = False
         try:
-            async with asyncio.timeout(None) as self._limit:
-                if self.prepare is not None:
-                    await self.prepare(spec, preparing)
-                if self.turns is not None and not isinstance(spec.launch, RemoteLaunch):
-                    await self._take_turn(self.turns, queued)
-            limit = 0.0 if self._cancelled else spec.settings.start_timeout  # cancelled as the wait ended
-            async with asyncio.timeout(limit) as self._limit:
-                return await stack.enter_async_context(self._connect(on_frame))
+            while True:
+                async with asyncio.timeout(0.0 if self._cancelled else None) as self._limit:
+                    if self.prepare is not None:
+                        await self.prepare(spec, preparing)
+                    if self.turns is not None and not isinstance(spec.launch, RemoteLaunch):
+                        await self._take_turn(self.turns, queued)
+                limit = 0.0 if self._cancelled else spec.settings.start_timeout  # cancelled as the wait ended
+                try:
+                    async with asyncio.timeout(limit) as self._limit:
+                        return await stack.enter_async_context(self._connect(on_frame))
+                except OpenLater as later:
+                    await self._wait(later, queued)
         finally:
             self._limit = None
+
+    async def _wait(self, later: OpenLater, queued: Tell) -> None:
+        """Wait until the channel can be opened, without a turn. Raises TimeoutError if `cancel` is called."""
+        self.started()
+        self.delayed = True
+        try:
+            queued(later.reason)
+            async with asyncio.timeout(0.0 if self._cancelled else None) as self._limit:
+                await asyncio.wait([later.until])
+            queued(None)
+        finally:
+            self.delayed = False
 
     async def _take_turn(self, turns: StartTurns, queued: Tell) -> None:
         if turns.full:

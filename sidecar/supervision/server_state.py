@@ -42,6 +42,8 @@ class ServerState(Generic[Connection]):
         """When it entered the state (Unix time)."""
         self.retry_at: float | None = None
         """When it is connected next (Unix time), while it waits for that."""
+        self.retry_due: float | None = None
+        """The same as `time.monotonic`, which no change of the clock moves."""
         self.first_attempt_over = False
         """Whether the first attempt to start has succeeded or failed, or waits for its preparation."""
         self.troubles = ServerTroubles()

@@ -80,7 +80,15 @@ class Sleep:
         """Whether the server runs, or ran, for more than to read its lists."""
         self._woken = asyncio.Event()
         self._asleep = False
-        self._idle = IdleTimer(self._usage, self._fall)
+        self._idle = IdleTimer(self._usage, self._on_idle)
+        self._requests_when_ready = 0
+        """`client_requests` of the connection when the server became ready."""
+
+    @property
+    def wakes(self) -> bool:
+        """Whether requests wait for the start of the server, which nobody needed before: it sleeps, is about to, or is
+        being woken."""
+        return self._asleep or self.falling or self.waking
 
     @property
     def _possible(self) -> bool:
@@ -88,10 +96,14 @@ class Sleep:
 
     def at_start(self) -> bool:
         """Whether the server sleeps at first, since its lists are known from an earlier process; sets its catalog."""
-        if not self._possible or self._needed or self.known_lists is None:
+        if not self._possible or self._needed:
             return False
-        self._server.catalog = self.known_lists.get(self._server.fingerprint)
+        self._server.catalog = self.remembered()
         return self._server.catalog is not None
+
+    def remembered(self) -> Catalog | None:
+        """The server's lists as an earlier process has read them; None if they are not known."""
+        return self.known_lists.get(self._server.fingerprint) if self.known_lists is not None else None
 
     async def until_woken(self) -> None:
         """Sleep until `wake` is called; returns at once if it was called since the server began to fall asleep."""
@@ -109,6 +121,16 @@ class Sleep:
         if self._asleep or self.falling:
             self._woken.set()
 
+    def _on_idle(self) -> None:
+        """The server has been unused for long enough, unless clients have used it since it was started to read its
+        lists: then `idle_stop` applies, since its process may have state by now."""
+        connection = self._server.connection
+        if not self._needed and connection is not None and connection.client_requests > self._requests_when_ready:
+            self._needed = True
+            self._idle.start(self._idle_seconds())
+        else:
+            self._fall()
+
     def _fall(self) -> None:
         """Begin to sleep, in the same step of the event loop in which the server was found to be unused."""
         log.info("server stopped until it is needed", extra={"server": self._server.spec.key})
@@ -118,6 +140,8 @@ class Sleep:
     def ready(self) -> None:
         """The server has become ready."""
         self.waking = False
+        connection = self._server.connection
+        self._requests_when_ready = connection.client_requests if connection is not None else 0
         self._idle.start(self._idle_seconds())
 
     def disconnected(self) -> None:
@@ -129,9 +153,11 @@ class Sleep:
         self.waking = False
 
     def lists_read(self) -> None:
-        """Keep the lists of a lazy server, which were read or have changed."""
-        server = self._server
-        if self.known_lists is not None and server.catalog is not None and server.spec.settings.start == "lazy":
+        """Keep the lists, which were read or have changed, of a server that may not run here when they are needed next:
+        it is lazy, or another sidecar may have it (`keep`)."""
+        server, settings = self._server, self._server.spec.settings
+        wanted = settings.start == "lazy" or (settings.keep and self._possible)
+        if self.known_lists is not None and server.catalog is not None and wanted:
             self.known_lists.put(server.fingerprint, server.catalog)
 
     def settings_changed(self, before: ServerSettings) -> None:

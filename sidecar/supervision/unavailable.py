@@ -17,7 +17,7 @@ class NotReady(Protocol):
     spec: ServerSpec
     state: UpstreamState
     reason: ErrorBody | None
-    retry_at: float | None
+    retry_due: float | None
     backoff: Backoff
 
     @property
@@ -44,6 +44,6 @@ def error(server: NotReady) -> ServerUnavailable:
 
 
 def _retry_in(server: NotReady) -> float | None:
-    if server.retry_at is not None:
-        return max(round(server.retry_at - time.time(), 1), 0.0)
+    if server.retry_due is not None:
+        return max(round(server.retry_due - time.monotonic(), 1), 0.0)
     return None if server.state == "stopped" else 0.0

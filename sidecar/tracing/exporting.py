@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -37,6 +38,8 @@ EXPORT_TIMEOUT_SECONDS = 5.0
 MAX_QUEUED_SPANS = 4096
 """Spans that wait to be sent. Further ones are dropped."""
 SEND_INTERVAL_MS = 1000
+REST_SECONDS = 3.0
+"""For which a stop of the hub waits until the last spans are sent."""
 
 
 class ReportingExporter(SpanExporter):
@@ -85,10 +88,10 @@ class TraceIdFilter(logging.Filter):
 
 
 @contextlib.asynccontextmanager
-async def traced(settings: Settings, hub: Hub, metrics: Metrics) -> AsyncIterator[None]:
+async def traced(settings: Settings, hub: Hub, metrics: Metrics, redact: Callable[[str], str]) -> AsyncIterator[None]:
     """Trace the requests of a hub as long as the context lasts; then send what is left, for at most some seconds.
 
-    The settings have an OTLP endpoint.
+    The settings have an OTLP endpoint. `redact` masks secrets in the URIs of resources.
     """
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it logs each failure; see ReportingExporter
     endpoint = settings.traces_url
@@ -107,7 +110,7 @@ async def traced(settings: Settings, hub: Hub, metrics: Metrics) -> AsyncIterato
             schedule_delay_millis=SEND_INTERVAL_MS,
         )
     )
-    tracing = Tracing(provider, ids, Sampler(settings.trace_share))
+    tracing = Tracing(provider, ids, Sampler(settings.trace_share), redact)
     hub.admission.add_gate(tracing)
     hub.admission.add_observer(tracing)
     hub.server_gates.add_gate(ServerTracing(provider, ids))
@@ -118,4 +121,27 @@ async def traced(settings: Settings, hub: Hub, metrics: Metrics) -> AsyncIterato
     try:
         yield
     finally:
-        await asyncio.to_thread(provider.shutdown)
+        await shut_down(provider, exporter, endpoint)
+
+
+async def shut_down(provider: TracerProvider, exporter: SpanExporter, endpoint: str) -> None:
+    """Send the spans that are left, for at most REST_SECONDS: the rest of the hub waits for this at its stop.
+
+    The SDK would wait for 30 s for a receiver that does not answer. Its thread may still be sending when this returns;
+    that does not keep the process alive.
+    """
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def send_rest() -> None:
+        provider.shutdown()
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=send_rest, name="last traces", daemon=True).start()
+    try:
+        async with asyncio.timeout(REST_SECONDS):
+            await done.wait()
+    except TimeoutError:
+        exporter.shutdown()  # nothing more is sent
+        error = TracesUnsent(f"{endpoint} did not take the last traces within {REST_SECONDS:g} s.")
+        log.warning(error.message, extra={"code": error.code, "hint": error.advice})

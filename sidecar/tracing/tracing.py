@@ -10,6 +10,7 @@ as these spans repeat the hub's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -37,6 +38,7 @@ from sidecar.tracing.trace_context import TraceContext
 
 TRACE_ID: ContextVar[str] = ContextVar("trace_id", default="")
 """The trace of the request that the current task serves, for the log; empty if it is not traced."""
+LONGEST_URI = 1024
 CLIENT_ENDED = ("cancelled", "disconnected")
 """Outcomes that are no errors of the hub or a server."""
 
@@ -69,8 +71,11 @@ class SpanIds(RandomIdGenerator):
 class Tracing:
     """Gate and observer of all requests: begins and ends spans. Registered where traces are configured (`app.py`)."""
 
-    def __init__(self, provider: TracerProvider, ids: SpanIds, sampler: Sampler) -> None:
-        """`ids` is the id generator of `provider`."""
+    def __init__(
+        self, provider: TracerProvider, ids: SpanIds, sampler: Sampler, redact: Callable[[str], str] = str
+    ) -> None:
+        """`ids` is the id generator of `provider`. `redact` masks secrets in the URIs of resources."""
+        self._redact = redact
         self._tracer: Tracer = provider.get_tracer("yamcp-hub")
         self._ids = ids
         self._sampler = sampler
@@ -95,12 +100,18 @@ class Tracing:
         """Nothing to give back."""
 
     def _begin(self, call: RequestContext, parent: TraceContext | None) -> None:
-        span = self._tracer.start_span(_name(call), _context_of(parent), SpanKind.SERVER, _request_attributes(call))
+        span = self._tracer.start_span(_name(call), _context_of(parent), SpanKind.SERVER, self._attributes(call))
         spans = call.span = RequestSpans(span, self._ids.generate_span_id())
         trace_id = span.get_span_context().trace_id
         trace = trace_context.render(TraceContext(trace_id, spans.server_id, True))
         call.params = {**call.params, "_meta": {**as_dict(call.params.get("_meta")), trace_context.KEY: trace}}
         TRACE_ID.set(f"{trace_id:032x}")
+
+    def _attributes(self, call: RequestContext) -> dict[str, Any]:
+        known = _request_attributes(call)
+        if uri := known.get("mcp.resource.uri"):
+            known["mcp.resource.uri"] = self._redact(uri[:LONGEST_URI])
+        return known
 
     # --- Observer ------------------------------------------------------------------------------------------------
 

@@ -152,6 +152,7 @@ class Connection:
             self._ping,
             self._list_reader.request,
             lambda: self._list_reader.answered_at,
+            lambda: self._list_reader.longest_reading,
         )
         return await checks.run()
 
@@ -337,7 +338,7 @@ class Connection:
         if level is None or greeting.era == "modern" or greeting.capabilities.get("logging") is None:
             return
         try:
-            await self.request("logging/setLevel", {"level": level}, timeout=self.settings.call_timeout)
+            await self._own_request("logging/setLevel", {"level": level}, timeout=self.settings.call_timeout)
         except SidecarError as error:
             log.info("a server did not take the log level", extra={"code": error.code, "reason": error.message})
 

@@ -95,6 +95,8 @@ class ListReader:
         """The announcements of a change of the tools, and how many of them are taken into account."""
         self.answered_at = 0.0
         """When a reading was last answered (`loop.time`)."""
+        self._took: dict[ListKind, float] = {}
+        """How many seconds the last reading of each list took."""
         self._repaired: dict[ListKind, str] = {}
         """The names of the items that were repaired in the last reading."""
         self._greeting = Greeting()
@@ -116,6 +118,11 @@ class ListReader:
     def awaits_undeclared(self) -> bool:
         """Whether a request for a list that the server did not declare is still unanswered."""
         return bool(self._unanswered_undeclared)
+
+    @property
+    def longest_reading(self) -> float:
+        """How many seconds the slowest declared list took when it was last read."""
+        return max((took for kind, took in self._took.items() if self._greeting.offers(kind)), default=0.0)
 
     def changed(self, kinds: Iterable[ListKind]) -> None:
         """The server announced that these lists changed."""
@@ -237,19 +244,24 @@ class ListReader:
     async def _read(self, kind: ListKind, within: float) -> ListReading:
         """Read all pages of a list once, within so many seconds. Raises ConnectionLost."""
         within = within if self._greeting.offers(kind) else min(within, UNDECLARED_TIMEOUT)
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             async with asyncio.timeout(within):
                 listed = await read_pages(self._send_request, kind, self._greeting)
         except ListFailed as error:
-            self.answered_at = asyncio.get_running_loop().time()
+            self.answered_at = clock()
             return ListReading(None, (error.body(),))
         except (TimeoutError, CallTimeout):
             return ListReading(None, (_late(kind, f"It was not answered within {round(within, 2):g} s."),))
         except ConnectionLost:
             raise
         except SidecarError as error:  # the answer is too large or invalid, which concerns this list alone
+            self.answered_at = clock()
             return ListReading(None, (_failed(kind, error.message),))
-        self.answered_at = asyncio.get_running_loop().time()
+        finally:
+            self._took[kind] = clock() - began
+        self.answered_at = clock()
         found = items.repair(kind, listed, self._greeting.era)
         names = ", ".join(found.changed[:MAX_ITEMS_REPORTED])
         if names and names != self._repaired.get(kind):

@@ -67,6 +67,7 @@ class Upstream(ServerState[Connection]):
         self.restarts = 0
         """How often it was connected again after having been ready, or on request."""
         self._was_ready = False
+        self._failure: ErrorBody | None = None  # why the last attempt failed, until the server is ready again
         self.in_flight = 0
         self.refused: set[str] = set()
         """Client features that the server asked for and a shared connection does not have."""
@@ -101,7 +102,7 @@ class Upstream(ServerState[Connection]):
             if self.sleep.at_start():
                 await self._sleep()
             while not self._stopping:
-                self._enter("starting", self.reason)
+                self._enter("starting", self._failure)
                 began = time.monotonic()
                 reason = await self._connect_once()
                 self.sleep.disconnected()
@@ -113,7 +114,8 @@ class Upstream(ServerState[Connection]):
             self._enter("stopped", None)
 
     async def _sleep(self) -> None:
-        await self.sleep.until_woken()
+        if not self._stopping:  # else `stop` has called `wake` already
+            await self.sleep.until_woken()
         if not self._stopping:
             self._close_requested.clear()
 
@@ -139,12 +141,16 @@ class Upstream(ServerState[Connection]):
     def _preparing(self, what: ErrorBody | None) -> None:
         """Show what the preparation waits for. None means that it is done, and the start timeout begins."""
         self.first_attempt_over, self.since = True, self.since if what else time.time()
-        self._enter("starting", what)
+        self._enter("starting", what or self._failure)
 
     def _queued(self, what: ErrorBody | None) -> None:
-        """Show that the start waits for its turn. None means that it begins."""
-        if self.reason is not what:
-            self._enter("starting", what)
+        """Show that the start waits, for its turn or for another sidecar. None means that it begins."""
+        what = what or self._failure
+        if self.opening.delayed:
+            self.catalog = self.catalog or self.sleep.remembered()
+            self.first_attempt_over = self.catalog is not None
+        if self.reason is not what:  # calls reach a server that another sidecar has, once that gives it away
+            self._enter("sleeping" if self.opening.delayed and self.catalog else "starting", what)
 
     def update_spec(self, spec: ServerSpec) -> None:
         """Take over a definition with the same fingerprint: a new key, limits and timeouts need no reconnection."""
@@ -203,10 +209,11 @@ class Upstream(ServerState[Connection]):
             return
         reason = reason or ConnectionLost("The server ended the connection.")
         delay, body = self.backoff.next_delay(took, permanent_after(reason)), reason.body(self.redact)
-        level = logging.DEBUG if self.reason and self.reason.message == body.message else logging.WARNING
+        level = logging.DEBUG if self._failure and self._failure.message == body.message else logging.WARNING
+        self._failure = body
         if self._was_ready:
             self._count_restart()
-        self.retry_at = time.time() + delay
+        self.retry_at, self.retry_due = time.time() + delay, time.monotonic() + delay
         if self.backoff.failing_for_long:
             self.catalog = None
         self._enter("failed" if self.backoff.hopeless else "backoff", body)
@@ -217,7 +224,7 @@ class Upstream(ServerState[Connection]):
                 await self._close_requested.wait()
         if not self._stopping:
             self._close_requested.clear()
-        self.retry_at = None
+        self.retry_at = self.retry_due = None
 
     def _count_restart(self) -> None:
         self._was_ready = False
@@ -233,6 +240,7 @@ class Upstream(ServerState[Connection]):
     def entered_sleep(self) -> None:
         """Show that the server sleeps; its lists stay listed."""
         self.first_attempt_over, self._was_ready = True, False
+        self.backoff.reset()  # it did not fail: the request that wakes it waits for its start
         self._enter("sleeping", None)
 
     def close_connection(self) -> None:
@@ -252,7 +260,7 @@ class Upstream(ServerState[Connection]):
             return
         self.backoff.ready()
         self.opening.started()
-        self._was_ready = True
+        self._was_ready, self._failure = True, None
         told = {"server": self.spec.key, "era": self.catalog.greeting.era, "tools": len(self.catalog.tools)}
         log.info("server ready", extra=told)
         self.sleep.ready()
@@ -343,8 +351,9 @@ class Upstream(ServerState[Connection]):
 
     def _reconnect_wait(self) -> float:
         """Seconds that a request waits for the server: longer if it has to be started because nobody used it."""
-        waking = self.state == "sleeping" or self.sleep.falling or self.sleep.waking
-        return min(self.spec.settings.start_timeout, WAKE_WAIT) if waking else RECONNECT_WAIT
+        if self.opening.delayed:  # calls in progress at the sidecar that has the server end first
+            return self.spec.settings.call_timeout
+        return min(self.spec.settings.start_timeout, WAKE_WAIT) if self.sleep.wakes else RECONNECT_WAIT
 
     async def reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
         """Wait at most `timeout` seconds for a ready connection other than `lost`; not at all if the server is down.

@@ -28,3 +28,9 @@ class Member:
     def serving(self) -> Upstream | None:
         """The upstream that serves requests now."""
         return self.before if self.before and self.upstream and not self.upstream.first_attempt_over else self.upstream
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests reach the server; one that is `per_client`, or sleeps, is started by the request."""
+        serving = self.serving
+        return serving is None or serving.state == "ready" or serving.sleep.wakes

@@ -114,9 +114,8 @@ class Workspace:
 
     @property
     def ready(self) -> int:
-        """The number of ready servers, including `per_client` and sleeping ones, which are started when needed."""
-        serving = (member.serving for member in self.members.values())
-        return sum(1 for upstream in serving if upstream is None or upstream.state in ("ready", "sleeping"))
+        """The number of servers that serve."""
+        return sum(member.serves for member in self.members.values())
 
     async def run(self, until: asyncio.Event) -> None:
         """Run the workspace and its tasks until `until` is set."""

@@ -15,7 +15,7 @@ from bench.ways import MODES
 
 EACH = 4
 """Callers of each mode."""
-CALLS = 25
+CALLS = 10
 """Calls of each caller that are waited for while something is away, and again when it is back."""
 
 

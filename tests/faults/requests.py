@@ -116,7 +116,7 @@ hostile: st.SearchStrategy[bytes] = st.builds(
 """One request; `{session}` in it stands for the id of a session that there is."""
 
 
-def _odd_heads() -> list[bytes]:
+def odd_heads() -> list[bytes]:
     """Requests that are hardly HTTP."""
     ping = body_of(1, "ping", {})
     good = post("/mcp/w", ping)
@@ -142,6 +142,6 @@ def _odd_heads() -> list[bytes]:
     ]
 
 
-def by_hand() -> list[bytes]:
-    """Those made by hand: odd heads, and every method with every way to frame a body."""
-    return [*_odd_heads(), *requests(b"127.0.0.1", b"/mcp/w")]
+def framings() -> list[bytes]:
+    """Every method with every way to frame a body."""
+    return requests(b"127.0.0.1", b"/mcp/w")

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,16 @@ from urllib.request import urlopen
 
 import psutil
 
-from bridge.models import RemoteLaunch, ServerSettings, ServerSpec
+from bridge.models import ProcessLimits, RemoteLaunch, ServerSettings, ServerSpec
+from sidecar.large import reader
 from tests.faults.load import Caller, Outcome
 from tests.support import sidecar
+from tests.support.peers import Era, Transport
 from tests.support.sidecar import Sidecar
 from tests.support.yamcp import ROOT
 
 HERE = Path(__file__).parent
-WAYS = (("sse", "legacy"), ("http", "legacy"), ("http", "modern"))
+WAYS: tuple[tuple[Transport, Era], ...] = (("sse", "legacy"), ("http", "legacy"), ("http", "modern"))
 GOOD = ("a", "b", "r")
 """Two stdio servers and a remote one to which nothing happens; all sessions call them."""
 OWN = "own"
@@ -33,6 +35,8 @@ SESSIONS, OWN_SESSIONS, PROBES = 44, 6, 3
 PERIOD = 0.25
 CALL_TIMEOUT = 1.5
 """`call_timeout` of the faulty servers."""
+LIMITS = ProcessLimits(memory="192m", pids=100)
+"""Of the faulty stdio server: more than any fault but those needs that exceed them."""
 ERROR_DEADLINE = CALL_TIMEOUT + 5.0
 """Within which a call to a faulty server is answered: its deadline, and the wait for a reconnection."""
 BACK_WITHIN = 5.0
@@ -43,6 +47,19 @@ SPARE_DESCRIPTORS = 40
 RATIO, FLOOR = 3.0, float(os.environ.get("HUB_FAULTS_FLOOR", "10"))
 """The p99 of calls to other servers may be `RATIO` times the quiet one of the same run, or `FLOOR`: on a busy machine
 it says more of what else runs there."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, which lasts for at least so many seconds. `do` returns when its cause is gone.
+
+    `about`: the server that has it; empty: a client has it.
+    """
+
+    name: str
+    about: str
+    seconds: float
+    do: Callable[[Scene], Awaitable[None]]
 
 
 @dataclass
@@ -150,13 +167,13 @@ class Scene:
 
     # --- what is measured ----------------------------------------------------------------------------------------
 
-    def take_others(self, but: str = "") -> Outcome:
-        """The calls since last time to the servers that are in order; `but`: not to this one."""
+    def take_others(self, but: Collection[str] = ()) -> Outcome:
+        """The calls since last time to the servers that are in order; `but`: not to these."""
         total = Outcome()
         for caller in self._all():
             kept = {}
             for server, outcome in caller.take().items():
-                if server == but:
+                if server in but:
                     kept[server] = outcome
                 elif server not in self.probes:
                     total.add(outcome)
@@ -180,9 +197,12 @@ class Scene:
         self.baseline = self.held()
 
     def held(self) -> tuple[int, int]:
-        """The numbers of descriptors of the sidecar and of processes below it."""
+        """The numbers of descriptors of the sidecar and of processes below it, without that which reads large messages.
+
+        That one ends some seconds after the last such message.
+        """
         process = psutil.Process(self.hub.pid("sidecar"))
-        return process.num_fds(), len(process.children(recursive=True))
+        return process.num_fds(), sum(not _reads_large(child) for child in process.children(recursive=True))
 
     def memory(self) -> float:
         """The sidecar's resident memory, in MB."""
@@ -213,23 +233,39 @@ class Scene:
             await asyncio.gather(*(caller.all_answered() for caller in self.callers))
         return 0.0
 
-    async def undergo(self, name: str, server: str, fault: Callable[[Scene], Awaitable[None]]) -> Finding:
-        """Apply a fault, which returns when its cause is gone, and judge what came of it.
-
-        `server`: the one that the fault is about; empty if it is about none.
-        """
+    async def undergo(self, *faults: Fault) -> list[Finding]:
+        """Apply faults at the same time, and judge what came of each. No two of them may be about the same server."""
+        about = {fault.about for fault in faults if fault.about}
         self.take_others()
-        if server:
+        for server in about:
             self.take(server)
         logged = len(self.hub.log("sidecar"))
-        await fault(self)
-        back = await self.back(server) if server else await self._all_go_on()
+        backs = await asyncio.gather(*map(self._until_back, faults), return_exceptions=True)
+        for failed in backs:
+            if isinstance(failed, BaseException):
+                raise failed
         held = await self.settled()
-        others, to_it = self.take_others(but=server), self.take(server) if server else Outcome()
+        others = self.take_others(but=about)
+        lines = [line for line in self.hub.log("sidecar")[logged:].splitlines() if _fault(line)]
+        findings = []
+        for fault, back in zip(faults, backs, strict=True):
+            assert not isinstance(back, BaseException)
+            found = self._finding(fault, back, others, held)
+            found.problems += [f"logged: {line[:2000]}" for line in lines]
+            findings.append(found)
+        return findings
+
+    async def _until_back(self, fault: Fault) -> float | None:
+        """Apply a fault, and wait until all is well again; the seconds since its cause was gone, or None."""
+        await fault.do(self)
+        return await self.back(fault.about) if fault.about else await self._all_go_on()
+
+    def _finding(self, fault: Fault, back: float | None, others: Outcome, held: tuple[int, int]) -> Finding:
+        to_it = self.take(fault.about) if fault.about else Outcome()
         errors = {code: to_it.errors.count(code) for code in sorted(set(to_it.errors))}
         found = Finding(
-            name,
-            server,
+            fault.name,
+            fault.about,
             len(others.latencies) + len(others.errors),
             len(others.errors),
             round(others.p99 * 1e3, 1),
@@ -245,9 +281,6 @@ class Scene:
             [],
         )
         found.problems = list(self._problems(found, others, to_it))
-        found.problems += [
-            f"logged: {line[:2000]}" for line in self.hub.log("sidecar")[logged:].splitlines() if _fault(line)
-        ]
         return found
 
     def _problems(self, found: Finding, others: Outcome, to_it: Outcome) -> Iterator[str]:
@@ -270,6 +303,13 @@ class Scene:
             yield f"left: {found.descriptors} descriptors, {found.processes} processes"
 
 
+def _reads_large(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline() == list(reader.COMMAND)
+    except psutil.Error:
+        return False
+
+
 def _fault(line: str) -> bool:
     """Whether a line of the log is about a fault of the hub itself, and no output of a server."""
     return "sidecar.server" not in line and ("Traceback" in line or '"level":"error"' in line)
@@ -280,7 +320,10 @@ async def scene(quiet: float = 2.0, **variables: str) -> AsyncIterator[Scene]:
     """A hub under load, its quiet phase measured."""
     async with remote() as good, remote() as bad, sidecar.running(**variables) as hub:
         specs = [stdio("a"), stdio("b"), good.spec("r"), stdio(OWN, session="per_client", max_instances=50)]
-        faulty = [stdio(FAULTY, call_timeout=CALL_TIMEOUT), bad.spec(FAULTY_REMOTE, call_timeout=CALL_TIMEOUT)]
+        faulty = [
+            stdio(FAULTY, call_timeout=CALL_TIMEOUT, limits=LIMITS),
+            bad.spec(FAULTY_REMOTE, call_timeout=CALL_TIMEOUT),
+        ]
         shared = [*specs[:3], *faulty]
         workspaces = sidecar.workspace("w", *shared), sidecar.workspace("own", *specs)
         await hub.put(*specs, *faulty, *workspaces)

@@ -50,7 +50,7 @@ async def soak(minutes: float) -> Summary:
         names = list(FAULTS)
         while time.monotonic() - began < minutes * 60:
             for name in names:
-                found = await at.undergo(name, *FAULTS[name])
+                [found] = await at.undergo(FAULTS[name])
                 findings.append(found)
                 samples.append(((time.monotonic() - began) / 3600, at.memory()))
                 _tell(found)

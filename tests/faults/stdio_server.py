@@ -1,11 +1,12 @@
 """An MCP server on stdio that misbehaves on request. Standard library only.
 
 Its tool `echo` answers its argument `text`. Its tool `misbehave` (kind, seconds) is answered at once; after that, and
-for so many seconds, the server has the fault `kind`, one of FLOODS, ANSWERS and STOPS.
+for so many seconds, the server has the fault `kind`, one of FLOODS, ANSWERS, STOPS and LIMITS.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -68,6 +69,29 @@ ANSWERS: Mapping[str, Callable[[Json], list[Any]]] = {
 STOPS = ("half_a_frame", "late", "does_not_read", "huge_line", "endless_line", "stderr", "exits", "closes_stdout")
 
 
+def leak() -> None:
+    """Take memory, up to 1 GB, and keep it."""
+    kept = []
+    for _ in range(250):
+        kept.append(bytearray(os.urandom(4096) * 1024))
+        time.sleep(0.001)
+    time.sleep(600)
+
+
+def fork() -> None:
+    """Have 300 children that sleep, or as many as the system permits."""
+    with contextlib.suppress(OSError):
+        for _ in range(300):
+            if os.fork() == 0:
+                time.sleep(600)
+                os._exit(0)
+    time.sleep(600)
+
+
+LIMITS: Mapping[str, Callable[[], None]] = {"leaks": leak, "forks": fork}
+"""What the next call to `echo` leads to, which is not answered: more than a server's limits may permit."""
+
+
 class Server:
     """The server: a thread reads stdin, another one writes a flood."""
 
@@ -125,6 +149,8 @@ class Server:
         if kind in ANSWERS:
             for frame in ANSWERS[kind](answer):
                 self.send(frame)
+        elif kind in LIMITS:
+            LIMITS[kind]()
         elif kind == "late":
             threading.Timer(LATE, self.send, [answer]).start()
         elif kind == "half_a_frame":

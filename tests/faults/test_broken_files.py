@@ -12,7 +12,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,22 +25,28 @@ import pytest_asyncio
 
 from bridge.errors import RemoteError
 from bridge.models import ReadDesired, SetWorkspace
-from tests.acceptance.steps import call, until
+from tests.acceptance.steps import call, pids, signal_to, until
+from tests.faults.scene import WAYS
 from tests.support import peers
-from tests.support.hub import Hub, running
+from tests.support.hub import COMMANDS, Hub, running
+from tests.support.shifted_clock import VARIABLE, set_clock
 from tests.support.yamcp import Providers, Workspaces, mock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EDITS = int(os.environ.get("HUB_RAPID_EDITS", "150"))
 """Edits in a row; issue 14 names 1,000, of which 500 are mutated files."""
+AS_A_USER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+"""Runs a program without the right of root to read every file."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub() -> AsyncIterator[Hub]:
     """Adapter and sidecar, with one server that no test touches."""
-    async with running({"kept": mock("kept")}, {"w": ["kept"]}) as made:
-        yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(COMMANDS, "adapter", (*AS_A_USER, *COMMANDS["adapter"]))
+        async with running({"kept": mock("kept")}, {"w": ["kept"]}) as made:
+            yield made
 
 
 def files(number: int) -> tuple[Providers, Workspaces]:
@@ -93,13 +102,17 @@ async def test_rapid_and_broken_edits(hub: Hub) -> None:
 async def _ends_at_the_final_file(hub: Hub, number: int = 10**6) -> None:
     """Write good files: they take effect, and no trouble is reported any more."""
     hub.write(*files(number))
+    await _is_in_force(hub, number)
+    async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
+        assert await call(peer, "kept_echo", text="final") == "final"
+
+
+async def _is_in_force(hub: Hub, number: int) -> None:
     await hub.wait_settled()
     status = await hub.status()
     assert {workspace.name for workspace in status.workspaces} == {"w", f"v{number}"}
     assert {server.key: server.state for server in status.servers} == {"kept": "ready", "edited": "ready"}
     assert [issue for issue in await _issues(hub) if issue.severity != "info"] == []
-    async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
-        assert await call(peer, "kept_echo", text="final") == "final"
 
 
 def _directory(path: Path) -> None:
@@ -117,10 +130,16 @@ def _loop(path: Path) -> None:
     path.symlink_to(path.name)
 
 
+def _forbidden(path: Path) -> None:
+    path.unlink()
+    path.touch(mode=0)
+
+
 BROKEN = {
     "a directory": _directory,
     "a FIFO": _fifo,
     "a link to itself": _loop,
+    "forbidden": _forbidden,
     "empty": lambda path: path.write_bytes(b""),
     "binary": lambda path: path.write_bytes(bytes(range(256)) * 100),
 }
@@ -154,6 +173,34 @@ async def test_the_directory_is_removed_and_made_anew(hub: Hub) -> None:
     assert await until(lambda: _issues(hub), bool)
     hub.yamcp_dir.mkdir()
     await _ends_at_the_final_file(hub, 2)
+
+
+async def test_the_clock_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year ahead, then a year back: sessions go on, edits take effect, and a server that dies is back."""
+    clock, year = tmp_path / "clock", 365 * 86400
+    set_clock(clock, 0)
+    for name, module in (("adapter", "yamcp_ui_adapter"), ("sidecar", "sidecar")):
+        monkeypatch.setitem(COMMANDS, name, (sys.executable, "-m", "tests.support.shifted_clock", module))
+    async with running(*files(0), **{VARIABLE: str(clock)}) as hub, contextlib.AsyncExitStack() as stack:
+        connections = [peers.connected(hub.http("w"), transport, era) for transport, era in WAYS]
+        clients = [await stack.enter_async_context(each) for each in connections]
+        before = hub.pid("adapter"), hub.pid("sidecar"), (await pids(hub))["kept"]
+        for number, ahead in enumerate((year, -year), 1):
+            set_clock(clock, ahead)
+            hub.write(*files(number))
+            for path in hub.yamcp_dir.glob("*.json"):
+                os.utime(path, (time.time() + ahead,) * 2)
+            await _is_in_force(hub, number)
+            old = await hub.server("edited")
+            assert abs(old.since - ahead - time.time()) < 1000
+            signal_to(old.pids, signal.SIGKILL)
+            await until(
+                lambda: hub.server("edited"), lambda new, old=old: new.state == "ready" and new.pids != old.pids
+            )  # type: ignore[misc]
+            for client in clients:
+                assert await call(client, "kept_echo", text=str(ahead)) == str(ahead)
+        assert (hub.pid("adapter"), hub.pid("sidecar"), (await pids(hub))["kept"]) == before
+        assert "Traceback" not in hub.log("adapter") + hub.log("sidecar")
 
 
 @contextlib.contextmanager

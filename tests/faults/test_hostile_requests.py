@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from bench.session import HttpSession
 from tests.faults.load import Caller
-from tests.faults.requests import by_hand, hostile
+from tests.faults.requests import framings, hostile, odd_heads
 from tests.faults.results import record
 from tests.faults.scene import WAYS, stdio
 from tests.support import sidecar
 from tests.support.sidecar import Sidecar
 
-COUNT = int(os.environ.get("HUB_HOSTILE_REQUESTS", "800"))
+COUNT = int(os.environ.get("HUB_HOSTILE_REQUESTS", "500"))
 """How many requests are sent; the first of them are made by hand."""
 AT_ONCE = 64
 PATIENCE = 1.0
@@ -87,9 +87,10 @@ async def test_hostile_requests() -> None:
 
     All go to the sidecar's own port, and a quarter also to the public one, which has no front here.
     """
-    made = by_hand()
-    random.Random(14).shuffle(made)
-    requests = [*made[: COUNT // 2], *generated(COUNT - min(len(made), COUNT // 2))]
+    framed = framings()
+    random.Random(14).shuffle(framed)
+    made = [*odd_heads(), *framed][: COUNT // 2]
+    requests = [*made, *generated(COUNT - len(made))]
     spec = stdio("a")
     async with sidecar.running(spec, sidecar.workspace("w", spec), public=True, HUB_SESSION_IDLE_TIMEOUT="3") as hub:
         session = HttpSession(hub.http("w"))

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bench.session import HttpSession, Session, SseSession
+from bridge.models import Call
 from tests.acceptance.steps import until
 from tests.faults.results import record
 from tests.faults.scene import stdio
@@ -29,9 +30,9 @@ MEMORY, SPARE = 0.10, 4.0
 """By which memory may have grown: a share, and MB for the short form, in which a single arena of malloc shows."""
 
 
-def scaled(count: int) -> int:
-    """How many of something there are in this run."""
-    return max(3, int(count * SCALE))
+def scaled(count: int, share: float = 1) -> int:
+    """How many of something there are in this run, or in this share of it."""
+    return max(3, int(count * SCALE * share))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -67,8 +68,9 @@ async def killed_sessions(hub: Sidecar, kind: str, count: int, workspace: str = 
 
 
 async def crashes(hub: Sidecar, count: int) -> None:
-    """kill -9 of the shared server, as often, each time when it is ready."""
+    """kill -9 of the shared server, as often, each time after a call, without which it is started ever more rarely."""
     for _ in range(count):
+        await hub.actual.request(Call(workspace="w", tool="a_echo", arguments={"text": "x"}, timeout=60), timeout=100)
         before = await until(lambda: hub.server("a"), lambda server: server.state == "ready" and server.pids)
         os.kill(before.pids[0], signal.SIGKILL)
         await until(
@@ -93,6 +95,8 @@ ROUNDS: dict[str, tuple[int, Callable[[Sidecar, int], Awaitable[None]]]] = {
     "crashes of a server": (100, crashes),
     "enable and disable": (100, toggles),
 }
+TOGETHER = [list(ROUNDS)] if SCALE < 1 else [[name] for name in ROUNDS]
+"""What is done before one looks at what is left: in the long form one kind at a time, which tells whose it is."""
 
 
 def held(hub: Sidecar) -> tuple[int, int]:
@@ -107,10 +111,10 @@ def memory(hub: Sidecar) -> float:
 
 
 async def settled(hub: Sidecar, most: tuple[int, int]) -> tuple[int, int]:
-    """Wait until no session is left, and what is held is back at `most`; at the timeout, what is held then."""
+    """Wait until no session is left, and what is held is back at `most`; returns what was held then."""
     await hub.wait_status(lambda status: not any(each.sessions for each in status.workspaces), "no session", 60)
     async with asyncio.timeout(100):
-        while not _within(now := held(hub), most):  # noqa: ASYNC110 (no event tells of it)
+        while not _within(now := held(hub), most):  # noqa: ASYNC110 (no event tells when a descriptor is closed)
             await asyncio.sleep(0.1)
     return now
 
@@ -119,23 +123,29 @@ def _within(now: tuple[int, int], most: tuple[int, int]) -> bool:
     return now[0] <= most[0] and now[1] <= most[1]
 
 
-@pytest.mark.parametrize("name", ROUNDS)
-async def test_nothing_is_left(hub: Sidecar, name: str) -> None:
+async def do(hub: Sidecar, names: list[str], share: float) -> None:
+    """So much of what these rounds do."""
+    for name in names:
+        count, work = ROUNDS[name]
+        await work(hub, scaled(count, share))
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids=", ".join)
+async def test_nothing_is_left(hub: Sidecar, names: list[str]) -> None:
     """After a first few, as many again as there are leave nothing."""
-    count, work = ROUNDS[name]
     gc.collect()
     await settled(hub, (10_000, 10_000))
-    await work(hub, max(3, scaled(count) // 4))
+    await do(hub, names, 0.25)
     await settled(hub, (10_000, 10_000))
     await until(lambda: _held_later(hub), lambda now: now == held(hub), 60)
     before, used = held(hub), memory(hub)
-    await work(hub, scaled(count))
+    await do(hub, names, 1)
     after = await settled(hub, before)
     grown = memory(hub)
     record(
         {
-            "leak": name,
-            "count": scaled(count),
+            "leak": ", ".join(names),
+            "count": sum(scaled(ROUNDS[name][0]) for name in names),
             "descriptors": [before[0], after[0]],
             "processes": [before[1], after[1]],
             "memory": [round(used, 1), round(grown, 1)],

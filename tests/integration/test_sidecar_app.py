@@ -16,19 +16,22 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from bridge.client import BridgeClient
 from bridge.errors import PortTaken
 from bridge.memory import MemoryBridge
-from bridge.models import ReadStatus, RemoteLaunch, ServerSpec, Snapshot, StdioLaunch
+from bridge.models import FrontRefusal, NoteRefusals, ReadStatus, RemoteLaunch, ServerSpec, Snapshot, StdioLaunch
 from bridge.settings import Settings
 from sidecar import __main__ as entry
 from sidecar.app import App
 from sidecar.listener.server import bind
 from sidecar.observe.log_buffer import SERVER_LOGGER
+from tests.support.admission import Watcher
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 from tests.support.inprocess import space
+from tests.support.keys import HUB_TOKEN
 from tests.support.sidecar import mock
 
 
@@ -102,6 +105,21 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("token", [None, HUB_TOKEN])
+async def test_whose_the_requests_are_that_the_front_refused(settings: Settings, token: str | None) -> None:
+    """Nobody's in a protected hub, where they had no valid token or were refused before it was looked at."""
+    refused = FrontRefusal(code="TOKEN_REQUIRED", path="/mcp/w", address="203.0.113.7")
+    given = settings.model_copy(update={"token": token and SecretStr(token)})
+    async with running(given) as (app, client):
+        watcher = Watcher()
+        app.hub.admission.add_observer(watcher)
+        await client.request(NoteRefusals(refusals=(refused,), omitted=5), timeout=100)
+        [seen] = watcher.take()
+        assert seen.principal == ("nobody" if token else "everybody")
+        assert app.audit is not None
+        await until(lambda: app.audit is not None and app.audit.lost == 5)
 
 
 async def test_port_taken(settings: Settings) -> None:

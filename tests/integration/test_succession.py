@@ -19,8 +19,10 @@ from mcp_types import ListRootsResult, Root
 
 from bridge.client import BridgeClient
 from bridge.memory import MemoryBridge
-from bridge.models import ReadStatus, Snapshot
+from bridge.models import CallRecord, ReadCalls, ReadRecordedSessions, ReadStatus, Snapshot
 from bridge.settings import Settings
+from recorder.intake import Intake
+from recorder.memory import MemoryStore
 from sidecar import app as app_module
 from sidecar.app import App
 from sidecar.errors import SuccessionFailed
@@ -78,10 +80,10 @@ class Sidecars:
         self.runs.append((app, asyncio.create_task(app.run())))
         return self.runs[-1]
 
-    async def first(self, session: str = "shared") -> App:
-        """Start the first one, with the server ready."""
+    async def first(self, **server: Any) -> App:
+        """Start the first one, with the server ready; `server` are its settings."""
         app, _ = self.start()
-        snapshot = Snapshot.of(1, 1, (self.server.spec("a", session=session),), (space("a"),))
+        snapshot = Snapshot.of(1, 1, (self.server.spec("a", **server),), (space("a"),))
         async with BridgeClient(self.settings.actual_address, transport=self.transport) as bridge:
             await bridge.request(snapshot, timeout=100)
         await until(lambda: app.predecessor.waiting and app.hub.snapshot is not None)
@@ -155,6 +157,41 @@ async def test_connections_go_on_at_the_next_sidecar(sidecars: Sidecars) -> None
             assert text(await busy[way].call("a_who")) == "1"
     assert await sidecars.serving() == second.session
     assert second.hub.workspaces["w"].spec.name == "w"
+
+
+async def test_the_history_of_a_replacement(sidecars: Sidecars) -> None:
+    """Each call is recorded once, by the sidecar that answered it, and a session that goes on has not ended."""
+    app = await sidecars.first()
+    store = MemoryStore()
+    intake = Intake(sidecars.settings.spool_dir, store)
+
+    async def recorded(tool: str, count: int) -> list[CallRecord]:
+        async with asyncio.timeout(60):
+            while True:
+                await intake.drain()
+                found = (await store.read_calls(ReadCalls(tool=tool))).calls
+                if len(found) >= count:
+                    return list(found)
+                await asyncio.sleep(0.05)
+
+    async with sidecars.client("http") as kept, sidecars.client("modern") as busy:
+        assert text(await kept.call("a_who")) == "0"
+        waiting = asyncio.create_task(busy.ask("tools/call", WAIT))
+        await sidecars.gate.reached(1)
+        await sidecars.next()
+        await until(lambda: len(app.http.connections) == 1)
+        assert text(await kept.call("a_who")) == "1"
+        first, second = await recorded("who", 2)
+        assert first.session == second.session != ""
+        sidecars.gate.open()
+        await waiting
+        await within(sidecars.runs[0][1])
+        [waited] = await recorded("wait", 1)
+        assert (waited.outcome, waited.session) == ("ok", "")
+        [session] = (await store.read_recorded_sessions(ReadRecordedSessions())).sessions
+        assert (session.id, session.ended, session.calls >= 3) == (first.session, None, True)
+        assert len(await recorded("who", 2)) == 2
+        assert (await store.status()).lost == 0
 
 
 @pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")
@@ -248,6 +285,20 @@ async def test_a_successor_that_does_not_become_ready(sidecars: Sidecars, monkey
     async with sidecars.client("http") as client:
         assert text(await client.call("a_who")) == "0"
     assert await sidecars.serving() == first.session
+
+
+async def test_a_lazy_server_that_runs(sidecars: Sidecars, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lazy server that runs at the first sidecar sleeps at the next one, which takes over without it: the next call
+    wakes it."""
+    monkeypatch.setattr(successor, "READY_TIMEOUT", 10.0)
+    monkeypatch.setattr("sidecar.supervision.sleep.LEARNED_SECONDS", 1000.0)
+    first = await sidecars.first(start="lazy")
+    async with sidecars.client("http") as client:
+        assert text(await client.call("a_who")) == "0"
+        app = await sidecars.next()
+        assert [each.state for each in app.hub.pool] == ["sleeping"]
+        await until(lambda: not first.http.connections)
+        assert text(await client.call("a_who")) == "1"
 
 
 async def test_another_version(sidecars: Sidecars, monkeypatch: pytest.MonkeyPatch) -> None:

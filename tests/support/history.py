@@ -96,8 +96,8 @@ def questions(total: int) -> dict[str, Ask]:
     return {
         "the newest calls": _calls(),
         "an older page": _calls(before=some),
-        "the calls of a time": _calls(until=UNTIL),
-        "those after an id": _calls(after=some),
+        "calls before a time": _calls(until=UNTIL),
+        "calls after an id": _calls(after=some),
         "one call": lambda reader, chance: reader.call(ReadCall(id=some(chance))),
         "by workspace": _calls(workspace=WORKSPACE),
         "by server": _calls(server=SERVER, before=some),
@@ -115,7 +115,7 @@ def questions(total: int) -> dict[str, Ask]:
         "a combination that never occurred": _calls(
             workspace=lambda _: "workspace0", principal=lambda _: "principal1", server=lambda _: "server9"
         ),
-        "those of a workspace after an id": _calls(after=some, workspace=WORKSPACE),
+        "calls of a workspace after an id": _calls(after=some, workspace=WORKSPACE),
         "the last hour by tool": _usage(range="hour", by="tool"),
         "the last day by tool": _usage(range="day", by="tool"),
         "the last month by tool": _usage(range="month", by="tool"),

@@ -190,6 +190,14 @@ class StoreContract:
         assert [each.at for each in answer.calls] == [NOW - 300]
         assert (answer.last, (await store.read_calls(ReadCalls(after=answer.last))).calls) == (2, ())
 
+    async def test_following_goes_on_in_a_new_database(self, store: Store) -> None:
+        """Ids begin anew where a damaged one was replaced: whoever follows the old one gets all records of the new."""
+        change = NewChange(NOW, "ann", "console", "put_server", "s", "", "a", "b")
+        await store.append(Batch(calls=[call(NOW)] * 3, changes=[change]))
+        assert [each.id for each in (await store.read_calls(ReadCalls(after=4711))).calls] == [1, 2, 3]
+        assert [each.id for each in (await store.read_changes(ReadChanges(after=4711))).changes] == [1]
+        assert (await store.read_calls(ReadCalls(after=3))).calls == ()
+
     async def test_figures_are_those_of_the_calls(self, store: Store, known: MemoryStore) -> None:
         """Every range, property and filter; also calls that are older, or come late."""
         recent = [each._replace(at=NOW - (NOW - each.at) / 480) for each in random_calls(3, 200)]
@@ -336,3 +344,19 @@ class StoreContract:
         assert status.oldest is not None
         assert status.oldest > NOW - 1000
         assert (await store.read_calls(ReadCalls(limit=1))).calls[0].at == NOW - 981
+
+    async def test_sign_ins_and_sessions_are_bounded(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who guesses tokens all day ends no record of a call; sessions go with the calls that were made in them."""
+        for module in ("recorder.memory", "recorder.sql.appending"):
+            monkeypatch.setattr(f"{module}.MOST_SIGN_INS", 30)
+        sign_ins = [NewSignIn(NOW - 100 + n, "", "203.0.113.7", "login", "TOKEN_INVALID") for n in range(50)]
+        sessions = [NewSession(f"s{n}", "demo", "ann", "http", "c 1", NOW - 100 + n) for n in range(50)]
+        calls = [call(NOW - 100 + n, session=f"s{n}") for n in range(40)] + [call(NOW)] * RETAIN_STEP
+        await store.append(Batch(calls=calls, sign_ins=sign_ins, sessions=sessions, ended=[SessionEnd("s1", NOW)]))
+        while await store.retain(0, 2**50):
+            pass
+        assert [each.id for each in (await store.read_sign_ins(ReadSignIns())).sign_ins] == [*range(50, 20, -1)]
+        assert (await store.status()).calls == 40 + RETAIN_STEP
+        await store.retain(0, 0)
+        left = (await store.read_recorded_sessions(ReadRecordedSessions())).sessions
+        assert [each.id for each in left] == ["s1"], "the others ended before the calls that are left"

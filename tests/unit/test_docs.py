@@ -77,6 +77,15 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
     return next(dict(action.choices) for action in actions if isinstance(action, argparse._SubParsersAction))
 
 
+def arguments_of(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The arguments and options of a command and of its actions, such as `workspaces edit`."""
+    for action in command._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from arguments_of(one)
+
+
 def test_every_command_is_documented() -> None:
     """docs/cli.md has a section a command that names its every argument and option, and no further section."""
     text = (DOCS / "cli.md").read_text("utf-8")
@@ -84,7 +93,7 @@ def test_every_command_is_documented() -> None:
     sections = {part.partition("`")[0]: part for part in parts}
     assert set(sections) == set(subcommands())
     for name, command in subcommands().items():
-        for action in command._actions:
+        for action in arguments_of(command):
             words = action.option_strings or [action.dest]
             for word in words:
                 assert word in sections[name] or f"`{word}" in general or word == "-h", f"{name}: {word}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import difflib
 import json
 import logging
@@ -10,13 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.author import ASKED
+from bridge.author import ASKED, Asked
 from bridge.history.spool import drop
 from bridge.models import Model, Reload, Snapshot
 from yamcp_ui_adapter.format.masking import mask_snapshot
 
 log = logging.getLogger(__name__)
 
+HOLD_SECONDS = 1.0
+"""Seconds for which a change that was noticed in the files waits for the request that tells who made it."""
 MOST_DIFF_CHARACTERS = 64 * 1024
 CONTEXT_LINES = 3
 MASKED_CHANGE = "# a masked value of server {!r} changed\n"
@@ -28,7 +32,7 @@ Entries = Mapping[tuple[str, str], Model]
 class ChangeLog:
     """Writes a record for each new snapshot to the spool, in two steps, so that the change's id for undo is known.
 
-    `spool` is None where no history is kept.
+    `spool` is None where no history is kept. Call `close` at the end.
     """
 
     def __init__(self, spool: Path | None, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
@@ -38,11 +42,39 @@ class ChangeLog:
         self._before: Snapshot | None = None
         self._after: Snapshot | None = None
         self._lost = 0
+        self._awaited: list[Asked] = []
+        """The requests for which the files are being read."""
+        self._held: dict[str, Any] | None = None
+        """The record of a change that was noticed in the files less than HOLD_SECONDS ago."""
+        self._timer: asyncio.TimerHandle | None = None
 
     def note(self, before: Snapshot, after: Snapshot) -> None:
         """Note that a snapshot took the place of another; `write` follows without a wait in between."""
         if self._spool is not None and before.id.hash != after.id.hash:
             self._before, self._after = self._before or before, after
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """The files are read for the request that is being handled: a change that the hub notices in them by itself,
+        meanwhile or up to HOLD_SECONDS before, is recorded as that of the request."""
+        asked = ASKED.get()
+        if self._held is not None:
+            self._held |= _made_by(asked)
+            self.close()
+        self._awaited.append(asked)
+        try:
+            yield
+        finally:
+            self._awaited.remove(asked)
+
+    @contextlib.contextmanager
+    def of_request(self) -> Iterator[None]:
+        """Write what was noted within the context and is not written at its end, as a request failed after it changed
+        something: else the next request would be recorded as its author."""
+        try:
+            yield
+        finally:
+            self.write()
 
     def write(self, change: str = "") -> None:
         """Write what was noted, if anything. `change` is the id of the change, if it can be undone."""
@@ -57,20 +89,32 @@ class ChangeLog:
         """Write that the request which is being handled changed a key."""
         self._write(name, "", snapshot.id.hash, snapshot.id.hash, diff)
 
+    def close(self) -> None:
+        """Write the record that is held, if any."""
+        if self._timer is not None:
+            self._timer.cancel()
+        record, self._held, self._timer = self._held, None, None
+        if record is not None:
+            self._drop({"changes": [record], "lost": self._lost})
+
     def _write(self, subject: str, change: str, before: str, after: str, diff: str) -> None:
-        kind, author = ASKED.get()
-        record: dict[str, Any] = {
+        asked = ASKED.get()
+        if not asked.kind and self._awaited:
+            asked = self._awaited[-1]
+        self.close()
+        self._held = {
             "at": round(self._clock(), 3),
-            "principal": author.principal if author else "",
-            "source": author.source if author else "file" if kind in ("", Reload.kind) else "api",
-            "kind": kind or "file",
+            **_made_by(asked),
             "subject": subject,
             "change": change,
             "before": before,
             "after": after,
             "diff": diff,
         }
-        self._drop({"changes": [record], "lost": self._lost})
+        if asked.kind:
+            self.close()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self.close)
 
     def _drop(self, batch: dict[str, Any]) -> None:
         if self._spool is None:
@@ -84,6 +128,16 @@ class ChangeLog:
             reason = str(error)
         self._lost += 1
         log.warning("a change could not be recorded", extra={"lost": self._lost, "reason": reason})
+
+
+def _made_by(asked: Asked) -> dict[str, str]:
+    """The fields of a record that tell who made the change, from where, and by which kind of request."""
+    kind, author = asked
+    return {
+        "principal": author.principal if author else "",
+        "source": author.source if author else "file" if kind in ("", Reload.kind) else "api",
+        "kind": kind or "file",
+    }
 
 
 def describe(before: Snapshot, after: Snapshot) -> tuple[str, str]:

@@ -303,12 +303,13 @@ class DesiredStateService:
 
     async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a short wait for programs that are still writing them."""
-        await asyncio.sleep(self._debouncer.quiet)
-        await self._refresh()
-        while self._state.settling:
+        with self._changes.awaited():
             await asyncio.sleep(self._debouncer.quiet)
-            self.read()
-            self._changes.write()
+            await self._refresh()
+            while self._state.settling:
+                await asyncio.sleep(self._debouncer.quiet)
+                self.read()
+                self._changes.write()
         return Changed(snapshot=self._state.snapshot.id)
 
     async def edit(
@@ -328,25 +329,36 @@ class DesiredStateService:
             DataDirUnusable: nothing was changed, unless only hub.json could not be written.
         """
         async with self._files:
-            if settings:
-                settings(self._hub.content())  # raises before anything is written
-            hub = self._hub.readable()
-            written = await self._writer.change(edit)
-            if workspaces:
-                self._keys.rename(workspaces)
-            try:
-                if settings:
-                    self._hub.write(settings)
-            finally:
-                readings = await self._refresh_locked()
-            self._writer.check(readings)
-            if undoes:
-                self._changes.write()
-                self.history.forget(undoes)
-                self.announce()
-            else:
-                self._record(written, hub, workspaces)
+            with self._changes.of_request():
+                await self._edit(edit, settings, workspaces, undoes)
         return Changed(snapshot=self._state.snapshot.id)
+
+    async def _edit(
+        self,
+        edit: FilesEdit,
+        settings: HubFileEdit | None,
+        workspaces: Mapping[str, str] | None,
+        undoes: Change | None,
+    ) -> None:
+        """As `edit`. `_files` must be held."""
+        if settings:
+            settings(self._hub.content())  # raises before anything is written
+        hub = self._hub.readable()
+        written = await self._writer.change(edit)
+        if workspaces:
+            self._keys.rename(workspaces)
+        try:
+            if settings:
+                self._hub.write(settings)
+        finally:
+            readings = await self._refresh_locked()
+        self._writer.check(readings)
+        if undoes:
+            self._changes.write()
+            self.history.forget(undoes)
+            self.announce()
+        else:
+            self._record(written, hub, workspaces)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
         """Return whether hub.json has settings for one of these servers or workspaces."""

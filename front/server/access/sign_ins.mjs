@@ -3,7 +3,7 @@
  * (bridge/history/spool.py has the form of its files).
  */
 
-import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const SUFFIX = '.jsonl';
@@ -80,8 +80,13 @@ export class SignIns {
 /** Put a complete file into a directory. @param {string} directory @param {string} name @param {string} text */
 async function putFile(directory, name, text) {
   const part = join(directory, `${name}.part`);
-  await writeFile(part, text, { mode: 0o600, flag: 'wx' });
-  await rename(part, join(directory, name));
+  try {
+    await writeFile(part, text, { mode: 0o600, flag: 'wx' });
+    await rename(part, join(directory, name));
+  } catch (error) {
+    await rm(part, { force: true }); // half of it, on a full disk; each second there would be another
+    throw error;
+  }
 }
 
 /** Return the bytes of the files in a spool. @param {string} directory */

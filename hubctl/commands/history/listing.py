@@ -68,13 +68,14 @@ async def listing(context: Context, request: Model, form: Form, most: int | None
 async def follow(context: Context, request: Model, form: Form, most: int | None) -> int:
     """Print the newest records, oldest first, and then those that come, until interrupted."""
     found: list[Any] = []
-    last = 0
+    last: int | None = None
     async with recorder(context) as client:
         async for page in pages(client, request, most or SHOWN):
-            last = max(last, page.last)
+            if last is None:  # what is stored while the further pages are read is on none of them
+                last = page.last
             found += records_of(page)
         _show(context, form, reversed(found))
-        async for page in coming(client, request, last):
+        async for page in coming(client, request, last or 0):
             _show(context, form, records_of(page))
     return 0
 

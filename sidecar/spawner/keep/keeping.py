@@ -1,4 +1,4 @@
-"""The spawner without a sidecar: it keeps servers that may outlive one, until the next sidecar takes them over.
+"""How the spawner keeps servers that may outlive a sidecar, and where the next sidecar asks for them.
 
 The spawner program imports this module and has to stay small.
 """
@@ -91,11 +91,11 @@ class Door:
         """The sidecar has gone."""
         self.deadline = time.monotonic() + KEEP_TIME
 
-    def register(self, poll: select.poll) -> None:
-        """Wait for the next sidecar, and for the end of who starts it."""
+    def register(self, poll: select.poll, alone: bool) -> None:
+        """Wait for the next sidecar; and if there is none now (`alone`), for the end of who starts it."""
         if self.socket:
             poll.register(self.socket, select.POLLIN)
-        if self._parent >= 0:
+        if alone and self._parent >= 0:
             poll.register(self._parent, select.POLLIN)
 
     def in_vain(self) -> bool:

@@ -1,4 +1,4 @@
-"""Servers that outlive the sidecar, as the sidecar sees them: those taken over from its predecessor, until claimed."""
+"""Servers that outlive a sidecar, as the next one sees them: those that it was given, and those that it waits for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sidecar.errors import StillStarting
 from sidecar.limits.limits import Limits
+from sidecar.protocol.open_later import OpenLater
 from sidecar.spawner.child import Child
 from sidecar.spawner.keep.keeping import PEER
 
@@ -41,21 +43,50 @@ def identity(
 
 
 class Unclaimed:
-    """The servers taken over that no definition has claimed yet; those left after CLAIM_TIME are ended."""
+    """The servers taken over that no definition has claimed yet; those left after CLAIM_TIME are ended.
+
+    It also knows the servers that another sidecar has (`hold`), until that gives them away.
+    """
 
     def __init__(self) -> None:
         self._children: dict[Keep, Child] = {}
+        self._held: dict[Keep, asyncio.Future[None]] = {}
+        self._wanted: dict[str, str] = {}
+        """The identity that each server's definition had when it was claimed last, by key."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, keep: Keep, child: Child) -> None:
-        """Hold a server for a while."""
+        """This sidecar was given a server: have it for a while, unless its definition is known to be another one."""
+        if self._wanted.get(keep.key, keep.identity) != keep.identity:
+            child.abandon()
+            return
+        if before := self._children.pop(keep, None):
+            before.abandon()
         self._children[keep] = child
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(CLAIM_TIME, self.end_all)
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(CLAIM_TIME, self.end_all)
+        self.free(keep)
+
+    def hold(self, keep: Keep) -> None:
+        """Another sidecar has a server."""
+        self._held.setdefault(keep, asyncio.get_running_loop().create_future())
+
+    def free(self, keep: Keep) -> None:
+        """The other sidecar has the server no longer."""
+        if held := self._held.pop(keep, None):
+            held.set_result(None)
 
     async def claim(self, keep: Keep) -> Child | None:
-        """The server that was kept so, if there is one. One of the same key that is another is ended first."""
+        """The server that was kept so, if there is one. One of the same key that is another is ended first.
+
+        Raises:
+            OpenLater: another sidecar has it.
+        """
+        self._wanted[keep.key] = keep.identity
         child = self._children.pop(keep, None)
+        if child is None and (held := self._held.get(keep)):
+            why = "The previous sidecar finishes its calls to this server, which goes on here then."
+            raise OpenLater(StillStarting(why, hint="Calls wait for this; no action is needed.").body(), held)
         if child:
             log.info("a server that outlived the sidecar before goes on", extra={"server": keep.key, "pid": child.pid})
         for other in [each for each in self._children if each.key == keep.key]:
@@ -80,7 +111,17 @@ class Unclaimed:
         for child in self._children.values():
             child.close_pipes()
             child.detach()
+            child.give()
         self._children.clear()
+
+    def lost(self) -> None:
+        """The spawner has ended, and all servers with it."""
+        self._stop_timer()
+        for child in self._children.values():
+            child.close_pipes()
+        self._children.clear()
+        for keep in tuple(self._held):
+            self.free(keep)
 
     def _stop_timer(self) -> None:
         if self._timer:

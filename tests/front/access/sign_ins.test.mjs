@@ -1,7 +1,7 @@
 /** Sign-ins are written to the spool for the recorder: bounded, in complete files, and only with a history. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -57,9 +57,22 @@ test('nothing is written to a full spool, and the next file has the number of lo
   assert.deepEqual([kept.length, lost], [1, 1]);
 });
 
+test('a file that cannot be completed leaves nothing behind', async (t) => {
+  const spool = join(root, 'c');
+  t.mock.method(Date, 'now', () => 1);
+  mkdirSync(join(spool, `0000000000001-front-${process.pid}-000001.jsonl`), { recursive: true }); // in its place
+  const signIns = new SignIns({ spool, spoolMaxBytes: 1e6 }, log);
+  signIns.note(ATTEMPT);
+  await signIns.flush();
+  assert.equal(readdirSync(spool).length, 1);
+  await signIns.flush();
+  const [{ sign_ins: kept, lost }] = read(spool, readdirSync(spool).sort()[1]);
+  assert.deepEqual([kept.length, lost], [0, 1]);
+});
+
 test('nothing is recorded if the history is off', async () => {
   const signIns = new SignIns({ spool: null, spoolMaxBytes: 0 }, log);
   signIns.note(ATTEMPT);
   await signIns.flush();
-  assert.deepEqual(readdirSync(root).sort(), ['a', 'b']);
+  assert.deepEqual(readdirSync(root).sort(), ['a', 'b', 'c']);
 });

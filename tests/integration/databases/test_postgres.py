@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
+import psutil
 import pytest
 
 from bridge.models import ReadCalls, ReadUsage
@@ -116,6 +118,40 @@ async def test_an_append_whose_answer_was_lost_is_not_stored_twice(
         await store.append(batch)
         assert (await store.status()).calls == 1
         assert await other.fetchval(f"SELECT count(*) FROM {schema}.calls") == 1
+
+
+@contextmanager
+def hanging(postgres: Postgres) -> Iterator[None]:
+    """All of its processes are stopped (SIGSTOP): as if the network were gone without a word."""
+    server = postgres._server
+    assert server
+    main = psutil.Process(server.pid)
+    processes = [main, *main.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+@pytest.mark.parametrize("work", ["append", "read"])
+async def test_a_database_that_hangs_holds_up_no_stop(postgres: Postgres, schema: str, work: str) -> None:
+    """The supervisor waits 10 s for the recorder."""
+    store = SqlStore(PostgresDatabase(postgres.url(), schema), lambda: NOW)
+    await store.open()
+    with hanging(postgres):
+        made = store.append(Batch(calls=[call()])) if work == "append" else store.read_calls(ReadCalls())
+        working = asyncio.create_task(made)  # type: ignore[arg-type]
+        assert not (await asyncio.wait([working], timeout=0.3))[0]
+        begin = time.monotonic()
+        working.cancel()
+        await asyncio.wait([working])
+        await store.close()
+        assert time.monotonic() - begin < 5
+    async with opened(postgres, schema) as after:
+        assert (await after.status()).calls == 0
 
 
 async def test_two_hubs_do_not_mix(postgres: Postgres, schema: str) -> None:

@@ -1,7 +1,8 @@
 """A stand-in for the sidecar with a kept server, to be killed: `kept_standin.py RUNTIME TOKEN [CHANGED]`.
 
-It calls the counter once and says what that knows, and its spawner's pid; then it waits for SIGTERM. With `CHANGED`,
-the server's definition has another argument.
+It says whether it has to wait for another one. Then it calls the counter once and says what that knows, and its
+spawner's pid; then it waits for SIGTERM. With `CHANGED`, the server's definition has another argument. The variable
+`SLOT` is its slot.
 """
 
 import asyncio
@@ -34,12 +35,16 @@ async def main() -> None:
     launch = StdioLaunch(command=sys.executable, args=("-S", COUNTER, *sys.argv[2:]))
     spec = ServerSpec(key="c", namespace="c", launch=launch, settings=ServerSettings(keep=True))
     async with (
-        Spawner(Path(sys.argv[1]), control_groups="off", leaving=stop.is_set) as spawner,
+        Spawner(Path(sys.argv[1]), int(os.environ["SLOT"]), "off", stop.is_set) as spawner,
         Connections() as connections,
     ):
         connect = Connector(spawner, connections, Redactor(), ())(spec, shared=True)
         upstream = Upstream("f", spec, connect, Nobody(), Metrics())
         task = asyncio.create_task(upstream.run())
+        while upstream.state != "ready" and not upstream.opening.delayed:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.002)
+        print(json.dumps(upstream.opening.delayed), flush=True)
+        await upstream.ready(100)
         await tell(upstream, spawner)
         await stop.wait()
         upstream.stop()

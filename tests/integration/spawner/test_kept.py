@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,14 +34,28 @@ def over(runtime: Path, token: Token) -> Iterator[None]:
 
 
 class Standin:
-    """A stand-in for the sidecar, and what it said; with `below`, its parent stands for supervisord."""
+    """A stand-in for the sidecar, and what it said; with `below`, its parent stands for supervisord.
+
+    One that `waits` has not said anything else yet: see `listen`.
+    """
 
     def __init__(self, process: subprocess.Popen[str], below: bool) -> None:
         self.process = process
-        assert process.stdout
-        self.said = json.loads(process.stdout.readline())
+        self.said: dict = {}
+        self.waits = self._line()
+        if not self.waits:
+            self.listen()
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         self.pid = int(children.read_text()) if below else process.pid
+
+    def _line(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def listen(self) -> dict:
+        """Have it say what its server knows."""
+        self.said = self._line()
+        return self.said
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End it."""
@@ -49,11 +64,15 @@ class Standin:
 
 
 @contextmanager
-def standin(runtime: Path, token: Token, *changed: str, below: bool = False) -> Iterator[Standin]:
-    """A stand-in whose server is running. With `below`, it has a parent of its own, else the test is that."""
+def standin(runtime: Path, token: Token, *changed: str, below: bool = False, slot: int = 0) -> Iterator[Standin]:
+    """A stand-in whose server is running, or is awaited. With `below`, it has a parent of its own, else the test is
+    that."""
     words = [sys.executable, "-m", "tests.integration.spawner.kept_standin", str(runtime), token.text, *changed]
     command = [sys.executable, "-S", "-c", PARENT, *words] if below else words
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    env = os.environ | {"SLOT": str(slot)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             yield Standin(process, below)
         finally:
@@ -123,6 +142,54 @@ def test_the_inherited_spawner_dies(runtime: Path, token: Token) -> None:
         assert eventually(lambda: not alive(first.said["pid"]))
         assert eventually(lambda: len(token.pids()) == 1)
         assert second.process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_the_next_sidecar_waits(runtime: Path, token: Token, number: int) -> None:
+    """While two run (ADR 35), the server stays with the first, and goes on at the other one once that has ended."""
+    with standin(runtime, token) as first, standin(runtime, token, slot=1) as second:
+        assert second.waits
+        first.kill(number)
+        assert second.listen() == {**first.said, "count": 2, "held": 2, "cancelled": 1, "initialized": 1}
+        with standin(runtime, token) as third:
+            assert third.waits
+            second.kill(number)
+            assert third.listen()["pid"] == first.said["pid"]
+            assert third.said["count"] == 3
+
+
+def test_the_waiting_sidecar_dies(runtime: Path, token: Token) -> None:
+    """That changes nothing for the first one, nor for the one that comes after that."""
+    with standin(runtime, token) as first:
+        with standin(runtime, token, slot=1) as second:
+            assert second.waits
+            second.kill()
+        assert token.pids() == [first.said["pid"]]
+        first.kill()
+        with standin(runtime, token, slot=1) as third:
+            assert (third.said["pid"], third.said["count"]) == (first.said["pid"], 2)
+
+
+def test_the_shared_spawner_dies(runtime: Path, token: Token) -> None:
+    """The server ends with it; each sidecar has another spawner, and nothing waits for the other one."""
+    with standin(runtime, token) as first, standin(runtime, token, slot=1) as second:
+        assert second.waits
+        os.kill(first.said["spawner"], signal.SIGKILL)
+        said = second.listen()
+        assert said["pid"] != first.said["pid"]
+        assert (said["count"], said["initialized"]) == (1, 1)
+        assert eventually(lambda: not alive(first.said["pid"]))
+        assert first.process.poll() is None
+
+
+def test_another_definition_does_not_wait(runtime: Path, token: Token) -> None:
+    """A sidecar whose definition is another one starts its own server; the first one's goes on until that ends."""
+    with standin(runtime, token) as first, standin(runtime, token, "changed", slot=1) as second:
+        assert not second.waits
+        assert second.said["pid"] != first.said["pid"]
+        assert sorted(token.pids()) == sorted([first.said["pid"], second.said["pid"]])
+        first.kill()
+        assert eventually(lambda: token.pids() == [second.said["pid"]], 20)
 
 
 def test_under_calls(token: Token) -> None:

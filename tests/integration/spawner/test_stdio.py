@@ -191,7 +191,7 @@ async def test_a_flood_is_told_of(spawner: Spawner, monkeypatch: pytest.MonkeyPa
     async with program(spawner, code) as (channel, _):
         assert not channel.slowed
         channel.on_slowed = told.set_result
-        assert await told == "it sends more output that is no MCP message, and is slowed down"
+        assert await told == "it sends too much output that is not an MCP message, and the hub slows it down"
         assert channel.slowed
         await until(lambda: not channel.slowed)
 

@@ -65,3 +65,21 @@ async def test_nothing_is_late_once_closed() -> None:
     deadlines.close()
     await asyncio.sleep(0.03)
     assert late == []
+
+
+async def test_an_error_concerns_one_item_alone() -> None:
+    """An item whose callback raises keeps no other from being told."""
+    late: asyncio.Queue[str] = asyncio.Queue()
+    errors: list[Exception] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+
+    def tell(item: str) -> None:
+        if item == "bad":
+            raise ValueError(item)
+        late.put_nowait(item)
+
+    deadlines = Deadlines(tell)
+    for item in ("bad", "good"):
+        deadlines.add(item, 0.01)
+    assert await asyncio.wait_for(late.get(), 100) == "good"
+    assert [str(error) for error in errors] == ["bad"]

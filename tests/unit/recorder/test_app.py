@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -17,10 +18,11 @@ from bridge.client import BridgeClient
 from bridge.errors import RemoteError
 from bridge.history.spool import drop
 from bridge.memory import MemoryBridge
-from bridge.models import ReadCalls, ReadChanges, ReadRecordsStatus
+from bridge.models import OptimizeRecords, ReadCalls, ReadChanges, ReadRecordsStatus, ReadUsage, Request
 from bridge.settings import Settings
 from recorder.app import run
-from recorder.errors import StoreFull, StoreUnavailable
+from recorder.errors import StoreCorrupt, StoreFull, StoreUnavailable
+from recorder.intake import Intake
 from recorder.memory import MemoryStore
 from recorder.retention import Retention
 from tests.unit.recorder.test_intake import line
@@ -101,6 +103,46 @@ async def test_a_full_database_can_be_read(recorder: Recorder) -> None:
     recorder.write()
     assert await recorder.state("full") == "RECORDS_FULL"
     assert len((await recorder.client.request(ReadCalls())).calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "request_"), [("read_usage", ReadUsage(range="day")), ("status", None), ("optimize", OptimizeRecords())]
+)
+async def test_damage_that_a_question_meets_is_mended(method: str, request_: Request[Any], recorder: Recorder) -> None:
+    """As the answer says: the file is moved aside and a new one begun, though no new record touches the damage."""
+    store = cast(Any, recorder.store)
+    setattr(store, method, _damaged)
+    if request_ is not None:
+        with pytest.raises(RemoteError) as caught:
+            await recorder.client.request(request_)
+        assert caught.value.remote_code == "RECORDS_CORRUPT"
+    async with asyncio.timeout(30):
+        while True:
+            found = await recorder.client.request(ReadRecordsStatus(), timeout=30)
+            if (found.state, found.code) == ("ok", "RECORDS_CORRUPT"):
+                break
+            await asyncio.sleep(0.01)
+    recorder.write(2)
+    assert len((await recorder.client.request(ReadCalls(after=0, wait=30), timeout=40)).calls) == 2
+    assert (await recorder.client.request(ReadRecordsStatus())).database == "sqlite"
+
+
+async def _damaged(*_: object) -> None:
+    raise StoreCorrupt("A page is damaged.")
+
+
+async def test_damage_that_the_deletion_of_old_records_meets_is_reported(tmp_path: Path) -> None:
+    """Else nothing would be deleted any more, and nobody would know why."""
+    intake = Intake(tmp_path, store := MemoryStore())
+    store.retain = _damaged  # type: ignore[assignment, method-assign]
+    intake.opened.set()
+    task = asyncio.create_task(Retention(intake, Settings(data_dir=tmp_path)).run())
+    with pytest.raises(StoreCorrupt):
+        while True:
+            await asyncio.sleep(0)
+            await intake.drain()
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_backlog_is_told(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

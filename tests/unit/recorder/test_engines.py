@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from asyncpg import exceptions
 
 from bridge.history.durations import BUCKETS
 from recorder import usage
@@ -16,6 +17,7 @@ from recorder.errors import SchemaTooNew
 from recorder.sql import migrations, queries
 from recorder.sql.database import Database
 from recorder.sql.postgres import PostgresDatabase, numbered, target
+from recorder.sql.postgres_errors import coded
 
 
 def database_of(store: object) -> Database:
@@ -88,3 +90,12 @@ def test_placeholders_are_numbered() -> None:
 def test_a_database_is_named_without_its_password(url: str, told: str) -> None:
     """Also if it is written in a way that makes another part of the address of it."""
     assert target(url) == told
+
+
+def test_an_error_of_the_server_shows_no_row() -> None:
+    """Its details may have the arguments of a call; errors are in logs, in the state and on pages."""
+    fault = exceptions.NotNullViolationError("null value in column")
+    fault.detail = "Failing row contains (1, hunter2)."
+    error = coded(fault, "The database")
+    assert "null value in column" in error.message
+    assert "hunter2" not in error.message

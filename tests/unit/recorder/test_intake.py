@@ -246,6 +246,37 @@ def test_a_line_that_is_not_understood_counts_as_lost(caplog: pytest.LogCaptureF
     assert "not understood" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"lost": None}, {"lost": "3"}, {"calls": 5}, {"changes": {"a": 1}}, {"upto": "x"}, {"calls": [[1]], "fields": 7}],
+)
+async def test_no_line_stops_the_recorder(odd: dict[str, object], tmp_path: Path, store: FragileStore) -> None:
+    """A line that nobody wrote like that, in a file of a writer that was killed: the lines around it are stored."""
+    writer = SpoolWriter(tmp_path, "sidecar", 10**6)
+    writer.append(line(range(2)), 2)
+    writer.append(json.dumps(odd).encode() + b"\n", 2)
+    writer.append(line(range(2, 4)), 4)
+    writer.seen[0] = 4
+    kill(writer)
+    await Intake(tmp_path, store).drain()
+    assert await numbers(store) == [*range(4)]
+    assert names_in(tmp_path) == []
+
+
+async def test_a_file_that_cannot_be_read_holds_up_no_other(
+    tmp_path: Path, store: FragileStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is reported once, and the recorder goes on; the file may be another user's."""
+    (tmp_path / "0000000000001-sidecar-1-000000.jsonl").mkdir()
+    intake = Intake(tmp_path, store)
+    for at in range(2):
+        drop(tmp_path, "test", json.loads(line(range(at, at + 1))), 10**6)
+        await intake.drain()
+    assert await numbers(store) == [0, 1]
+    assert caplog.text.count("cannot be used") == 1
+    assert intake.waiting() >= 0
+
+
 def test_a_line_with_half_of_a_surrogate_pair_is_read(tmp_path: Path) -> None:
     """The adapter's JSON may have one, which the fast parser refuses."""
     assert drop(

@@ -19,6 +19,7 @@ from bridge.models import ReadCalls, ReadUsage
 from recorder.batch import Batch
 from recorder.errors import QueryTooLong, SchemaTooNew, StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
 from recorder.sql import sqlite
+from recorder.sql.database import Row
 from recorder.sql.sql_store import SqlStore
 from recorder.sql.sqlite import SqliteDatabase
 from tests.support.history import full_scans, plans, questions
@@ -257,10 +258,44 @@ async def test_optimize_says_what_it_would_do_and_does_it(tmp_path: Path) -> Non
         assert not any(step.done for step in dry.steps)
         assert dry.before == dry.after
         vacuum = next(step for step in dry.steps if step.name == "vacuum")
-        assert re.match(r"\d+\.\d MB of \d+\.\d MB are free \(\d+%\): would be given back", vacuum.reason)
+        assert re.match(r"\d+\.\d MB of \d+\.\d MB are free \(\d+%\): VACUUM would return the space", vacuum.reason)
         done = await store.optimize(dry_run=False)
         assert {step.name for step in done.steps if step.done} == {"index calls_server", "analyze", "vacuum"}
         assert done.after < done.before / 2
         again = await store.optimize(dry_run=False)
         assert not [step for step in again.steps if step.done]
         assert (await store.status()).calls == 101
+
+
+async def test_what_is_stored_while_a_page_is_read_is_followed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`last` is read before the rows: it must not be behind those that the answer has."""
+    async with opened(tmp_path / "history.db") as store:
+        await store.append(Batch(calls=[call()]))
+        fetch = store._database.fetch
+
+        async def meanwhile(sql: str, *values: object) -> list[Row]:
+            rows = await fetch(sql, *values)
+            if "FROM counters" in sql:
+                await store.append(Batch(calls=[call()]))
+            return rows
+
+        monkeypatch.setattr(store._reader, "_fetch", meanwhile)
+        for request in (ReadCalls(), ReadCalls(after=0)):
+            answer = await store.read_calls(request)
+            assert answer.last == max(each.id for each in answer.calls)
+
+
+async def test_a_question_while_it_is_opened_is_answered_with_an_error(tmp_path: Path) -> None:
+    """It may be opened again while pages ask: after a failure, or in place of a damaged one."""
+    store = SqlStore(SqliteDatabase(tmp_path / "history.db"), lambda: NOW)
+    opening = asyncio.create_task(store.open())
+    while not opening.done():
+        try:
+            await store.status()
+        except StoreUnavailable:
+            await asyncio.sleep(0)
+    await opening
+    assert (await store.status()).calls == 0
+    await store.close()

@@ -92,3 +92,14 @@ def test_the_count_is_in_a_file_until_the_end(tmp_path: Path) -> None:
     assert int.from_bytes(count.read_bytes(), "little") == 7
     writer.close()
     assert not list(tmp_path.glob("*.seen"))
+
+
+def test_a_spool_that_cannot_be_opened_leaves_nothing(tmp_path: Path) -> None:
+    """On a full disk the writer tries again twice a second: no file and no descriptor may be left each time."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with largest_file(0):
+        for _ in range(3):
+            with pytest.raises(OSError, match="large"):
+                SpoolWriter(tmp_path, "w", 10_000)
+    assert not list(tmp_path.iterdir())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

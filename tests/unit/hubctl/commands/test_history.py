@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from bridge.models import (
     SignInRecord,
 )
 from hubctl.commands import doctor
+from hubctl.commands.history import listing
+from hubctl.commands.history.calls import calls
 from hubctl.commands.history.csv_text import csv_line
 from hubctl.commands.history.moments import iso, moment
+from hubctl.commands.history.recorder import pages
 from recorder.batch import Batch, NewCall, NewChange
 from tests.unit.hubctl.canned import CannedHub, Lines
 
@@ -126,13 +130,7 @@ async def test_calls_are_followed(hub: CannedHub) -> None:
     """The newest oldest first, then each that comes."""
     await filled(hub)
     out = Lines()
-    arguments = argparse.Namespace(
-        id=None, follow=True, export=None, until=None, since=None, limit=None,
-        **dict.fromkeys(("workspace", "server", "tool", "principal", "session", "outcome", "correlation")),
-    )  # fmt: skip
-    from hubctl.commands.history.calls import calls
-
-    following = asyncio.create_task(calls(hub.context(json=True, out=out), arguments))
+    following = asyncio.create_task(calls(hub.context(json=True, out=out), following_all()))
     await hub.followed.wait()
     assert [json.loads(line)["id"] for line in out.getvalue().splitlines()] == [1, 2]
     await hub.store.append(Batch(calls=[called(3, tool="late")]))
@@ -142,6 +140,36 @@ async def test_calls_are_followed(hub: CannedHub) -> None:
     await asyncio.gather(following, return_exceptions=True)
     code, _, err = await hub.hubctl("calls", "--follow", "--export", "csv")
     assert (code, err.partition(":")[0]) == (2, "CLI_ARGUMENTS")
+
+
+async def test_following_misses_nothing_that_comes_between_two_pages(
+    hub: CannedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on from what the first page knew."""
+    await hub.store.append(Batch(calls=[called(number) for number in range(600)]))
+    out = Lines()
+
+    async def interrupted(*given: Any) -> AsyncIterator[Any]:
+        number = 0
+        async for page in pages(*given):
+            yield page
+            number += 1
+            await hub.store.append(Batch(calls=[called(1000, tool=f"between-{number}")]))
+
+    monkeypatch.setattr(listing, "pages", interrupted)
+    following = asyncio.create_task(calls(hub.context(json=True, out=out), following_all(limit=550)))
+    text = await out.until("between-2")
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert [json.loads(line)["id"] for line in text.splitlines()] == [*range(51, 603)]
+
+
+def following_all(limit: int | None = None) -> argparse.Namespace:
+    """The arguments of `hubctl calls --follow`."""
+    return argparse.Namespace(
+        id=None, follow=True, export=None, until=None, since=None, limit=limit,
+        **dict.fromkeys(("workspace", "server", "tool", "principal", "session", "outcome", "correlation")),
+    )  # fmt: skip
 
 
 async def test_changes_are_listed_with_their_diffs(hub: CannedHub) -> None:

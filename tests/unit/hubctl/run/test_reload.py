@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from hubctl.errors import HubNotRunning, ReloadFailed, ReloadUnderWay
 from hubctl.run import reload, supervisor
-from hubctl.run.reload import REPORT, Change, exclusive
+from hubctl.run.reload import REPORT, SUCCESSION_SOCKET, Change, exclusive
 from hubctl.run.supervisor import Program
 
 OLD, NEW = 10, 20
@@ -25,7 +26,9 @@ class Supervisor:
     def __init__(self, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runtime = runtime
         self.programs = {"sidecar": RUNS, "sidecar-b": GONE}
+        self.started: list[str] = []
         self.stopped: list[str] = []
+        (runtime / SUCCESSION_SOCKET).touch()  # the old sidecar waits for a successor
         self.then: Callable[[], Any] = lambda: None
         monkeypatch.setattr(reload, "programs", lambda _: self.programs)
         monkeypatch.setattr(reload, "start", self._start)
@@ -33,6 +36,7 @@ class Supervisor:
         monkeypatch.setattr(reload, "POLL_SECONDS", 0.001)
 
     def _start(self, _: Path, name: str) -> None:
+        self.started.append(name)
         self.programs[name] = Program("STARTING", NEW, "")
         self.then()
 
@@ -70,13 +74,52 @@ async def test_it_takes_over(fake: Supervisor) -> None:
     assert fake.stopped == []
 
 
+async def test_it_cannot_report(fake: Supervisor) -> None:
+    """On a full disk there is no report: the new sidecar has taken over as soon as the old one has left."""
+
+    def then() -> None:
+        fake.programs["sidecar"] = Program("EXITED", 0, "")
+        fake.state("RUNNING")
+
+    fake.then = then
+    assert await Change(fake.runtime, OLD).make() == NEW
+    assert fake.stopped == []
+
+
 @pytest.mark.parametrize("state", ["BACKOFF", "FATAL", "EXITED"])
 async def test_it_ends_before_it_serves(fake: Supervisor, state: str) -> None:
     """Code that cannot be loaded, say: it is stopped, so that it is not tried for ever, and the old one goes on."""
     fake.then = lambda: fake.state(state)
     with pytest.raises(ReloadFailed, match=rf"ended before it served \({state}: Exited too quickly\)"):
         await Change(fake.runtime, OLD).make()
-    assert fake.stopped == ["sidecar-b"]
+    assert (fake.started, fake.stopped) == (["sidecar-b"], ["sidecar-b"])
+
+
+@pytest.mark.parametrize("sign", ["report", "socket"])
+async def test_it_is_stopped_after_it_has_taken_over(
+    fake: Supervisor, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    """The command is interrupted, or the new sidecar ends, just when it has taken over: the old one leaves, so the new
+    one is started again, as the hub would have none."""
+
+    def stop(_: Path, name: str) -> None:
+        fake.stopped.append(name)
+        if sign == "report":
+            fake.report("serving")
+        else:
+            (fake.runtime / SUCCESSION_SOCKET).unlink()
+
+    def interrupt() -> None:
+        fake.then = lambda: None
+        loop.call_soon_threadsafe(changing.cancel)
+
+    monkeypatch.setattr(reload, "stop", stop)
+    loop = asyncio.get_running_loop()
+    changing = asyncio.create_task(Change(fake.runtime, OLD).make())
+    fake.then = interrupt
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    assert (fake.started, fake.stopped) == (["sidecar-b", "sidecar-b"], ["sidecar-b"])
 
 
 async def test_it_gives_up(fake: Supervisor) -> None:

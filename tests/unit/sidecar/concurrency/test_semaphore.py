@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sidecar.concurrency.semaphore import KeyedSemaphore, Semaphore
 from sidecar.concurrency.shares import Caller
 from sidecar.concurrency.turns import MAX_WAITING, QueueFull, WaitQueue
+from sidecar.errors import CallTimeout
 from tests.support.fake_server import settle
 
 SECURITY = Path(__file__).resolve().parents[4] / "docs/security.md"
@@ -238,3 +239,14 @@ async def test_no_slot_is_ever_lost(steps: list[tuple[str, int]]) -> None:
     for key in held:
         semaphore.release(key)
     assert all(semaphore.try_acquire(f"n{number}") for number in range(3))
+
+
+async def test_a_turn_that_does_not_come() -> None:
+    """The error says that the server was not asked, so that the client may safely ask again."""
+    semaphore = Semaphore(1)
+    assert semaphore.try_acquire()
+    with pytest.raises(CallTimeout) as caught:
+        await semaphore.acquire_within(0.01, Caller("", "a"), "slow")
+    assert caught.value.rpc()["data"]["retryable"] is True
+    assert "`max_inflight`" in caught.value.advice
+    assert CallTimeout("No answer.").retryable is False

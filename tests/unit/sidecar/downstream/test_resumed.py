@@ -369,6 +369,19 @@ async def test_subscriptions_and_log_level_go_on(tmp_path: Path) -> None:
         await until(lambda: "sessions" in (text := (tmp_path / "sessions.json").read_text()) and "note" not in text)
 
 
+async def test_a_new_log_level_counts(tmp_path: Path) -> None:
+    """The first thing that a client asks the next process for is another log level: the earlier one is not restored."""
+    client = Client()
+    async with serving(tmp_path, notes()) as hub:
+        await client.greet(hub)
+        await client.post(hub, "logging/setLevel", {"level": "error"})
+    async with serving(tmp_path, notes()) as hub:
+        assert "result" in (await client.post(hub, "logging/setLevel", {"level": "debug"})).json()
+        assert await client.code(hub) == SERVED
+        [session] = hub.http._sessions.values()
+        assert session.log_level == "debug"
+
+
 async def test_a_state_file_that_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The session goes on without what it had asked for; the log says so."""
     client = Client()

@@ -11,7 +11,7 @@ import pytest
 from sidecar.errors import ServerExited, ServerUnavailable
 from sidecar.hub import status as module
 from sidecar.upstream import list_reader
-from tests.support.fake_server import FakeServer, RpcError, until
+from tests.support.fake_server import FakeServer, RpcError, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
 pytestmark = pytest.mark.outside
@@ -100,6 +100,27 @@ async def test_memory_is_measured_though_nobody_asks(tmp_path: Path, monkeypatch
         await measured.wait()
 
 
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+async def test_memory_that_cannot_be_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """Without a free descriptor or thread the hub goes on, and measures again later."""
+    measured, loop = asyncio.Event(), asyncio.get_running_loop()
+    errors = [error, error]
+
+    def measure(_: list[int]) -> dict[int, int]:
+        if errors:
+            raise errors.pop()
+        loop.call_soon_threadsafe(measured.set)
+        return {}
+
+    monkeypatch.setattr(module.process_memory, "trees", measure)
+    monkeypatch.setattr(module, "MEMORY_PERIOD", 0.01)
+    async with world(tmp_path):
+        await within(measured.wait())
+    assert [record.message for record in caplog.records].count("the servers' memory cannot be measured") == 2
+
+
 async def test_failing(tmp_path: Path) -> None:
     """A server that fails is told with its reason, without secrets, and when it is tried again."""
     server = FakeServer()
@@ -139,6 +160,31 @@ async def test_sleeping_and_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert shown == {"idle": (True, "closed", 1), "broken": (False, "open", 0)}
         assert [(each.state, each.ready) for each in status.workspaces] == [("ready", 1), ("failed", 0)]
         assert b'yamcp_hub_upstream_state{server="idle",state="sleeping"} 1.0' in made.metrics.render()[0]
+
+
+async def test_woken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace whose server is being woken stays ready, for probes too: the request waits for the start. It is not
+    once the start has failed."""
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
+    server = FakeServer()
+    async with world(tmp_path, server) as made:
+        made.put(server.spec(idle_stop=0.02), space(server.name))
+        await made.settled()
+        (upstream,) = made.hub.pool
+        await until(lambda: upstream.state == "sleeping")
+        server.door.clear()
+        waiting = asyncio.create_task(upstream.ready(100))
+        await until(lambda: upstream.state == "starting")
+        status = await made.reporter.status()
+        assert [(each.state, each.ready, each.reason) for each in status.workspaces] == [("ready", 1, None)]
+        assert made.workspace().ready == 1
+        server.refusal = ServerExited("It exited with code 3.")
+        server.door.set()
+        await until(lambda: upstream.state == "backoff")
+        (workspace,) = (await made.reporter.status()).workspaces
+        assert (workspace.state, workspace.ready) == ("failed", 0)
+        with pytest.raises(ServerUnavailable):
+            await within(waiting)
 
 
 async def test_degraded(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sidecar.limits import groups
 from sidecar.limits.groups import LEAF, Group, Groups, Unusable, delegated_group, own_group
 from sidecar.limits.limits import MEMORY, PIDS, Limits
+from sidecar.spawner.server import Server
 
 pytestmark = pytest.mark.outside
 V2 = "25 30 0:22 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -170,6 +171,19 @@ def test_limits_are_written(tree: Tree) -> None:
     assert [group.exceeded(kind) for kind in (MEMORY, PIDS)] == [True, True]
     assert group.remove()
     assert not Path(group.path).exists()
+
+
+def test_a_group_without_the_memory_controller(tree: Tree) -> None:
+    """Some systems have none (Raspberry Pi OS): a server whose memory is limited otherwise, and that a signal ends, has
+    no count of the system's there."""
+    (tree.path / "cgroup.controllers").write_text("cpu pids")
+    group = made(tree)
+    (Path(group.path) / "memory.events").unlink()
+    one = Server(1, 2, "x", Limits(memory=1 << 20, pids=5), group)
+    assert one.watches(MEMORY)
+    assert not one.out_of_memory()
+    (Path(group.path) / "pids.events").unlink()
+    assert not group.exceeded(PIDS)
 
 
 def test_a_spawner_that_cannot_leave_is_not_limited(tree: Tree) -> None:

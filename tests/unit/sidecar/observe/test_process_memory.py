@@ -35,6 +35,13 @@ def test_trees(proc: Path) -> None:
     assert process_memory.trees([10, 11, 77]) == {10: 23 * 1024, 11: 18 * 1024, 77: 0}
 
 
+def test_nested_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that nests more processes than Python nests calls is measured, too."""
+    monkeypatch.setattr(process_memory, "_children", lambda: {pid: [pid + 1] for pid in range(1, 5000)})
+    monkeypatch.setattr(process_memory, "_pss", lambda pid: 1)
+    assert process_memory.trees([1]) == {1: 5000}
+
+
 def test_nothing_to_measure(proc: Path) -> None:
     """Without processes nothing is read; one without figures counts nothing."""
     assert process_memory.trees([]) == {}

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.errors import ErrorBody
+from bridge.models import UpstreamState
 from sidecar.errors import ConnectionLost, Refused, ServerExited, ServerUnavailable
 from sidecar.observe.metrics import Metrics
 from sidecar.supervision import backoff
+from sidecar.supervision.start_turns import StartTurns
 from sidecar.upstream import upstream as module
 from sidecar.upstream.upstream import Upstream
 from tests.support.fake_server import FakeServer, settle, until, within
@@ -53,6 +60,22 @@ async def test_a_server_that_is_down_costs_nothing(monkeypatch: pytest.MonkeyPat
         upstream.restart()
         await within(call(upstream, "echo"))  # after Restart a call waits again
         assert not upstream.is_down
+
+
+async def test_the_clock_jumps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time until the next attempt is told right, whatever the time of day is meanwhile."""
+    hold_at(monkeypatch, backoff.DOWN_AFTER)
+    server = FakeServer()
+    server.refusal = ServerExited("It exited with code 3.")
+    async with running(server) as (upstream, _):
+        await until(lambda: upstream.is_down and upstream.state == "backoff")
+        for jump in (-36000, 36000):
+            now = time.time
+            with monkeypatch.context() as jumped:
+                jumped.setattr(time, "time", lambda now=now, jump=jump: now() + jump)
+                with pytest.raises(ServerUnavailable) as caught:
+                    await within(call(upstream, "echo"))
+            assert 700 < caught.value.data["retry_in"] <= 1000
 
 
 async def test_a_server_that_is_away_for_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +146,60 @@ async def test_lists_stay_while_credentials_are_rejected() -> None:
         server.channel.close(ConnectionLost("gone"))
         await until(lambda: upstream.state == "failed")
         assert upstream.catalog is not None
+
+
+async def test_failures_before_a_recovery_do_not_count() -> None:
+    """A server that failed three times at first and has worked since is waited for when its connection ends."""
+    server, closing = FakeServer(), asyncio.Event()
+    connect = server.connect
+
+    @contextlib.asynccontextmanager
+    async def slowly(on_frame: Any) -> AsyncIterator[Any]:
+        async with connect(on_frame) as channel:
+            yield channel
+            await closing.wait()
+
+    server.connect = slowly  # type: ignore[method-assign]
+    server.refusal = ServerExited("It exited with code 3.")
+    async with running(server) as (upstream, _):
+        await until(lambda: upstream.is_down)
+        server.refusal = None
+        await until(lambda: upstream.state == "ready")
+        assert upstream.backoff.attempts >= backoff.DOWN_AFTER
+        await within(call(upstream, "echo"))
+        server.channel.close(ServerExited("It exited with code 4."))
+        await until(lambda: upstream.connection is None)
+        calling = call(upstream, "echo")
+        await settle()
+        assert (upstream.is_down, calling.done()) == (False, False)
+        closing.set()
+        assert "result" in await within(calling)
+
+
+async def test_the_reason_stays_while_it_waits_for_its_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """A stdio server that fails again and again: each start has the reason of the last failure, which is logged as a
+    warning once."""
+    server, attempts = FakeServer(), 4
+    server.refusal = ServerExited("It exited with code 3.")
+    upstream = Upstream("f", server.spec(), server.connect, Watcher(), Metrics())
+    upstream.opening.turns = StartTurns(1)
+    reasons: list[str | None] = []
+    enter = upstream._enter
+
+    def note(state: UpstreamState, reason: ErrorBody | None) -> None:
+        if state == "starting":
+            reasons.append(reason.code if reason else None)
+        enter(state, reason)
+
+    upstream._enter = note  # type: ignore[method-assign]
+    task = asyncio.create_task(upstream.run())
+    await until(lambda: upstream.backoff.attempts >= attempts)
+    upstream.stop()
+    await within(task)
+    assert reasons[0] is None
+    assert set(reasons[1:]) == {"SERVER_EXITED"}
+    warnings = [record for record in caplog.records if record.message == "server not ready"]
+    assert len([record for record in warnings if record.levelname == "WARNING"]) == 1
 
 
 async def test_metric() -> None:

@@ -113,7 +113,7 @@ async def test_slow_lists_are_read_rarely(monkeypatch: pytest.MonkeyPatch) -> No
     def read_lists() -> None:
         nonlocal answered
         readings.append(loop.time())
-        answered = loop.time() + 100.0  # they take 100 s, and are due again in 10,000 s
+        answered = loop.time() + 100.0
 
     async def ask(timeout: float) -> Frame:
         nonlocal pings
@@ -123,13 +123,30 @@ async def test_slow_lists_are_read_rarely(monkeypatch: pytest.MonkeyPatch) -> No
         return {}
 
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.01)
-    checks = health.HealthChecks(lambda: 0.001, lambda: False, ask, read_lists, lambda: answered)
+    checks = health.HealthChecks(lambda: 0.001, lambda: False, ask, read_lists, lambda: answered, lambda: 100.0)
     task = asyncio.create_task(checks.run())
     await until(lambda: pings > 5)
     assert len(readings) == 1
     silent = True
     await until(lambda: len(readings) == 3)  # each time, since they are the only sign of life
     assert not task.done()
+    task.cancel()
+
+
+async def test_lists_that_are_read_between_checks() -> None:
+    """A reading that a server's announcement led to, long after a check, does not make the check's reading a slow one:
+    lists are read in the next checks, too."""
+    loop = asyncio.get_running_loop()
+    readings: list[float] = []
+
+    async def ask(timeout: float) -> Frame:
+        return {}
+
+    checks = health.HealthChecks(
+        lambda: 0.001, lambda: False, ask, lambda: readings.append(loop.time()), lambda: loop.time() + 1000, lambda: 0.0
+    )
+    task = asyncio.create_task(checks.run())
+    await until(lambda: len(readings) > 3)
     task.cancel()
 
 

@@ -75,9 +75,13 @@ async def test_lazy_start() -> None:
     assert watcher.states == ["starting", "ready", "sleeping", "starting", "ready", "stopped"]
 
 
-async def test_lists_are_kept(tmp_path: Path) -> None:
-    """With lists of an earlier process a lazy server is not started; a call starts it, and reads its lists."""
-    path, server = tmp_path / "lists.json", FakeServer()
+async def test_lists_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With lists of an earlier process a lazy server is not started; a call starts it, and reads its lists.
+
+    Nobody waits for the disk meanwhile: lists that are lost are read again.
+    """
+    path, server, synced = tmp_path / "lists.json", FakeServer(), list[int]()
+    monkeypatch.setattr("os.fsync", synced.append)
     server.instructions = "Say hello."
     async with running(server, KnownLists(path), start="lazy") as (upstream, _):
         await asleep(upstream)
@@ -96,6 +100,7 @@ async def test_lists_are_kept(tmp_path: Path) -> None:
     kept = KnownLists(path)
     kept.keep(set())
     assert KnownLists(path).get("f") is None
+    assert synced == []
 
 
 NO_ITEMS = b'"tools": [], "prompts": [], "resources": [], "templates": []'
@@ -110,6 +115,7 @@ NO_ITEMS = b'"tools": [], "prompts": [], "resources": [], "templates": []'
         b'{"format": 2, "lists": {"f": {}}}',
         b'{"format": 1, "lists": {"f": {"greeting": 1}}}',
         b'{"format": 1, "lists": {"f": {"greeting": {"x": 1}, %s}}}' % NO_ITEMS,
+        b'{"format": 1, "lists": {"f": {"greeting": {}, %s}}}' % NO_ITEMS.replace(b"[]", b'["x"]', 1),
     ],
 )
 async def test_lists_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
@@ -120,6 +126,58 @@ async def test_lists_that_cannot_be_read(tmp_path: Path, content: bytes) -> None
         await asleep(upstream)
         assert len(server.channels) == 1
     assert tools(KnownLists(path).get("f")) == ["echo"]
+
+
+async def test_used_while_its_lists_are_read() -> None:
+    """A lazy server that is called while it runs for its lists only is not stopped as one that nobody needed: without
+    `idle_stop` it runs on, since its process may have state by now."""
+    server = FakeServer()
+    async with running(server, start="lazy") as (upstream, watcher):
+        await within(call(upstream, "echo"))
+        await asyncio.sleep(3 * SOON)
+        assert (upstream.state, len(server.channels)) == ("ready", 1)
+    assert "sleeping" not in watcher.states
+    async with running(server, start="lazy", idle_stop=2 * SOON) as (upstream, _):
+        await within(call(upstream, "echo"))
+        await asleep(upstream)
+
+
+async def test_stopped_before_it_has_begun(tmp_path: Path) -> None:
+    """A lazy server whose last workspace goes at once does not sleep, since nobody would wake it."""
+    known, server = KnownLists(tmp_path / "lists.json"), FakeServer()
+    async with running(server, known, start="lazy") as (upstream, _):
+        await asleep(upstream)
+    upstream = Upstream("f", server.spec(start="lazy"), server.connect, Watcher(), Metrics())
+    upstream.sleep.known_lists = known
+    task = asyncio.create_task(upstream.run())
+    upstream.stop()
+    await within(task)
+    assert upstream.state == "stopped"
+
+
+async def test_stopped_as_it_falls_asleep() -> None:
+    """A server that is found to be unused after `stop` was called, and before its connection has ended, is stopped."""
+    server, watcher = FakeServer(), Watcher()
+    upstream = Upstream("f", server.spec(idle_stop=1000), server.connect, watcher, Metrics())
+    task = asyncio.create_task(upstream.run())
+    await within(upstream.ready(5))
+    upstream.stop()
+    upstream.sleep._fall()
+    await within(task)
+    assert "sleeping" not in watcher.states
+
+
+async def test_woken_after_failures() -> None:
+    """A server that failed several times before it was ready, and then fell asleep, is no broken one: the call that
+    wakes it waits for its start."""
+    server = FakeServer()
+    server.refusal = ServerExited("It exited with code 3.")
+    async with running(server, idle_stop=SOON) as (upstream, _):
+        await until(lambda: upstream.is_down)
+        server.refusal = None
+        await asleep(upstream)
+        assert not upstream.is_down
+        assert "result" in await within(call(upstream, "echo"))
 
 
 async def test_idle_stop() -> None:

@@ -8,7 +8,7 @@ from sidecar.supervision import slowed
 from tests.support.fake_server import FakeServer, until, within
 from tests.unit.sidecar.upstream.test_upstream import running
 
-TEXT = "it sends more messages than anybody asked for, and is slowed down"
+TEXT = "it sends too many unsolicited messages, and the hub slows it down"
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,17 @@ from typing import Any
 import pytest
 
 from bridge.author import Author
-from bridge.models import AddKey, DeleteServer, PutServer, ReadDesired, Reload, RevokeKey, SetServer, Undo
+from bridge.errors import RemoteError
+from bridge.models import AddKey, DeleteServer, Duplicate, PutServer, ReadDesired, Reload, RevokeKey, SetServer, Undo
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server, until
+from yamcp_ui_adapter.desired import change_log
+from yamcp_ui_adapter.desired.hub_json import HubJson
+from yamcp_ui_adapter.errors import DataDirUnusable
+from yamcp_ui_adapter.files.debounce import QUIET_SECONDS
 
 TOKEN = "s3cret-value-of-a-token"
 ALICE = Author(principal="alice", source="console")
+BOB = Author(principal="bob", source="api")
 
 
 @pytest.fixture
@@ -76,6 +83,45 @@ async def test_a_change_of_a_secret_alone_is_said(adapter: Adapter) -> None:
     assert change["diff"] == "# a masked value of server 'b' changed\n"
 
 
+async def test_an_edit_that_is_noticed_before_the_reload_is_that_of_its_author(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """YAMCP-UI's edits are announced by a reload; the hub may notice the file sooner, while that waits."""
+    sleep = asyncio.sleep
+
+    async def slow(seconds: float) -> None:
+        if seconds == QUIET_SECONDS:
+            await until(lambda: bool(recorded(adapter)))
+        await sleep(seconds)
+
+    async with adapter.running() as client:
+        monkeypatch.setattr("yamcp_ui_adapter.desired.service.asyncio.sleep", slow)
+        asked = asyncio.create_task(client.request(Reload(), by=Author(principal="ann", source="yamcp-ui")))
+        await sleep(0)
+        in_place(adapter.workspaces, {"w": ["a"], "x": ["a"]})
+        await asked
+        monkeypatch.undo()
+    [change] = recorded(adapter)
+    assert (change["principal"], change["source"], change["subject"]) == ("ann", "yamcp-ui", "x")
+
+
+async def test_an_edit_that_was_noticed_before_the_reload_came_is_that_of_its_author(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record waits for its author; without one it is that of a file."""
+    monkeypatch.setattr(change_log, "HOLD_SECONDS", 1000.0)
+    async with adapter.running() as client:
+        for name, source in (("x", "yamcp-ui"), ("y", "")):
+            before = (await client.request(ReadDesired())).snapshot.id.hash
+            in_place(adapter.workspaces, {"w": ["a"], name: ["a"]})
+            while (await client.request(ReadDesired())).snapshot.id.hash == before:  # noqa: ASYNC110 (no event tells)
+                await asyncio.sleep(0.01)
+            if source:
+                await client.request(Reload(), by=Author(principal="ann", source=source))
+    found = [(change["principal"], change["source"], change["kind"]) for change in recorded(adapter)]
+    assert found == [("ann", "yamcp-ui", "reload"), ("", "file", "file")]
+
+
 async def test_an_edit_of_a_file_is_recorded(adapter: Adapter) -> None:
     """Nobody says who made it."""
     async with adapter.running():
@@ -106,6 +152,24 @@ async def test_settings_and_undo_are_recorded(adapter: Adapter) -> None:
         await client.request(Undo(), by=ALICE)
     found = [(change["kind"], bool(change["change"])) for change in recorded(adapter)]
     assert found == [("set_server", True), ("undo", False)]
+
+
+async def test_a_request_that_fails_half_way_is_recorded_as_its_own_author(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has changed YAMCP's files when hub.json cannot be written: the change is not that of whoever comes next."""
+
+    def full(*_: object) -> None:
+        raise DataDirUnusable("hub.json cannot be written: no space left.")
+
+    async with adapter.running() as client:
+        await client.request(SetServer(key="a", settings={"enabled": False}), by=BOB)
+        with monkeypatch.context() as patched, pytest.raises(RemoteError, match="no space left"):
+            patched.setattr(HubJson, "write", full)
+            await client.request(Duplicate(section="servers", name="a", to="b"), by=ALICE)
+        await client.request(SetServer(key="a", settings={"enabled": True}), by=BOB)
+    found = [(change["principal"], change["kind"], change["subject"]) for change in recorded(adapter)]
+    assert found == [("bob", "set_server", "a"), ("alice", "duplicate", "b"), ("bob", "set_server", "a")]
 
 
 async def test_keys_are_recorded(adapter: Adapter) -> None:
