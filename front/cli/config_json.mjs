@@ -28,14 +28,14 @@ export function editJson(text, at, name, entry) {
   const source = (text ?? '').slice(mark.length);
   if (source.trim() === '')
     return entry === undefined ? (text ?? '') : `${pretty({ [at]: { [name]: entry } }, '  ')}\n`;
-  const tree = checked(source, at);
+  const tree = parseServers(source, at);
   const before = parse(source, [], TOLERANT);
   if (isDeepStrictEqual(before[at]?.[name], entry)) return text ?? '';
   const after = entry === undefined ? without(source, at, name) : withEntry(source, tree, at, name, entry);
   const expected = { ...before, [at]: { ...before[at], [name]: entry } };
   if (entry === undefined) delete expected[at][name];
   if (!isDeepStrictEqual(parse(after, [], TOLERANT), expected))
-    throw new Unusable(`It has ${at} in an odd form.`, PASTE);
+    throw new Unusable(`The file has ${at} in a form that hubctl cannot change.`, PASTE);
   return mark + after;
 }
 
@@ -45,22 +45,26 @@ export function editJson(text, at, name, entry) {
  * @param {string} source @param {string} at
  * @returns {Node}
  */
-function checked(source, at) {
+function parseServers(source, at) {
   /** @type {import('jsonc-parser').ParseError[]} */
   const errors = [];
   const tree = parseTree(source, errors, TOLERANT);
   if (errors.length > 0) {
     const { error, offset } = errors[0];
     const line = source.slice(0, offset).split('\n').length;
-    throw new Unusable(`It is not valid JSON: ${printParseErrorCode(error)} in line ${line}.`, 'Repair it first.');
+    throw new Unusable(
+      `The file is not valid JSON: ${printParseErrorCode(error)} in line ${line}.`,
+      'Repair the file first.',
+    );
   }
   const servers = tree && findNodeAtLocation(tree, [at]);
   if (tree?.type !== 'object' || (servers && servers.type !== 'object')) {
-    throw new Unusable(`It is not an object with an object ${at} in it.`, PASTE);
+    throw new Unusable(`The file is not an object with an object ${at}.`, PASTE);
   }
   for (const object of servers ? [tree, servers] : [tree]) {
     const names = (object.children ?? []).map((property) => property.children?.[0].value);
-    if (new Set(names).size < names.length) throw new Unusable('It has a name twice.', 'Remove one of them first.');
+    if (new Set(names).size < names.length)
+      throw new Unusable('The file has a name twice.', 'Remove one of them first.');
   }
   return tree;
 }

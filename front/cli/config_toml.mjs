@@ -31,7 +31,7 @@ export function editToml(text, at, name, entry) {
   const expected = { ...before, [at]: { ...before[at], [name]: entry } };
   if (!entry) delete expected[at][name];
   if (!makes(after, expected, at)) {
-    throw new Unusable(`It has ${at}.${name} in a form that hubctl cannot change.`, PASTE);
+    throw new Unusable(`The file has ${at}.${name} in a form that hubctl cannot change.`, PASTE);
   }
   return after;
 }
@@ -42,7 +42,7 @@ function read(source) {
     return parse(source);
   } catch (error) {
     const { line } = /** @type {{line?: number}} */ (error);
-    throw new Unusable(`It is not valid TOML${line ? `: line ${line}` : ''}.`, 'Repair it first.');
+    throw new Unusable(`The file is not valid TOML${line ? `: line ${line}` : ''}.`, 'Repair the file first.');
   }
 }
 

@@ -15,7 +15,7 @@ import { Notice } from './ui/notice.mjs';
 import { announce } from './ui/toast.mjs';
 import { Toasts } from './ui/toasts.mjs';
 import { visible } from './visible.mjs';
-import { clock, serverState, shown } from './words.mjs';
+import { clock, displayName, serverState } from './words.mjs';
 
 /** The whole console. */
 export function Shell() {
@@ -31,8 +31,8 @@ export function Shell() {
         <${Preferences} />
       </header>
       <main id="main" tabindex="-1">
-        <${Lost} />
-        <${Away} />
+        <${ConnectionLost} />
+        <${UnavailableParts} />
         <${CurrentPage} />
       </main>
     </div>
@@ -49,7 +49,7 @@ function skip(event) {
 function Preferences() {
   const { version, yamcp_ui = 'none', protected: guarded } = state.value?.hub ?? {};
   return html`<div class="prefs">
-    ${yamcp_ui !== 'none' && html`<p class="version"><a href="/">YAMCP-UI</a>${yamcp_ui === 'away' && ' (away)'}</p>`}
+    ${yamcp_ui !== 'none' && html`<p class="version"><a href="/">YAMCP-UI</a>${yamcp_ui === 'away' && ' (unavailable)'}</p>`}
     <p class="version"><a href="/hub/api">API</a></p>
     ${version && html`<p class="version muted">Version ${version}</p>`}
     <${Choice}
@@ -83,8 +83,8 @@ function health() {
   const hub = state.value?.hub;
   if (connection.value === 'lost') return { tone: 'bad', text: 'Not connected' };
   if (!hub || connection.value === 'connecting') return { tone: 'busy', text: 'Connecting' };
-  if (hub.sidecar === 'away') return { tone: 'bad', text: 'Sidecar away' };
-  if (hub.adapter === 'away') return { tone: 'warn', text: 'Adapter away' };
+  if (hub.sidecar === 'away') return { tone: 'bad', text: 'Sidecar unavailable' };
+  if (hub.adapter === 'away') return { tone: 'warn', text: 'Adapter unavailable' };
   return { tone: 'ok', text: 'Connected' };
 }
 
@@ -111,19 +111,19 @@ function Navigation() {
   </nav>`;
 }
 
-function Lost() {
+function ConnectionLost() {
   if (connection.value !== 'lost') return null;
-  const of = lostAt.value ? `; what you see is of ${clock(lostAt.value)}` : '';
+  const of = lostAt.value ? `; this page shows the state of ${clock(lostAt.value)}` : '';
   return html`<div class="banner">
     <${Notice} tone="warn">
-      <p><strong>Not connected</strong>${of}; trying again.</p>
-      <${Button} onClick=${live.retry}>Try now</${Button}>
+      <p><strong>Not connected</strong>${of}. Reconnecting…</p>
+      <${Button} onClick=${live.retry}>Reconnect now</${Button}>
     </${Notice}>
   </div>`;
 }
 
 /** Shows which parts of the hub are not available. */
-function Away() {
+function UnavailableParts() {
   const errors = state.value?.hub.errors ?? [];
   if (errors.length === 0) return null;
   return html`<div class="banner stack">
@@ -140,7 +140,7 @@ function CurrentPage() {
     document.title = title(page, args);
     if (!module) return;
     if (first.current) first.current = false;
-    else arrive();
+    else focusHeading();
   }, [id, Boolean(module)]);
   if (!module) return html`<p class="muted loading" aria-busy="true">Loading…</p>`;
   if (module.error)
@@ -149,19 +149,19 @@ function CurrentPage() {
   return html`<${module.Page} key=${id} args=${args} query=${query} />`;
 }
 
-function arrive() {
+function focusHeading() {
   scrollTo(0, 0);
   document.getElementById('page-title')?.focus({ preventScroll: true });
 }
 
 /** @param {string} page @param {string[]} args */
 function title(page, args) {
-  return [args.length > 0 ? visible(shown(args[0])) : null, pageOf(page).title, 'yamcp-hub']
+  return [args.length > 0 ? visible(displayName(args[0])) : null, pageOf(page).title, 'yamcp-hub']
     .filter(Boolean)
     .join(' · ');
 }
 
 effect(() => {
   if (connection.value === 'live') prefetch();
-  if (connection.value === 'lost') announce('Not connected to the hub; trying again.');
+  if (connection.value === 'lost') announce('Not connected to the hub. Reconnecting.');
 });

@@ -105,13 +105,13 @@ async function fetchModule(load) {
   if (requested.has(load)) return;
   requested.add(load);
   /** @type {{ Page?: any, error?: any }} */
-  const found = await load().then((module) => ({ Page: module.default }), missing);
+  const found = await load().then((module) => ({ Page: module.default }), loadError);
   if (found.error) requested.delete(load);
   modules.value = new Map(modules.value).set(load, found);
 }
 
 /** @param {Error} error */
-function missing(error) {
+function loadError(error) {
   const hint = 'Reload the page; the hub may have been replaced by another version while it was open.';
   return { error: { code: 'PAGE_NOT_LOADED', message: `This page could not be loaded: ${error.message}`, hint } };
 }

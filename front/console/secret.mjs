@@ -4,7 +4,7 @@
   const KEY = 'hub-page';
   const HEADER = 'x-hub-page';
   const found = /[#&]hub_page=([\w-]+)$/.exec(location.hash);
-  const kept = () => {
+  const storedSecret = () => {
     try {
       return localStorage.getItem(KEY);
     } catch {
@@ -19,32 +19,33 @@
     history.replaceState(history.state, '', location.pathname + location.search + rest);
   }
   /** @param {string | URL} url */
-  const isHubs = (url) => {
+  const isHubUrl = (url) => {
     const { origin, pathname } = new URL(url, document.baseURI);
     return origin === location.origin && /^\/(api\/|logout$)/.test(pathname);
   };
 
-  const plain = window.fetch;
+  const originalFetch = window.fetch;
   window.fetch = (input, init) => {
-    const secret = kept();
+    const secret = storedSecret();
     const url = input instanceof Request ? input.url : input;
-    if (!secret || !isHubs(url)) return plain(input, init);
+    if (!secret || !isHubUrl(url)) return originalFetch(input, init);
     const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
     headers.set(HEADER, secret);
-    return plain(input, { ...init, headers });
+    return originalFetch(input, { ...init, headers });
   };
 
   const { open } = XMLHttpRequest.prototype;
   XMLHttpRequest.prototype.open = function opened(/** @type {any[]} */ ...args) {
     open.apply(this, /** @type {any} */ (args));
-    const secret = kept();
-    if (secret && isHubs(args[1])) this.setRequestHeader(HEADER, secret);
+    const secret = storedSecret();
+    if (secret && isHubUrl(args[1])) this.setRequestHeader(HEADER, secret);
   };
 
   // Fetch a link to a file of the API by script, because the browser would request it without the header.
   addEventListener('click', async (event) => {
     const link = event.target instanceof Element ? event.target.closest('a[href]') : null;
-    if (!(link instanceof HTMLAnchorElement) || !kept() || !isHubs(link.href) || event.defaultPrevented) return;
+    if (!(link instanceof HTMLAnchorElement) || !storedSecret() || !isHubUrl(link.href) || event.defaultPrevented)
+      return;
     event.preventDefault();
     const answer = await window.fetch(link.href);
     const url = URL.createObjectURL(await answer.blob());

@@ -9,9 +9,9 @@ const STORAGE_KEY = 'hub-theme';
 /** @type {import('@preact/signals').Signal<string>} `auto`, `light` or `dark` */
 export const theme = signal(globalThis.document?.documentElement.dataset.theme ?? 'auto');
 
-if (globalThis.document) effect(keep); // the front renders the first page without one
+if (globalThis.document) effect(storeTheme); // the front renders the first page without one
 
-function keep() {
+function storeTheme() {
   const picked = theme.value;
   if (picked === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = picked;

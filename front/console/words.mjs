@@ -18,11 +18,11 @@ const SERVER = {
   ready: { word: 'Ready', tone: 'ok' },
   degraded: { word: 'Degraded', tone: 'warn' },
   starting: { word: 'Starting', tone: 'busy' },
-  backoff: { word: 'Trying again', tone: 'warn' },
+  backoff: { word: 'Retrying', tone: 'warn' },
   failed: { word: 'Failed', tone: 'bad' },
   sleeping: { word: 'Sleeping', tone: 'ok' },
   stopped: { word: 'Stopped', tone: 'off' },
-  invalid: { word: 'Entry unusable', tone: 'bad' },
+  invalid: { word: 'Invalid entry', tone: 'bad' },
   unknown: { word: 'Unknown', tone: 'off' },
 };
 
@@ -53,8 +53,8 @@ export function serverState({ state, enabled, session, workspaces }) {
   return session === 'per_client' ? { word: 'On demand', tone: 'off' } : SERVER.stopped;
 }
 
-/** Return a name for display, with a text for the empty one. @param {string} name */
-export function shown(name) {
+/** Return a name as pages show it: visible also if it is empty or white space. @param {string} name */
+export function displayName(name) {
   return name.trim() === '' ? (name === '' ? '(no name)' : `“${name}”`) : name;
 }
 

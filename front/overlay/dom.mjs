@@ -20,7 +20,7 @@ export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') element.addEventListener(name.slice(2), value);
-    else set(element, name, value);
+    else setAttribute(element, name, value);
   }
   element.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
   return element;
@@ -33,7 +33,7 @@ export function el(tag, attributes = {}, ...children) {
  * @param {string} name
  * @param {string | boolean} value
  */
-export function set(element, name, value) {
+export function setAttribute(element, name, value) {
   const text = value === true ? '' : String(value);
   if (value === false) element.removeAttribute(name);
   else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
@@ -43,7 +43,7 @@ export function set(element, name, value) {
  * Set the text of an element. Does nothing if it has the text already.
  * @param {Element} element @param {string} text
  */
-export function say(element, text) {
+export function setText(element, text) {
   const shown = visible(text);
   if (element.textContent !== shown) element.textContent = shown;
 }
@@ -58,9 +58,9 @@ export function copyButton(label, text) {
   const button = el('button', { type: 'button', class: 'hub-copy', 'aria-label': label }, 'Copy');
   button.addEventListener('click', async () => {
     const copied = await copy(text(), button);
-    say(button, copied ? 'Copied' : 'Press Ctrl-C');
+    setText(button, copied ? 'Copied' : 'Press Ctrl-C');
     if (copied) announce('Copied.');
-    setTimeout(() => say(button, 'Copy'), COPIED_MS);
+    setTimeout(() => setText(button, 'Copy'), COPIED_MS);
   });
   return button;
 }

@@ -3,7 +3,7 @@
 import { seenFrom } from '/hub/assets/hub/address.mjs';
 import { checkLogin } from '/hub/assets/hub/login.mjs';
 import { merge } from '/hub/assets/hub/merge.mjs';
-import { MendingSocket } from '/hub/assets/hub/socket.mjs';
+import { ReconnectingSocket } from '/hub/assets/hub/socket.mjs';
 
 /** @import {State, WorkspaceState} from '../server/state/state.mjs' */
 
@@ -17,7 +17,7 @@ export class Live {
   /** @param {() => void} tell */
   constructor(tell) {
     this.tell = tell;
-    this.socket = new MendingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
+    this.socket = new ReconnectingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
       opened: () => {},
       received: (message) => this.#received(message),
       lost: () => {

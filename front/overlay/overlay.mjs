@@ -3,7 +3,7 @@
  * each change of the page all parts are checked, and missing ones are added.
  */
 
-import { el, icon, say, set } from './dom.mjs';
+import { el, icon, setAttribute, setText } from './dom.mjs';
 import { logOut } from '/hub/assets/hub/login.mjs';
 import { encodeIds } from './ids.mjs';
 import { Live } from './live.mjs';
@@ -45,13 +45,13 @@ function addLink() {
 function showNotice() {
   if (!notice.isConnected) document.body.append(notice);
   const text = troubles().join(' ');
-  say(notice, text);
-  set(notice, 'data-shown', Boolean(text));
+  setText(notice, text);
+  setAttribute(notice, 'data-shown', Boolean(text));
 }
 
 /** @returns {string[]} */
 function troubles() {
-  if (live.lost) return ['The connection to the hub is lost; what is shown may be old. It is tried again by itself.'];
+  if (live.lost) return ['The connection to the hub is lost; this page may be outdated. It reconnects automatically.'];
   return (live.state?.hub.errors ?? []).map(({ code, message, hint }) => `${code}: ${message} ${hint}`);
 }
 

@@ -1,8 +1,8 @@
 /** Keeps the Status column of the Servers table up to date, with the reason for each state. */
 
-import { whyOf } from '/hub/assets/data/failing.mjs';
+import { failureReason } from '/hub/assets/data/failing.mjs';
 import { serverState } from '/hub/assets/words.mjs';
-import { el, say, set } from './dom.mjs';
+import { el, setAttribute, setText } from './dom.mjs';
 import { cellText, serverList } from './page.mjs';
 
 const STATES_WITH_REASON = ['degraded', 'backoff', 'failed', 'invalid'];
@@ -25,10 +25,13 @@ function show(cell, server) {
   const parts = cell.querySelector('.hub-status') ?? cell.appendChild(make());
   const [word, reason] = parts.children;
   const { word: text, tone } = serverState(server);
-  say(word, text);
-  set(word, 'data-tone', tone);
+  setText(word, text);
+  setAttribute(word, 'data-tone', tone);
   const why = server.reason ?? server.troubles[0] ?? server.issues[0];
-  say(reason, why && STATES_WITH_REASON.includes(server.state) ? `${why.code}: ${whyOf(server) || why.message}` : '');
+  setText(
+    reason,
+    why && STATES_WITH_REASON.includes(server.state) ? `${why.code}: ${failureReason(server) || why.message}` : '',
+  );
 }
 
 function make() {

@@ -2,7 +2,7 @@
 
 import { snippets } from '/hub/assets/data/snippets.mjs';
 import { workspaceState } from '/hub/assets/words.mjs';
-import { address, copyButton, el, say, set } from './dom.mjs';
+import { address, copyButton, el, setAttribute, setText } from './dom.mjs';
 import { cellText, dialog, workspaceList } from './page.mjs';
 
 /** @import {WorkspaceState} from '../server/state/state.mjs' */
@@ -40,8 +40,8 @@ export class Viewer {
     }
     const word = /** @type {Element} */ (block.querySelector('.hub-word'));
     const { word: text, tone } = workspaceState(workspace);
-    say(word, text);
-    set(word, 'data-tone', tone);
+    setText(word, text);
+    setAttribute(word, 'data-tone', tone);
   }
 
   /** @param {MouseEvent} event */
@@ -71,8 +71,8 @@ export class Viewer {
     const show = () => {
       this.#client = choice.value;
       const one = all.find(({ id }) => id === choice.value);
-      say(code, one?.text ?? '');
-      say(note, [one?.file && `File: ${one.file}.`, one?.note].filter(Boolean).join(' '));
+      setText(code, one?.text ?? '');
+      setText(note, [one?.file && `File: ${one.file}.`, one?.note].filter(Boolean).join(' '));
     };
     choice.addEventListener('change', show);
     show();
@@ -89,6 +89,7 @@ export class Viewer {
 function replace(open, replaced) {
   for (const title of open.querySelectorAll('h3')) {
     const section = title.closest('[role=dialog] > * > *');
-    if (section && REPLACED_SECTIONS.includes(title.textContent ?? '')) set(section, 'data-hub-replaced', replaced);
+    if (section && REPLACED_SECTIONS.includes(title.textContent ?? ''))
+      setAttribute(section, 'data-hub-replaced', replaced);
   }
 }

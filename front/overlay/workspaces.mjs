@@ -3,7 +3,7 @@
 import { ApiError, api } from '/hub/assets/hub/api.mjs';
 import { missingServers } from '/hub/assets/data/failing.mjs';
 import { workspaceState } from '/hub/assets/words.mjs';
-import { address, announce, el, say, set } from './dom.mjs';
+import { address, announce, el, setAttribute, setText } from './dom.mjs';
 import { cellText, workspaceList } from './page.mjs';
 
 /**
@@ -71,13 +71,13 @@ export class Switches {
     const urls = el('td', { class: 'hub-cell' });
     const line = el('div', { class: 'hub-line' }, toggle, word);
     const update = (/** @type {WorkspaceState | undefined} */ workspace) => {
-      set(toggle, 'disabled', !workspace);
+      setAttribute(toggle, 'disabled', !workspace);
       showSwitch(toggle, this.#pending.get(name), workspace?.enabled ?? false);
       const { word: text, tone } = workspace ? workspaceState(workspace) : { word: 'Not in the hub', tone: 'off' };
-      say(word, text);
-      set(word, 'data-tone', tone);
-      say(detail, workspace ? detailOf(workspace) : '');
-      say(trouble, troubleOf(this.#errors.get(name) ?? workspace?.error, this.#missing(workspace)));
+      setText(word, text);
+      setAttribute(word, 'data-tone', tone);
+      setText(detail, workspace ? detailOf(workspace) : '');
+      setText(trouble, troubleOf(this.#errors.get(name) ?? workspace?.error, this.#missing(workspace)));
       showUrls(urls, name, workspace);
     };
     return { name, cells: [el('td', { class: 'hub-cell' }, line, detail, trouble), urls], update };
@@ -129,8 +129,8 @@ function addHeads(table) {
 
 /** @param {Element} toggle @param {boolean | undefined} pending @param {boolean} enabled */
 function showSwitch(toggle, pending, enabled) {
-  set(toggle, 'aria-checked', String(pending ?? enabled));
-  set(toggle, 'aria-busy', String(pending !== undefined));
+  setAttribute(toggle, 'aria-checked', String(pending ?? enabled));
+  setAttribute(toggle, 'aria-busy', String(pending !== undefined));
 }
 
 /** @param {WorkspaceState} workspace */
@@ -142,7 +142,7 @@ function detailOf({ enabled, servers, disabled_servers: off, ready, tools, sessi
 
 /**
  * @param {{code: string, message: string, hint: string} | null | undefined} error
- * @param {import('/hub/assets/data/failing.mjs').Missing[]} missing
+ * @param {import('/hub/assets/data/failing.mjs').MissingServer[]} missing
  */
 function troubleOf(error, missing) {
   if (!error) return '';

@@ -42,7 +42,7 @@ export class Front {
    * Connections with a request whose end is ambiguous; data that follows may belong to its body.
    * @type {WeakSet<Duplex>}
    */
-  #doubtful = new WeakSet();
+  #ambiguous = new WeakSet();
 
   /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
   constructor(settings, log) {
@@ -66,8 +66,8 @@ export class Front {
   /** Start to serve. Resolves when connections are accepted. @throws {FrontError} PORT_TAKEN */
   async start() {
     this.hub.start();
-    this.auth.keyUses.start((uses) => this.hub.desired('note_key_uses', { uses }));
-    this.refusals.start((body) => this.hub.ask('note_refusals', body));
+    this.auth.keyUses.start((uses) => this.hub.askAdapter('note_key_uses', { uses }));
+    this.refusals.start((body) => this.hub.askSidecar('note_refusals', body));
     this.yamcpUi?.start();
     await this.#listen();
     this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
@@ -77,7 +77,7 @@ export class Front {
   #listen() {
     const { host, port, ownSocket } = this.settings;
     return new Promise((resolve, reject) => {
-      this.server.once('error', (error) => reject(taken(host, port, error)));
+      this.server.once('error', (error) => reject(portError(host, port, error)));
       this.server.once('listening', () => resolve(undefined));
       if (ownSocket) listenBehindAcceptor(this.server, ownSocket);
       else this.server.listen(port, host);
@@ -141,7 +141,7 @@ export class Front {
         auth.isAdmin(request) ? seenFrom(hub.state, originOf(request, settings.trustedProxies)) : null,
       ),
     );
-    site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
+    site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
     site.use(
       onDemand(async () =>
         (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, keyUses: auth.keyUses }),
@@ -150,14 +150,14 @@ export class Front {
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(onDemand(async () => (await import('./api/yamcp_api.mjs')).yamcpApi({ hub, settings })));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
-    site.use(nothing);
-    site.use(this.#failed());
+    site.use(notFound);
+    site.use(this.#errorHandler());
     return site;
   }
 
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   #handle(request, response) {
-    if (this.#doubtful.has(request.socket)) return; // it ends with the refusal that is being sent
+    if (this.#ambiguous.has(request.socket)) return; // it ends with the refusal that is being sent
     const { guard } = this.auth;
     try {
       this.connections.began(request, response);
@@ -168,7 +168,7 @@ export class Front {
         return sendPreflight(request, response);
       }
       const area = this.auth.pass(request);
-      if (area === 'mcp') this.proxy.handle(this.auth.vouch(request), response);
+      if (area === 'mcp') this.proxy.handle(this.auth.forSidecar(request), response);
       else if (!this.login?.answers(request, response))
         handleAs(authorOf(request, this.auth.who(request)), () => this.site(request, response));
     } catch (error) {
@@ -179,21 +179,21 @@ export class Front {
   /** @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head */
   #upgrade(request, socket, head) {
     socket.on('error', () => {}); // the client has disconnected
-    if (this.#doubtful.has(socket)) return;
+    if (this.#ambiguous.has(socket)) return;
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
       this.connections.upgraded(/** @type {import('node:net').Socket} */ (socket));
       this.auth.pass(request);
       if (!this.auth.who(request)) this.auth.guard.checkPage(request); // who has a token was asked already
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
-      this.live.upgrade(request, socket, head, this.auth.holds(request));
+      this.live.upgrade(request, socket, head, this.auth.isStillAuthorized(request));
     } catch (error) {
       refuseUpgrade(socket, error);
     }
   }
 
   /** @returns {import('express').ErrorRequestHandler} */
-  #failed() {
+  #errorHandler() {
     return (error, request, response, _next) => {
       if (response.headersSent) response.destroy();
       else this.#refuse(request, response, error);
@@ -207,7 +207,7 @@ export class Front {
       this.log.fault('a request failed', error, { path: pathOf(request) });
     for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
     if (isFramingError(known.code)) {
-      this.#doubtful.add(request.socket);
+      this.#ambiguous.add(request.socket);
       response.setHeader('Connection', 'close');
     }
     if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) {
@@ -215,7 +215,7 @@ export class Front {
       sendRpcError(response, error);
     } else if (!wantsPage(request))
       send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
-    else if (!this.login?.takesOver(request, response, error))
+    else if (!this.login?.showsLoginPage(request, response, error))
       send(response, known.status, 'text/html; charset=utf-8', errorPage(known));
   }
 }
@@ -237,7 +237,7 @@ function protect(_, response, next) {
 }
 
 /** @type {import('express').Handler} */
-const nothing = (request) => {
+const notFound = (request) => {
   throw new FrontError('NOT_FOUND', `There is nothing at ${request.baseUrl}${request.path}.`);
 };
 
@@ -266,7 +266,7 @@ function wantsPage({ url = '', headers }) {
 const pathOf = (request) => request.url?.split('?')[0];
 
 /** @param {string} host @param {number} port @param {Error} error */
-function taken(host, port, error) {
+function portError(host, port, error) {
   const why =
     /** @type {NodeJS.ErrnoException} */ (error).code === 'EADDRINUSE' ? 'Address already in use' : error.message;
   return new FrontError('PORT_TAKEN', `Port ${port} on ${host} (HUB_PORT) cannot be used: ${why}.`);

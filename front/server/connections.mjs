@@ -204,7 +204,10 @@ export class Connections {
     if (response.headersSent) return void request.socket.destroy();
     response.setHeader('Connection', 'close');
     response.once('finish', () => request.socket.destroySoon());
-    sendRpcError(response, new FrontError('REQUEST_TIMEOUT', 'The body of the request did not come whole in time.'));
+    sendRpcError(
+      response,
+      new FrontError('REQUEST_TIMEOUT', 'The body of the request did not arrive completely in time.'),
+    );
   }
 
   /** @param {string} address @param {number} change */

@@ -59,7 +59,7 @@ export const CATALOGUE = {
   PAGE_SECRET_REQUIRED: {
     status: 401,
     rpc: INVALID_REQUEST,
-    cause: "A browser's login came without its other half, which the hub's pages keep.",
+    cause: "A request has the login cookie without the page secret, which the hub's pages store.",
     hint: 'Log in again at /login; a program sends the header Authorization: Bearer <token>.',
   },
   KEY_FORBIDDEN: {
@@ -104,7 +104,7 @@ export const CATALOGUE = {
   CONNECTIONS_LIMIT: {
     status: 503,
     cause:
-      'As many clients are connected as the limit of open files leaves room for, or from one address as it may have.',
+      'The hub has as many connections as its limit of open files allows, or one address has as many as it may have.',
     hint: 'Close connections that are not used, or raise the limit of open files: ulimit -n, LimitNOFILE, --ulimit.',
   },
   REQUEST_TIMEOUT: {
@@ -121,7 +121,7 @@ export const CATALOGUE = {
   FRAMING_REFUSED: {
     status: 400,
     rpc: INVALID_REQUEST,
-    cause: 'A request does not say beyond doubt where it ends (protection against request smuggling).',
+    cause: 'The end of a request is ambiguous (protection against request smuggling).',
     hint: 'Send either one Content-Length or Transfer-Encoding: chunked; list neither of them, nor Host, in Connection.',
   },
   HEADERS_TOO_MANY: {
@@ -139,7 +139,7 @@ export const CATALOGUE = {
   BODY_TYPE_REFUSED: {
     status: 415,
     rpc: INVALID_REQUEST,
-    cause: 'A client sent a body that does not say that it is JSON.',
+    cause: 'A client sent a body whose Content-Type is not JSON.',
     hint: 'Send JSON with the header Content-Type: application/json, not compressed.',
   },
   BODY_NOT_JSON: {
@@ -166,7 +166,7 @@ export const CATALOGUE = {
   HUB_STARTING: {
     status: 503,
     cause: 'The hub has just started: the sidecar has no configuration yet.',
-    hint: 'Try again in some seconds; if it stays so, hubctl doctor says what keeps the hub from its configuration.',
+    hint: 'Try again in a few seconds. If the error persists, hubctl doctor shows why there is no configuration.',
   },
   SIDECAR_AWAY: {
     status: 502,
@@ -186,7 +186,7 @@ export const CATALOGUE = {
   YAMCP_UI_AWAY: {
     status: 503,
     cause: 'YAMCP-UI, whose pages are shown here, does not answer.',
-    hint: "It is started again by itself; the hub's own console is at /hub/.",
+    hint: "The hub restarts YAMCP-UI automatically; the hub's own console is at /hub/.",
   },
   YAMCP_UI_REFUSED: {
     status: 502,

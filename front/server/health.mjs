@@ -33,8 +33,8 @@ export class Health {
 
   async #ask() {
     const [adapter, sidecar, yamcpUi] = await Promise.all([
-      this.hub.desired('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, problemOf),
-      this.hub.ask('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, problemOf),
+      this.hub.askAdapter('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, problemOf),
+      this.hub.askSidecar('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, problemOf),
       this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
     ]);
     const state = sidecar.length ? null : await this.hub.fresh();

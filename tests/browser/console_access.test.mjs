@@ -1,4 +1,4 @@
-/** Every page of the console, in light and dark, on a desktop and a phone: WCAG 2.1 AA as axe sees it, and no trouble. */
+/** Accessibility (WCAG 2.1 AA, by axe) and layout of every page of the console: light and dark, desktop and phone. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -21,14 +21,14 @@ const PAGES = [
   ['workspaces/dev', (page) => page.getByRole('link', { name: 'Connect a client' })],
   ['connect/dev', (page) => page.getByRole('region', { name: 'Snippet for Claude Code' })],
   [`connect/${encodeURIComponent(WIDE)}`, (page) => page.getByRole('radio', { name: 'Cursor' })],
-  ['keys', (page) => page.getByRole('heading', { name: 'This hub asks for no token' })],
+  ['keys', (page) => page.getByRole('heading', { name: 'This hub requires no token' })],
   [`workspaces/${encodeURIComponent(ODD)}`, (page) => page.getByRole('heading', { name: ODD })],
   [`workspaces/${encodeURIComponent(WIDE)}`, (page) => page.getByRole('heading', { name: WIDE })],
   ['servers', (page) => page.getByRole('table', { name: 'Servers' })],
   ['servers/steady', (page) => page.getByRole('heading', { name: 'Definition' })],
   [
     'servers/broken',
-    (page) => page.getByText('Trying again', { exact: true }).or(page.getByText('Failed', { exact: true })),
+    (page) => page.getByText('Retrying', { exact: true }).or(page.getByText('Failed', { exact: true })),
   ],
   [`servers/${LONG}`, (page) => page.getByRole('heading', { name: LONG })],
   ['add-server', (page) => page.getByRole('textbox', { name: /^Command/ })],
@@ -83,7 +83,7 @@ after(async () => {
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-    test(`every page is accessible and fits, in ${colorScheme} on a ${device}`, OPTIONS, async () => {
+    test(`every page is accessible and fits the screen: ${colorScheme}, ${device}`, OPTIONS, async () => {
       const visit = await browser.visit(run.url, { colorScheme, viewport });
       const { page } = visit;
       await page.goto('/hub/');
@@ -108,7 +108,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-    test(`the page of the API is accessible and fits, in ${colorScheme} on a ${device}`, OPTIONS, async () => {
+    test(`the API page is accessible and fits the screen: ${colorScheme}, ${device}`, OPTIONS, async () => {
       const visit = await browser.visit(run.url, { colorScheme, viewport });
       const { page } = visit;
       await page.goto(device === 'desktop' ? '/hub/' : '/hub/api'); // the link is left out where there is little room
@@ -125,7 +125,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   }
 }
 
-test('dialogs, messages and faults of forms are accessible too', OPTIONS, async () => {
+test('dialogs, messages and form errors are accessible', OPTIONS, async () => {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     const visit = await browser.visit(run.url, { colorScheme, viewport: PHONE });
     const { page } = visit;
@@ -152,7 +152,7 @@ test('dialogs, messages and faults of forms are accessible too', OPTIONS, async 
   }
 });
 
-test('by keyboard alone: skip link, navigation, and the heading of each page has the focus', OPTIONS, async () => {
+test('keyboard: the skip link and the navigation work, and each page focuses its heading', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/');
@@ -168,7 +168,7 @@ test('by keyboard alone: skip link, navigation, and the heading of each page has
   await visit.end();
 });
 
-test('the theme can be chosen, and stays', OPTIONS, async () => {
+test('the chosen theme is stored', OPTIONS, async () => {
   const visit = await browser.visit(run.url, { colorScheme: 'light' });
   const { page } = visit;
   await page.goto('/hub/');
@@ -182,7 +182,7 @@ test('the theme can be chosen, and stays', OPTIONS, async () => {
   await visit.end();
 });
 
-test('what is in a name or a message is shown as text, never as markup', OPTIONS, async () => {
+test('names and messages are shown as text, never as markup', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/');

@@ -1,4 +1,4 @@
-/** From nothing to three servers and a workspace, through the console's pages alone; and changing them again. */
+/** Adding, changing and deleting servers and workspaces with the console's pages, from an empty hub on. */
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -46,13 +46,13 @@ const fill = (name, value) =>
 /** @param {'button' | 'link' | 'heading'} role @param {string} name */
 const named = (role, name) => page.getByRole(role, { name, exact: true });
 
-test('the first server, entered on an empty hub, makes a workspace that serves it', OPTIONS, async () => {
+test('the first server, added to an empty hub, creates a workspace that serves it', OPTIONS, async () => {
   await page.goto('/hub/#/tools');
-  await named('heading', 'Nothing here yet').waitFor();
+  await named('heading', 'No servers or workspaces yet').waitFor();
   await named('link', 'Import a configuration').click();
   await page.getByRole('textbox', { name: 'Configuration' }).waitFor();
   await page.goto('/');
-  await named('heading', 'Nothing here yet').waitFor();
+  await named('heading', 'No servers or workspaces yet').waitFor();
   await named('link', 'Add a server').click();
   await named('button', 'Add server').click();
   assert.equal(await page.getByRole('textbox', { name: /^Name/ }).first().getAttribute('aria-invalid'), 'true');
@@ -73,7 +73,7 @@ test('the first server, entered on an empty hub, makes a workspace that serves i
 });
 
 test(
-  'a command line in the wrong fields is taken apart on offer, and a pasted one fills in the form',
+  'the form offers to split a command line in the wrong field, and a pasted command line fills it in',
   OPTIONS,
   async () => {
     await page.goto('/hub/#/add-server');
@@ -85,7 +85,7 @@ test(
       page.getByRole('textbox', { name: new RegExp(`^${name}( \\(required\\))?$`) }).inputValue();
     assert.deepEqual([await value('Command'), await value('Arguments')], [PYTHON, `-I\n-u\n${MOCK}`]);
     await fill('Paste', '{"mcpServers": {"far": {"url": "https://example.org/mcp"}}}');
-    await page.getByText('Filled in below').waitFor();
+    await page.getByText('The fields below are filled in.').waitFor();
     assert.deepEqual([await value('Name'), await value('URL')], ['far', 'https://example.org/mcp']);
     await fill('Paste', `${PYTHON} ${MOCK} --prefix x_`);
     await page.getByRole('textbox', { name: /^Command/ }).waitFor();
@@ -93,7 +93,7 @@ test(
   },
 );
 
-test('a pasted configuration of VS Code, comments and all, is previewed and imported', OPTIONS, async () => {
+test('a pasted VS Code configuration with comments is previewed and imported', OPTIONS, async () => {
   await page.goto('/hub/#/import');
   const server = { type: 'stdio', command: PYTHON, args: [MOCK, '--prefix', 'x_'], env: { KIND: 'files' } };
   await fill('Configuration', `{\n  // mine\n  "servers": { "files": ${JSON.stringify(server)}, },\n}`);
@@ -105,7 +105,7 @@ test('a pasted configuration of VS Code, comments and all, is previewed and impo
   assert.equal(run.read('providers').files.providerParameters.env.KIND, 'files');
 });
 
-test('a server at an address, and a workspace of all three: a client finds the tools of each', OPTIONS, async () => {
+test('a remote server and a workspace of all three are added; a client finds the tools of each', OPTIONS, async () => {
   await page.goto('/hub/#/add-server');
   await fill('Name', 'far');
   await page.getByRole('radio', { name: 'Remote URL' }).check();
@@ -133,7 +133,7 @@ test('a server at an address, and a workspace of all three: a client finds the t
   assert.deepEqual(run.read('workspaces')['my work / äöü'], ['clock', 'files', 'far']);
 });
 
-test('a server keeps its secret, its workspaces and its switch under another name', OPTIONS, async () => {
+test('a renamed server keeps its secret, its workspaces and its switch', OPTIONS, async () => {
   await page.goto('/hub/#/servers');
   await page.getByRole('switch', { name: 'clock', exact: true, checked: true }).click();
   await page.getByRole('switch', { name: 'clock', exact: true, checked: false }).waitFor();
@@ -153,7 +153,7 @@ test('a server keeps its secret, its workspaces and its switch under another nam
   await page.getByText('Ready', { exact: true }).first().waitFor();
 });
 
-test('of two who change a server at once the later is told, and nothing is lost', OPTIONS, async () => {
+test('the later of two concurrent edits of a server gets a conflict, and nothing is lost', OPTIONS, async () => {
   await page.goto('/hub/#/edit-server/files');
   await fill('Namespace', 'mine');
   const providers = run.read('providers');
@@ -161,7 +161,7 @@ test('of two who change a server at once the later is told, and nothing is lost'
   run.writeProviders(providers);
   await run.until(({ servers }) => servers.some(({ namespace }) => namespace === 'theirs'));
   await named('button', 'Save').click();
-  await page.getByText('Somebody else changed this server meanwhile.').waitFor();
+  await page.getByText('Somebody else has changed this server since you opened it.').waitFor();
   assert.equal(run.read('providers').files.namespace, 'theirs');
   await named('button', 'Overwrite with mine').click();
   await named('heading', 'files').waitFor();
@@ -169,16 +169,20 @@ test('of two who change a server at once the later is told, and nothing is lost'
   visit.expect(/^answer: 409 PUT/, /status of 409/);
 });
 
-test('a deleted server is gone from its workspaces, after a question; the others stay', OPTIONS, async () => {
-  await page.goto('/hub/#/servers/far');
-  await named('button', 'Delete').click();
-  const dialog = page.getByRole('dialog', { name: 'Delete far?' });
-  await dialog.getByRole('button', { name: 'Cancel' }).click();
-  await dialog.waitFor({ state: 'detached' });
-  await named('button', 'Delete').click();
-  await dialog.getByRole('button', { name: 'Delete server' }).click();
-  await named('heading', 'Servers').waitFor();
-  assert.deepEqual(run.read('workspaces')['my work / äöü'], ['watch', 'files']);
-  assert.deepEqual(Object.keys(run.read('providers')).sort(), ['files', 'watch']);
-  await visit.end();
-});
+test(
+  'deleting a server asks for confirmation and removes it from its workspaces; other servers stay',
+  OPTIONS,
+  async () => {
+    await page.goto('/hub/#/servers/far');
+    await named('button', 'Delete').click();
+    const dialog = page.getByRole('dialog', { name: 'Delete far?' });
+    await dialog.getByRole('button', { name: 'Cancel' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await named('button', 'Delete').click();
+    await dialog.getByRole('button', { name: 'Delete server' }).click();
+    await named('heading', 'Servers').waitFor();
+    assert.deepEqual(run.read('workspaces')['my work / äöü'], ['watch', 'files']);
+    assert.deepEqual(Object.keys(run.read('providers')).sort(), ['files', 'watch']);
+    await visit.end();
+  },
+);

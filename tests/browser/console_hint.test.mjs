@@ -1,4 +1,4 @@
-/** A server that would offer a client more if it had it for itself: its page says so, and one click does it. */
+/** The hint that a server offers more with one process for each client, and the button that switches to it. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -32,7 +32,7 @@ after(async () => {
 });
 
 test(
-  'a client with features lists: the hint comes to the open page, a click switches, the session has more',
+  'a hint about client features appears on the open page; its button switches to per_client, and new sessions get more',
   OPTIONS,
   async () => {
     const { page } = await browser.visit(run.url);
@@ -46,7 +46,7 @@ test(
     await page.getByRole('button', BUTTON).click();
     await page
       .getByRole('status')
-      .getByText('shy: one process for each client from now on')
+      .getByText('shy: runs one process for each client now')
       .waitFor({ state: 'attached' });
     await page.getByRole('button', BUTTON).waitFor({ state: 'detached' });
     assert.ok((await client.untilTools((tools) => tools.includes('shy_sampling'))).includes('shy_echo'));
@@ -54,14 +54,18 @@ test(
   },
 );
 
-test('a server that asks anyway: the refusal is a hint on its open page, with the same button', OPTIONS, async () => {
-  const { page } = await browser.visit(run.url);
-  await page.goto('/hub/#/servers/keen');
-  await page.getByRole('heading', { level: 1, name: 'keen' }).waitFor();
-  const client = await McpClient.connect(`${run.url}/mcp/other`);
-  await assert.rejects(client.call('keen_elicit'), /shared by several clients/);
-  await page.getByText('The server asked for elicitation/create').waitFor();
-  await page.getByRole('button', BUTTON).click();
-  await page.getByRole('button', BUTTON).waitFor({ state: 'detached' });
-  await client.close();
-});
+test(
+  'a refused request of a server to its client becomes a hint on its open page, with the same button',
+  OPTIONS,
+  async () => {
+    const { page } = await browser.visit(run.url);
+    await page.goto('/hub/#/servers/keen');
+    await page.getByRole('heading', { level: 1, name: 'keen' }).waitFor();
+    const client = await McpClient.connect(`${run.url}/mcp/other`);
+    await assert.rejects(client.call('keen_elicit'), /shared by several clients/);
+    await page.getByText('The server asked for elicitation/create').waitFor();
+    await page.getByRole('button', BUTTON).click();
+    await page.getByRole('button', BUTTON).waitFor({ state: 'detached' });
+    await client.close();
+  },
+);

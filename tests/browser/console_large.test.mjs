@@ -1,4 +1,4 @@
-/** Many servers, workspaces and tools in the console: what does not change is left alone, and many are changed at once. */
+/** Many servers, workspaces and tools in the console: only changed rows are updated; bulk edits. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -67,7 +67,7 @@ async function changesWhileSixRetry(/** @type {Page} */ page) {
   });
 }
 
-test('while 6 of 51 servers retry, little more than their rows is written', OPTIONS, async () => {
+test('while 6 of 51 servers retry, the page updates little more than their rows', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const tools = Array.from({ length: 500 }, (_, n) => ({ name: `quill1_tool${n}`, inputSchema: { type: 'object' } }));
   await visit.page.route('**/api/hub/tools*', (route) => route.fulfill({ json: { tools } }));
@@ -87,48 +87,44 @@ test('while 6 of 51 servers retry, little more than their rows is written', OPTI
 /** @param {Page} page @param {string} name */
 const pick = (page, name) => page.getByRole('checkbox', { name: `Select ${name}`, exact: true }).check();
 
-test(
-  'servers are found, sorted, and changed together with the keyboard; the last change is undone',
-  OPTIONS,
-  async () => {
-    const visit = await browser.visit(run.url, { colorScheme: 'dark' });
-    const { page } = visit;
-    await page.goto('/hub/#/servers');
-    await page.getByLabel('Find a server').fill('quill');
-    await page.getByRole('combobox', { name: 'Order' }).selectOption('By name');
-    await pick(page, 'quill2');
-    await page.getByRole('checkbox', { name: 'Select quill1', exact: true }).focus();
-    await page.keyboard.press('Space');
-    await page.getByText('2 servers selected').waitFor();
-    assert.deepEqual(await violations(page), []);
-    await page.getByRole('button', { name: 'Switch off' }).press('Enter');
-    await page.getByRole('switch', { name: 'quill2', exact: true, checked: false }).waitFor();
-    await page.getByRole('switch', { name: 'b1', exact: true, checked: true }).waitFor({ state: 'detached' });
-    const state = await run.state();
-    assert.deepEqual(
-      state.servers.map(({ enabled }) => enabled),
-      [false, false, true, true],
-    );
-    await page.getByRole('button', { name: 'Undo the last change' }).click();
-    await page.getByRole('switch', { name: 'quill2', exact: true, checked: true }).waitFor();
-    await page.getByLabel('Find a server').fill('');
-    await page.getByRole('checkbox', { name: 'Select all 4' }).check();
-    await page.getByRole('button', { name: 'Add to workspace' }).click();
-    await page.getByLabel('To workspace').selectOption('one');
-    await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
-    await page.locator('.toast', { hasText: '4 servers added to the workspace' }).waitFor();
-    assert.deepEqual(run.read('workspaces').one, KEYS);
-    await page.getByRole('button', { name: 'Delete', exact: true }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Delete 4 servers' }).click();
-    await page.getByText('No servers yet').waitFor();
-    await page.getByRole('button', { name: 'Undo the last change' }).click();
-    await page.getByRole('switch', { name: 'b2', exact: true }).waitFor();
-    assert.deepEqual(Object.keys(run.read('providers')), KEYS);
-    await visit.end();
-  },
-);
+test('servers are filtered, sorted and changed together by keyboard; the last change is undone', OPTIONS, async () => {
+  const visit = await browser.visit(run.url, { colorScheme: 'dark' });
+  const { page } = visit;
+  await page.goto('/hub/#/servers');
+  await page.getByLabel('Find a server').fill('quill');
+  await page.getByRole('combobox', { name: 'Order' }).selectOption('By name');
+  await pick(page, 'quill2');
+  await page.getByRole('checkbox', { name: 'Select quill1', exact: true }).focus();
+  await page.keyboard.press('Space');
+  await page.getByText('2 servers selected').waitFor();
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole('button', { name: 'Switch off' }).press('Enter');
+  await page.getByRole('switch', { name: 'quill2', exact: true, checked: false }).waitFor();
+  await page.getByRole('switch', { name: 'b1', exact: true, checked: true }).waitFor({ state: 'detached' });
+  const state = await run.state();
+  assert.deepEqual(
+    state.servers.map(({ enabled }) => enabled),
+    [false, false, true, true],
+  );
+  await page.getByRole('button', { name: 'Undo the last change' }).click();
+  await page.getByRole('switch', { name: 'quill2', exact: true, checked: true }).waitFor();
+  await page.getByLabel('Find a server').fill('');
+  await page.getByRole('checkbox', { name: 'Select all 4' }).check();
+  await page.getByRole('button', { name: 'Add to workspace' }).click();
+  await page.getByLabel('To workspace').selectOption('one');
+  await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+  await page.locator('.toast', { hasText: '4 servers added to the workspace' }).waitFor();
+  assert.deepEqual(run.read('workspaces').one, KEYS);
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete 4 servers' }).click();
+  await page.getByText('No servers yet').waitFor();
+  await page.getByRole('button', { name: 'Undo the last change' }).click();
+  await page.getByRole('switch', { name: 'b2', exact: true }).waitFor();
+  assert.deepEqual(Object.keys(run.read('providers')), KEYS);
+  await visit.end();
+});
 
-test('a copy and an export on a phone; secrets leave only when they are asked for', OPTIONS, async () => {
+test('duplicate and export work on a phone; an export contains secrets only on request', OPTIONS, async () => {
   run.writeProviders({
     ...run.read('providers'),
     s: stdio('s', PYTHON, [`${ROOT}/demo_servers/mock/server.py`], { TOKEN: 'hunter2-do-not-show' }),
@@ -157,7 +153,7 @@ test('a copy and an export on a phone; secrets leave only when they are asked fo
   await visit.end();
 });
 
-test('a workspace gets a slug of its own; the one before leads to it until it is removed', OPTIONS, async () => {
+test('a workspace gets its own slug; the previous slug works until it is removed', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/#/edit-workspace/Project%2000');

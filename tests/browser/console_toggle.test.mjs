@@ -1,4 +1,4 @@
-/** The switch of a workspace, as a person uses it: in a real browser, over the hub as `hubctl run` starts it. */
+/** The switch of a workspace in a real browser, with the hub as `hubctl run` starts it. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -47,7 +47,7 @@ async function post(verb, name) {
   assert.equal(answer.status, 200);
 }
 
-test("a server's switch on a workspace's page acts in that workspace alone", OPTIONS, async () => {
+test('a switch on the page of a workspace applies to that workspace only', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/#/workspaces/dev');
@@ -60,7 +60,7 @@ test("a server's switch on a workspace's page acts in that workspace alone", OPT
   await page.getByText('1 of 1 server ready').waitFor();
   await page.goto('/hub/#/servers/time');
   await switchOf(page, 'time', true).waitFor();
-  await page.getByText('(off there)').waitFor();
+  await page.getByText('(switched off there)').waitFor();
   await turn(page, 'time', false);
   await page.goto('/hub/#/workspaces/other');
   await page.getByText('Off everywhere', { exact: true }).waitFor();
@@ -72,7 +72,7 @@ test("a server's switch on a workspace's page acts in that workspace alone", OPT
   await visit.end();
 });
 
-test('settings that are for nothing are removed where they are told of', OPTIONS, async () => {
+test('unused settings are removed by the button in their notice', OPTIONS, async () => {
   const before = run.read('workspaces');
   run.writeWorkspaces({ ...before, brief: ['time'] });
   await run.until(({ workspaces }) => workspaces.some(({ name }) => name === 'brief'));
@@ -92,7 +92,7 @@ for (const [transport, path] of [
   ['Streamable HTTP', '/mcp/dev'],
 ]) {
   test(
-    `first visit, on, URL copied, a client calls, off, on again: the same session goes on (${transport})`,
+    `a first visit, switch on, copy URL, call, switch off and on: the same session continues (${transport})`,
     OPTIONS,
     async () => {
       await post('stop', 'dev');
@@ -135,7 +135,7 @@ for (const [transport, path] of [
   );
 }
 
-test('the switch works with the keyboard alone, and says its name and position', OPTIONS, async () => {
+test('the switch works by keyboard alone, with an accessible name and state', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/');
@@ -159,7 +159,7 @@ test('the switch works with the keyboard alone, and says its name and position',
   await visit.end();
 });
 
-test('a switch turned elsewhere turns on every open page', OPTIONS, async () => {
+test('a switch changed elsewhere changes on every open page', OPTIONS, async () => {
   const visits = await Promise.all([browser.visit(run.url), browser.visit(run.url)]);
   for (const { page } of visits) await page.goto('/hub/');
   await run.hubctl('disable', 'other');
@@ -169,24 +169,20 @@ test('a switch turned elsewhere turns on every open page', OPTIONS, async () => 
   for (const visit of visits) await visit.end();
 });
 
-test(
-  'the endpoints stand below the address that the page was opened at, from the first paint on',
-  OPTIONS,
-  async () => {
-    const here = run.url.replace('127.0.0.1', 'localhost');
-    const visit = await browser.visit(here);
-    const { page } = visit;
-    const first = await (await page.request.get('/hub/')).text();
-    assert.ok(first.includes(`${here}/mcp/other/sse`) && !first.includes(`${run.url}/mcp/other`));
-    await page.goto('/hub/');
-    await visit.program();
-    await page.getByText(`${here}/mcp/other/sse`, { exact: true }).waitFor();
-    assert.equal(await page.getByText(`${run.url}/mcp/`).count(), 0);
-    await visit.end();
-  },
-);
+test('endpoint URLs use the origin of the page from the first paint on', OPTIONS, async () => {
+  const here = run.url.replace('127.0.0.1', 'localhost');
+  const visit = await browser.visit(here);
+  const { page } = visit;
+  const first = await (await page.request.get('/hub/')).text();
+  assert.ok(first.includes(`${here}/mcp/other/sse`) && !first.includes(`${run.url}/mcp/other`));
+  await page.goto('/hub/');
+  await visit.program();
+  await page.getByText(`${here}/mcp/other/sse`, { exact: true }).waitFor();
+  assert.equal(await page.getByText(`${run.url}/mcp/`).count(), 0);
+  await visit.end();
+});
 
-test('of many clicks in a row the last one counts', OPTIONS, async () => {
+test('after several quick clicks the last one wins', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/');

@@ -1,4 +1,4 @@
-/** What the console shows when things go wrong, and that it comes back by itself. */
+/** What the console shows during failures, and that it recovers automatically. */
 
 import assert from 'node:assert/strict';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ const switchOf = (name, checked) =>
 /** @param {string} word */
 const badge = (word) => page.locator('main').getByText(word, { exact: true }).first();
 
-test('a server that crashes shows its reason and its last words, and comes back', OPTIONS, async () => {
+test('a server that crashes shows its reason and its last stderr lines, and recovers', OPTIONS, async () => {
   writeFileSync(permit, '');
   const flags = ['--start-when-file', permit, '--exit-at-once', '3', '--stderr', 'no permit, no service'];
   run.writeProviders({ steady: mock('steady'), frail: mock('frail', ...flags) });
@@ -68,7 +68,7 @@ test('a server that crashes shows its reason and its last words, and comes back'
   const client = await McpClient.connect(`${run.url}/mcp/dev/sse`);
   rmSync(permit);
   await assert.rejects(client.call('frail_crash', { code: 7 }));
-  await badge('Trying again').waitFor();
+  await badge('Retrying').waitFor();
   await page
     .getByText(/ended with (exit )?code 3|exit(ed)? .*3/i)
     .first()
@@ -78,7 +78,7 @@ test('a server that crashes shows its reason and its last words, and comes back'
   await badge('Degraded').waitFor();
   assert.equal(await client.call('steady_echo', { text: 'the other one' }), 'the other one');
   await page.goto('/hub/#/servers');
-  await page.getByText(/It wrote: no permit, no service/).waitFor();
+  await page.getByText(/Last output: no permit, no service/).waitFor();
   await page.goto('/hub/#/tools?workspace=dev');
   const missing = page.getByRole('list', { name: 'Servers that are not ready' });
   await missing.getByText(/frail.*no permit, no service/).waitFor();
@@ -90,13 +90,13 @@ test('a server that crashes shows its reason and its last words, and comes back'
   writeFileSync(permit, '');
   await page.getByRole('button', { name: 'Restart', exact: true }).click();
   await badge('Ready').waitFor();
-  await page.getByText('Trying again', { exact: true }).waitFor({ state: 'detached' });
+  await page.getByText('Retrying', { exact: true }).waitFor({ state: 'detached' });
   assert.equal(await client.call('frail_echo', { text: 'back' }), 'back');
   await client.close();
   await visit.end();
 });
 
-test('a page that lost the hub says so, and catches up when it is back', OPTIONS, async () => {
+test('a page that lost its connection says so, and catches up after it reconnects', OPTIONS, async () => {
   await page.goto('/hub/');
   await switchOf('dev', true).waitFor();
   visit.expect(...AWAY);
@@ -114,7 +114,7 @@ test('a page that lost the hub says so, and catches up when it is back', OPTIONS
 });
 
 for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
-  test(`without the ${name} the page says what is missing, and recovers without a reload`, OPTIONS, async () => {
+  test(`without the ${name} the page shows what is unavailable, and recovers without a reload`, OPTIONS, async () => {
     await page.goto('/hub/');
     await badge('Ready').waitFor();
     await run.control('stop', name);
@@ -134,7 +134,7 @@ for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
   });
 }
 
-test('a switch survives a restart of everything, and the page left open shows it', OPTIONS, async () => {
+test('a switch survives a restart of all processes, and the page that stayed open shows it', OPTIONS, async () => {
   await page.goto('/hub/');
   await switchOf('dev', true).click();
   await switchOf('dev', false).waitFor();
@@ -149,7 +149,7 @@ test('a switch survives a restart of everything, and the page left open shows it
   await visit.end();
 });
 
-test('a workspace renamed in the file, and then on its page, keeps its switch', OPTIONS, async () => {
+test('a workspace that is renamed in the file, and then on its page, keeps its switch', OPTIONS, async () => {
   await page.goto('/hub/');
   await switchOf('dev', false).waitFor();
   run.writeWorkspaces({ play: run.read('workspaces').dev });
@@ -164,7 +164,7 @@ test('a workspace renamed in the file, and then on its page, keeps its switch', 
   await visit.end();
 });
 
-test('a broken file is told with its place, and what was good goes on', OPTIONS, async () => {
+test('a broken file is reported with its position, and its last valid content stays in force', OPTIONS, async () => {
   await page.goto('/hub/');
   const file = join(run.yamcpDir, 'workspaces.json');
   renameSync(file, `${file}.good`);
@@ -183,7 +183,7 @@ test('a broken file is told with its place, and what was good goes on', OPTIONS,
   await visit.end();
 });
 
-test('a page whose code did not arrive says so, and is there after its Reload', OPTIONS, async () => {
+test('a page whose module failed to load says so, and its Reload button loads it', OPTIONS, async () => {
   visit.expect(/net::ERR_CONNECTION_RESET/);
   let reloaded = false;
   // The console fetches what failed again when the browser is idle, so the code stays away until the page is reloaded.

@@ -1,4 +1,4 @@
-/** The pages that look into the hub: tools, activity and figures, in a real browser over a real hub. */
+/** The pages for tools, activity and metrics, in a real browser over a real hub. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -47,7 +47,7 @@ function post(tool, args = {}, workspace = 'dev') {
   return fetch(`${hub.front}/api/hub/call`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
 }
 
-test('tools are found by words and chosen; the page says of which server one is', OPTIONS, async () => {
+test('tools are found by search and selected; the page shows the server of each', OPTIONS, async () => {
   const visit = await browser.visit(hub.front);
   const { page } = visit;
   await page.goto('/hub/#/tools?workspace=dev');
@@ -56,19 +56,19 @@ test('tools are found by words and chosen; the page says of which server one is'
   await list.getByRole('link').nth(1).waitFor({ state: 'detached' });
   await list.getByRole('link', { name: 'notes_list_notes' }).click();
   await page.getByRole('heading', { level: 2, name: 'notes_list_notes' }).waitFor();
-  await page.getByText('It takes no arguments.').waitFor();
+  await page.getByText('This tool takes no arguments.').waitFor();
   await page.getByRole('article').getByRole('link', { name: 'notes', exact: true }).waitFor();
-  await page.getByText('reads only').waitFor();
+  await page.getByText('read-only').waitFor();
   await visit.end();
 });
 
 test(
-  'a form is filled in with the keyboard, wrong values are told at their field, and the result is shown',
+  'a form is filled in by keyboard, invalid values are shown at their fields, and the result is shown',
   OPTIONS,
   async () => {
     const { visit, page, call } = await toolPage('notes_add_note');
     await call();
-    await page.getByText('2 things are not right').waitFor();
+    await page.getByText('Correct these 2 problems').waitFor();
     const title = page.getByRole('textbox', { name: 'title' });
     await page.locator('input:focus').and(title).waitFor(); // the first wrong field has the focus
     assert.equal(await title.getAttribute('aria-invalid'), 'true');
@@ -88,7 +88,7 @@ test(
   },
 );
 
-test('what the form holds goes into the JSON view and back, and is checked there too', OPTIONS, async () => {
+test('form values convert to the JSON view and back, and both are validated', OPTIONS, async () => {
   const { visit, page, call } = await toolPage('notes_add_note');
   await page.getByRole('textbox', { name: 'title' }).fill('A');
   await page.getByRole('radio', { name: 'JSON' }).check();
@@ -106,7 +106,7 @@ test('what the form holds goes into the JSON view and back, and is checked there
   await visit.end();
 });
 
-test('a schema with everything has a form, whose values arrive as they were meant', OPTIONS, async () => {
+test('a schema with every feature gets a form, and the tool receives the entered values', OPTIONS, async () => {
   const { visit, page, call } = await toolPage('mock_nested');
   await page.getByLabel('Kind of filter').selectOption('object with all');
   await page.getByRole('group', { name: /^all / }).getByRole('button', { name: 'Add an item' }).click();
@@ -136,10 +136,10 @@ test('a schema with everything has a form, whose values arrive as they were mean
   await visit.end();
 });
 
-test('images and sounds are shown, a tool’s own error and a protocol’s error are told apart', OPTIONS, async () => {
+test('images and audio are shown; tool errors differ from protocol errors', OPTIONS, async () => {
   const image = await toolPage('mock_image');
   await image.call();
-  const picture = image.page.getByRole('img', { name: 'Image that the tool answered with' });
+  const picture = image.page.getByRole('img', { name: 'Image returned by the tool' });
   await picture.waitFor();
   assert.ok(await picture.evaluate((element) => /** @type {HTMLImageElement} */ (element).decode().then(() => true)));
   await image.visit.end();
@@ -157,7 +157,7 @@ test('images and sounds are shown, a tool’s own error and a protocol’s error
   await refused.visit.end();
 });
 
-test('what a tool answers is text, whatever it holds', OPTIONS, async () => {
+test('the result of a tool is shown as text, whatever it contains', OPTIONS, async () => {
   const { visit, page, call } = await toolPage('mock_echo');
   const nasty = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
   await page.getByRole('textbox', { name: 'text' }).fill(nasty);
@@ -167,91 +167,95 @@ test('what a tool answers is text, whatever it holds', OPTIONS, async () => {
   await visit.end();
 });
 
-test('a call that takes too long ends at the time that was given', OPTIONS, async () => {
+test('a call that takes too long ends at the given timeout', OPTIONS, async () => {
   const { visit, page, call } = await toolPage('mock_never');
-  await page.getByRole('textbox', { name: 'Give up after (seconds)' }).fill('0.3');
+  await page.getByRole('textbox', { name: 'Timeout (seconds)' }).fill('0.3');
   await call();
   await page.getByText('No result', { exact: true }).waitFor();
   await visit.end();
 });
 
-test('a workspace that is switched off says so in place of its tools; on again, they are there', OPTIONS, async () => {
-  const visit = await browser.visit(hub.front);
-  const { page } = visit;
-  await page.goto(`/hub/#/tools?${new URLSearchParams({ workspace: 'a/b ?' })}`);
-  await page.getByRole('link', { name: 'mock_echo' }).waitFor();
-  await fetch(`${hub.front}/api/hub/workspaces/stop?${new URLSearchParams({ name: 'a/b ?' })}`, { method: 'POST' });
-  await page.getByRole('heading', { name: 'a/b ? is switched off' }).waitFor();
-  await fetch(`${hub.front}/api/hub/workspaces/start?${new URLSearchParams({ name: 'a/b ?' })}`, { method: 'POST' });
-  await page.getByRole('link', { name: 'mock_echo' }).waitFor();
-  await visit.end();
-});
-
-test('activity shows what a server writes and what changes, filtered, paused and followed', OPTIONS, async () => {
-  const visit = await browser.visit(hub.front);
-  const { page } = visit;
-  await page.goto('/hub/#/activity');
-  await page.getByRole('region', { name: 'Lines, newest last' }).getByText('server ready').first().waitFor();
-  await post('mock_stderr', { text: 'first words' });
-  await page.getByText('first words').waitFor();
-  await page.getByRole('button', { name: 'Pause' }).click();
-  await post('mock_stderr', { text: 'said while paused' });
-  await page.getByRole('button', { name: /Go on \(1 new line\)/ }).waitFor();
-  assert.equal(await page.getByText('said while paused').count(), 0);
-  await page.getByRole('button', { name: /Go on/ }).click();
-  await page.getByText('said while paused').waitFor();
-  await page.getByRole('searchbox', { name: 'Search' }).fill('first');
-  await page.getByText('said while paused').waitFor({ state: 'detached' });
-  await page.getByText('first words').waitFor();
-  await visit.end();
-});
-
 test(
-  'a hundred lines a second move nothing on the page and hold up nothing; no more than a thousand are kept',
+  'a disabled workspace says so in place of its tools, and shows them when it is enabled again',
   OPTIONS,
   async () => {
     const visit = await browser.visit(hub.front);
     const { page } = visit;
-    const { connected } = await following(page);
-    await page.goto('/hub/#/activity');
-    await page.getByRole('region', { name: 'Lines, newest last' }).waitFor();
-    await page.evaluate(() => {
-      const seen = { shift: 0, long: 0 };
-      Object.assign(globalThis, { seen });
-      new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) seen.shift += /** @type {any} */ (entry).value;
-      }).observe({ type: 'layout-shift' });
-      new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) seen.long = Math.max(seen.long, entry.duration);
-      }).observe({ type: 'longtask' });
-    });
-    const time = Date.now();
-    for (let tens = 0; tens < 120; tens += 1) {
-      for (let line = 0; line < 10; line += 1) {
-        const record = {
-          time: new Date(time + tens * 100 + line).toISOString(),
-          level: 'info',
-          process: 'sidecar',
-          message: `line ${tens * 10 + line}`,
-        };
-        (await connected).send(JSON.stringify({ type: 'log', record }));
-      }
-      await page.waitForTimeout(30); // three times as fast as is promised
-    }
-    await page.getByText('line 1199', { exact: true }).waitFor();
-    assert.equal(await page.locator('.log-line').count(), 1000);
-    await page.getByText('1,000 lines; older ones are gone').waitFor();
-    const box = page.getByRole('region', { name: 'Lines, newest last' });
-    assert.ok(
-      await box.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop < 5),
-      'the end is in sight',
-    );
-    const { shift, long } = await page.evaluate(() => /** @type {any} */ (globalThis).seen);
-    assert.ok(shift < 0.01, `layout shift ${shift}`);
-    assert.ok(long < 250, `a task of ${long} ms`);
+    await page.goto(`/hub/#/tools?${new URLSearchParams({ workspace: 'a/b ?' })}`);
+    await page.getByRole('link', { name: 'mock_echo' }).waitFor();
+    await fetch(`${hub.front}/api/hub/workspaces/stop?${new URLSearchParams({ name: 'a/b ?' })}`, { method: 'POST' });
+    await page.getByRole('heading', { name: 'a/b ? is switched off' }).waitFor();
+    await fetch(`${hub.front}/api/hub/workspaces/start?${new URLSearchParams({ name: 'a/b ?' })}`, { method: 'POST' });
+    await page.getByRole('link', { name: 'mock_echo' }).waitFor();
     await visit.end();
   },
 );
+
+test(
+  'the activity page shows server output and state changes, with filter, pause and auto-scroll',
+  OPTIONS,
+  async () => {
+    const visit = await browser.visit(hub.front);
+    const { page } = visit;
+    await page.goto('/hub/#/activity');
+    await page.getByRole('region', { name: 'Lines, newest last' }).getByText('server ready').first().waitFor();
+    await post('mock_stderr', { text: 'first words' });
+    await page.getByText('first words').waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await post('mock_stderr', { text: 'said while paused' });
+    await page.getByRole('button', { name: /Resume \(1 new line\)/ }).waitFor();
+    assert.equal(await page.getByText('said while paused').count(), 0);
+    await page.getByRole('button', { name: /Resume/ }).click();
+    await page.getByText('said while paused').waitFor();
+    await page.getByRole('searchbox', { name: 'Search' }).fill('first');
+    await page.getByText('said while paused').waitFor({ state: 'detached' });
+    await page.getByText('first words').waitFor();
+    await visit.end();
+  },
+);
+
+test('100 lines per second cause no layout shift or delay; the page keeps at most 1,000 lines', OPTIONS, async () => {
+  const visit = await browser.visit(hub.front);
+  const { page } = visit;
+  const { connected } = await following(page);
+  await page.goto('/hub/#/activity');
+  await page.getByRole('region', { name: 'Lines, newest last' }).waitFor();
+  await page.evaluate(() => {
+    const seen = { shift: 0, long: 0 };
+    Object.assign(globalThis, { seen });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) seen.shift += /** @type {any} */ (entry).value;
+    }).observe({ type: 'layout-shift' });
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) seen.long = Math.max(seen.long, entry.duration);
+    }).observe({ type: 'longtask' });
+  });
+  const time = Date.now();
+  for (let tens = 0; tens < 120; tens += 1) {
+    for (let line = 0; line < 10; line += 1) {
+      const record = {
+        time: new Date(time + tens * 100 + line).toISOString(),
+        level: 'info',
+        process: 'sidecar',
+        message: `line ${tens * 10 + line}`,
+      };
+      (await connected).send(JSON.stringify({ type: 'log', record }));
+    }
+    await page.waitForTimeout(30); // three times as fast as is promised
+  }
+  await page.getByText('line 1199', { exact: true }).waitFor();
+  assert.equal(await page.locator('.log-line').count(), 1000);
+  await page.getByText('1,000 lines; older lines were removed').waitFor();
+  const box = page.getByRole('region', { name: 'Lines, newest last' });
+  assert.ok(
+    await box.evaluate((log) => log.scrollHeight - log.clientHeight - log.scrollTop < 5),
+    'the end is in sight',
+  );
+  const { shift, long } = await page.evaluate(() => /** @type {any} */ (globalThis).seen);
+  assert.ok(shift < 0.01, `layout shift ${shift}`);
+  assert.ok(long < 250, `a task of ${long} ms`);
+  await visit.end();
+});
 
 /**
  * The page's connection to the hub, once it is made, into which a test can speak.
@@ -271,7 +275,7 @@ async function following(page) {
   return { connected };
 }
 
-test('figures count what was called, by server and tool, in charts and in a table', OPTIONS, async () => {
+test('the metrics page counts calls by server and tool, in charts and in a table', OPTIONS, async () => {
   for (let calls = 0; calls < 5; calls += 1) await post('mock_pid');
   await post('mock_tool_error', { message: 'no' });
   const visit = await browser.visit(hub.front);
@@ -287,46 +291,50 @@ test('figures count what was called, by server and tool, in charts and in a tabl
   await page.getByLabel('Server', { exact: true }).selectOption('notes');
   await page.getByLabel('Server', { exact: true }).selectOption('All servers');
   await page.goto(`/hub/#/figures?${new URLSearchParams({ server: 'nobody' })}`);
-  await page.getByRole('heading', { name: 'No call in the last hour' }).waitFor();
+  await page.getByRole('heading', { name: 'No calls in the last hour' }).waitFor();
   await visit.end();
 });
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   for (const viewport of [undefined, PHONE]) {
-    test(`the pages are accessible and fit: ${colorScheme}, ${viewport ? 'phone' : 'desktop'}`, OPTIONS, async () => {
-      await post('mock_pid');
-      const visit = await browser.visit(hub.front, { colorScheme, viewport });
-      const { page } = visit;
-      const look = async (/** @type {string} */ what) => {
-        assert.deepEqual(await violations(page), [], what);
-        assert.equal(
-          await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
-          true,
-          `${what} fits`,
-        );
-      };
-      await page.goto('/hub/#/tools?workspace=dev');
-      await page.getByRole('link', { name: 'mock_nested' }).waitFor();
-      await look('the list');
-      await page.getByRole('link', { name: 'mock_nested' }).click();
-      await page.getByRole('textbox', { name: /^limit/ }).fill('0');
-      await page.getByRole('button', { name: 'Call', exact: true }).click();
-      await page.getByText('2 things are not right').waitFor();
-      await look('a form with errors');
-      await page.getByRole('tab', { name: 'Input' }).click();
-      await page.getByText('JSON Schema').click();
-      await look('a schema');
-      await page.goto('/hub/#/tools?workspace=dev&tool=mock_structured');
-      await page.getByRole('button', { name: 'Call', exact: true }).click();
-      await page.getByText('Done', { exact: true }).waitFor();
-      await look('a result');
-      await page.goto('/hub/#/activity');
-      await page.getByText('server ready').first().waitFor();
-      await look('activity');
-      await page.goto('/hub/#/figures');
-      await page.getByRole('table', { name: 'Calls by tool' }).waitFor();
-      await look('figures');
-      await visit.end();
-    });
+    test(
+      `the pages are accessible and fit the screen: ${colorScheme}, ${viewport ? 'phone' : 'desktop'}`,
+      OPTIONS,
+      async () => {
+        await post('mock_pid');
+        const visit = await browser.visit(hub.front, { colorScheme, viewport });
+        const { page } = visit;
+        const look = async (/** @type {string} */ what) => {
+          assert.deepEqual(await violations(page), [], what);
+          assert.equal(
+            await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+            true,
+            `${what} fits`,
+          );
+        };
+        await page.goto('/hub/#/tools?workspace=dev');
+        await page.getByRole('link', { name: 'mock_nested' }).waitFor();
+        await look('the list');
+        await page.getByRole('link', { name: 'mock_nested' }).click();
+        await page.getByRole('textbox', { name: /^limit/ }).fill('0');
+        await page.getByRole('button', { name: 'Call', exact: true }).click();
+        await page.getByText('Correct these 2 problems').waitFor();
+        await look('a form with errors');
+        await page.getByRole('tab', { name: 'Input' }).click();
+        await page.getByText('JSON Schema').click();
+        await look('a schema');
+        await page.goto('/hub/#/tools?workspace=dev&tool=mock_structured');
+        await page.getByRole('button', { name: 'Call', exact: true }).click();
+        await page.getByText('Done', { exact: true }).waitFor();
+        await look('a result');
+        await page.goto('/hub/#/activity');
+        await page.getByText('server ready').first().waitFor();
+        await look('activity');
+        await page.goto('/hub/#/figures');
+        await page.getByRole('table', { name: 'Calls by tool' }).waitFor();
+        await look('figures');
+        await visit.end();
+      },
+    );
   }
 }

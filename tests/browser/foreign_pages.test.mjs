@@ -128,7 +128,7 @@ async function untouched() {
   assert.deepEqual([enabled, sessions], [true, 0]);
 }
 
-test('a page of a name that was made to mean this machine gets nothing of any port', OPTIONS, async () => {
+test('DNS rebinding: a page whose host name resolves to this machine gets nothing from any port', OPTIONS, async () => {
   for (const port of ports()) {
     const base = `http://${SITE}:${port}`;
     await visited(`${base}/`, async (page) => {
@@ -151,7 +151,7 @@ for (const [who, page] of /** @type {[string, () => string][]} */ ([
   ['another program, by another name', () => `http://localhost:${sitePort()}/`],
   ['another site', () => `http://${SITE}:${sitePort()}/`],
 ])) {
-  test(`a page of ${who} reads nothing of any port, changes nothing, and opens no session`, OPTIONS, async () => {
+  test(`a page of ${who} reads nothing from any port, changes nothing, and opens no session`, OPTIONS, async () => {
     await visited(page(), async (foreign) => {
       for (const port of ports()) {
         const base = `http://127.0.0.1:${port}`;

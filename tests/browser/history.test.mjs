@@ -1,4 +1,4 @@
-/** The pages of the history over a real hub with a real recorder: calls as they come, 100,000 of the past, changes. */
+/** The history pages over a real hub with a real recorder: live calls, 100,000 recorded calls, changes. */
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -61,43 +61,51 @@ const echo = (text) => ask('POST', '/api/hub/call', { workspace: 'dev', tool: 'm
 /** @param {Page} page */
 const calls = (page) => page.getByRole('table', { name: 'Calls', exact: true }).locator('tbody tr');
 
-test('while the recorder is away the pages say so and what to do, and go on when it is back', OPTIONS, async () => {
-  const { visit, page } = await open('calls');
-  visit.expect(/\b503\b/);
-  await page.getByText('HISTORY_UNAVAILABLE').first().waitFor();
-  await page.getByText('Calls go on; their records wait on disk.').waitFor();
-  assert.ok((await echo('while it is away')).result, 'calls are not concerned');
-  hub.start('recorder');
-  await hub.waitJson(`${hub.front}/api/hub/records`, ({ state }) => state === 'ok');
-  await page.getByRole('button', { name: 'Try again' }).click();
-  await calls(page).first().getByText('echo').waitFor();
-  await page.getByText(`${(MANY + 1).toLocaleString('en')} calls kept`).waitFor();
-  await visit.end();
-});
+test(
+  'while the recorder is unavailable the pages say so and what to do, and work again when it is back',
+  OPTIONS,
+  async () => {
+    const { visit, page } = await open('calls');
+    visit.expect(/\b503\b/);
+    await page.getByText('HISTORY_UNAVAILABLE').first().waitFor();
+    await page.getByText('Calls go on; their records wait on disk.').waitFor();
+    assert.ok((await echo('while it is away')).result, 'calls are not concerned');
+    hub.start('recorder');
+    await hub.waitJson(`${hub.front}/api/hub/records`, ({ state }) => state === 'ok');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await calls(page).first().getByText('echo').waitFor();
+    await page.getByText(`${(MANY + 1).toLocaleString('en')} calls stored`).waitFor();
+    await visit.end();
+  },
+);
 
-test('a call is listed as it comes, and opened with what was kept of it and where its time went', OPTIONS, async () => {
-  const { visit, page } = await open('calls?tool=echo');
-  await calls(page).first().waitFor();
-  const before_ = await calls(page).count();
-  await echo('as it comes');
-  await calls(page).nth(before_).waitFor();
-  const row = calls(page).first();
-  for (const cell of ['OK', 'echo', 'mock', 'dev', 'local']) await row.getByText(cell, { exact: true }).waitFor();
-  await row.getByRole('link').focus();
-  await page.keyboard.press('Enter');
-  await page.getByRole('heading', { level: 1, name: 'echo' }).waitFor();
-  await page.getByRole('region', { name: 'Arguments' }).getByText('"as it comes"').waitFor();
-  await page.getByRole('region', { name: 'Result' }).getByText('as it comes').first().waitFor();
-  await page.getByText('At the server, and on the way').waitFor();
-  await page.getByRole('link', { name: 'Call again' }).press('Enter');
-  await page.getByText('Filled in as recorded.').waitFor();
-  assert.equal(await page.getByRole('textbox', { name: /^text/ }).inputValue(), 'as it comes');
-  await page.getByRole('button', { name: 'Call', exact: true }).click();
-  await page.getByText('Done', { exact: true }).waitFor();
-  await visit.end();
-});
+test(
+  'a call is listed live; its page shows the recorded arguments and the parts of its duration',
+  OPTIONS,
+  async () => {
+    const { visit, page } = await open('calls?tool=echo');
+    await calls(page).first().waitFor();
+    const before_ = await calls(page).count();
+    await echo('as it comes');
+    await calls(page).nth(before_).waitFor();
+    const row = calls(page).first();
+    for (const cell of ['OK', 'echo', 'mock', 'dev', 'local']) await row.getByText(cell, { exact: true }).waitFor();
+    await row.getByRole('link').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'echo' }).waitFor();
+    await page.getByRole('region', { name: 'Arguments' }).getByText('"as it comes"').waitFor();
+    await page.getByRole('region', { name: 'Result' }).getByText('as it comes').first().waitFor();
+    await page.getByText('Server and connection').waitFor();
+    await page.getByRole('link', { name: 'Call again' }).press('Enter');
+    await page.getByText('The recorded arguments are filled in.').waitFor();
+    assert.equal(await page.getByRole('textbox', { name: /^text/ }).inputValue(), 'as it comes');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByText('Done', { exact: true }).waitFor();
+    await visit.end();
+  },
+);
 
-test('100,000 calls: filters stand in the address, pages are read as they are asked for', OPTIONS, async () => {
+test('100,000 calls: filters are in the URL, and pages are loaded on demand', OPTIONS, async () => {
   const { visit, page } = await open('calls?outcome=failed&principal=ann');
   await calls(page).nth(99).waitFor();
   assert.equal(await calls(page).count(), 100);
@@ -127,7 +135,7 @@ test('100,000 calls: filters stand in the address, pages are read as they are as
   await visit.end();
 });
 
-test('what is shown is saved as a file, page by page', OPTIONS, async () => {
+test('the filtered list is exported as a file, page by page', OPTIONS, async () => {
   const { visit, page } = await open('calls?tool=tool3');
   await calls(page).first().waitFor();
   const saving = page.waitForEvent('download');
@@ -142,7 +150,7 @@ test('what is shown is saved as a file, page by page', OPTIONS, async () => {
   await visit.end();
 });
 
-test('usage is drawn by tool and by principal, over an hour and a month', OPTIONS, async () => {
+test('usage is charted by tool and by principal, over an hour and a month', OPTIONS, async () => {
   const { visit, page } = await open('usage?range=month');
   const table = page.getByRole('table', { name: 'Calls by tool' });
   await table.getByRole('link', { name: 'mock/tool3', exact: true }).waitFor();
@@ -162,7 +170,7 @@ test('usage is drawn by tool and by principal, over an hour and a month', OPTION
 });
 
 test(
-  'a change is shown with who made it and its diff, and undone by the keyboard; an edit of a file is not',
+  'a change is shown with its author and diff and undone by keyboard; an edit of a file cannot be undone',
   OPTIONS,
   async () => {
     const { visit, page } = await open('servers/mock');
@@ -195,7 +203,7 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
   { colorScheme: 'light' },
   { colorScheme: 'dark', viewport: PHONE },
 ])) {
-  test(`the pages are accessible and fit: ${look.colorScheme}`, OPTIONS, async () => {
+  test(`the pages are accessible and fit the screen: ${look.colorScheme}`, OPTIONS, async () => {
     const { visit, page } = await open('calls', look);
     /** @type {string[]} */
     const found = [];
@@ -207,7 +215,7 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
     await calls(page).nth(99).waitFor();
     await check('calls');
     await page.goto('/hub/#/calls?last=day&since=1&tool=nothing');
-    await page.getByRole('heading', { name: 'No call fits these filters' }).waitFor();
+    await page.getByRole('heading', { name: 'No calls match these filters' }).waitFor();
     await check('no calls');
     await page.goto('/hub/#/calls?tool=echo');
     await calls(page).first().getByRole('link').click();
@@ -218,8 +226,8 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
     await check('changes');
     for (const [hash, sign] of [
       ['usage?range=day', 'By tool'],
-      ['sign-ins', 'No sign-in here'],
-      ['past-sessions', 'No session was recorded'],
+      ['sign-ins', 'No sign-ins'],
+      ['past-sessions', 'No recorded sessions'],
     ]) {
       await page.goto(`/hub/#/${hash}`);
       await page.getByRole('heading', { name: sign }).waitFor();

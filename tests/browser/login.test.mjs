@@ -52,7 +52,7 @@ async function logIn(page, token) {
 }
 
 test(
-  'the printed link opens the console; who logs out logs in again with the token, but not with a wrong one',
+  'the printed link opens the console; after log-out the token logs in again, a wrong token does not',
   LIMIT,
   async () => {
     const visit = await browser.visit(hub.url);
@@ -80,24 +80,28 @@ test(
   },
 );
 
-test('a console whose login has ended goes to the login page, and comes back to where it was', LIMIT, async () => {
-  const visit = await browser.visit(hub.url);
-  const { page } = visit;
-  await page.goto(link);
-  await page.goto('/hub/#/servers/a');
-  await heading(page, 'a');
-  const other = await visit.context.newPage();
-  await other.goto('/hub/');
-  visit.expect(...REFUSED, DISMISSED);
-  await other.getByRole('button', { name: 'Log out' }).click();
-  await page.waitForURL(/\/login\?next=/);
-  await logIn(page, hub.token);
-  await heading(page, 'a');
-  assert.equal(page.url(), `${hub.url}/hub/#/servers/a`);
-  await visit.end();
-});
+test(
+  'a console whose login has expired goes to the login page, and returns to the same page afterwards',
+  LIMIT,
+  async () => {
+    const visit = await browser.visit(hub.url);
+    const { page } = visit;
+    await page.goto(link);
+    await page.goto('/hub/#/servers/a');
+    await heading(page, 'a');
+    const other = await visit.context.newPage();
+    await other.goto('/hub/');
+    visit.expect(...REFUSED, DISMISSED);
+    await other.getByRole('button', { name: 'Log out' }).click();
+    await page.waitForURL(/\/login\?next=/);
+    await logIn(page, hub.token);
+    await heading(page, 'a');
+    assert.equal(page.url(), `${hub.url}/hub/#/servers/a`);
+    await visit.end();
+  },
+);
 
-test('what a console asks for with a login that has ended leads to the login page, too', LIMIT, async () => {
+test('an API request with an expired login also leads to the login page', LIMIT, async () => {
   const visit = await browser.visit(hub.url);
   const { page } = visit;
   await page.goto(link);
@@ -119,14 +123,14 @@ test('the login page works without scripts', LIMIT, async () => {
   await context.close();
 });
 
-test('a snippet of a workspace says where the token goes', LIMIT, async () => {
+test('the snippet of a workspace shows where the token goes', LIMIT, async () => {
   const visit = await browser.visit(hub.url);
   await visit.page.goto(link);
   await visit.page.goto('/hub/#/workspaces/alpha');
   await visit.page.getByRole('link', { name: 'Connect a client' }).waitFor();
-  assert.equal(await visit.page.getByText('Without the web front between').count(), 0);
+  assert.equal(await visit.page.getByText('Direct URLs, without the web front').count(), 0);
   await visit.page.getByRole('link', { name: 'Connect a client' }).click();
-  await visit.page.getByText('This hub asks clients for a token').waitFor();
+  await visit.page.getByText('This hub requires a token from clients').waitFor();
   assert.match(await visit.page.getByRole('region', { name: 'Snippet for' }).first().innerText(), /YOUR_TOKEN/);
   assert.deepEqual(await violations(visit.page), []);
   await visit.end();
@@ -151,7 +155,7 @@ for (const viewport of [DESKTOP, PHONE]) {
   }
 }
 
-test('YAMCP-UI’s pages want the login too, and end it', LIMIT, async () => {
+test('the pages of YAMCP-UI require the login, and can end it', LIMIT, async () => {
   const token = 'the-token-of-this-hub';
   const stage = await Stage.open({
     providers: { a: mock('a') },

@@ -1,4 +1,4 @@
-/** What the hub adds to YAMCP-UI's pages, as a person uses it. Over the stand-in, or (make test-yamcp-ui) the real one. */
+/** The overlay on YAMCP-UI's pages in a browser. Over the stand-in, or (make test-yamcp-ui) the real YAMCP-UI. */
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -41,7 +41,7 @@ async function post(verb, kind, name) {
   assert.equal((await fetch(stage.run.url + path, { method: 'POST' })).status, 200);
 }
 
-test('first visit, on, URL copied, a client calls, off, on again: the same session goes on', OPTIONS, async () => {
+test('first visit, switch on, copy URL, call, switch off and on: the same session continues', OPTIONS, async () => {
   await post('stop', 'workspaces', 'dev');
   const guest = await stage.visit('/workspaces');
   const row = guest.row('dev');
@@ -74,7 +74,7 @@ test('first visit, on, URL copied, a client calls, off, on again: the same sessi
   await guest.end();
 });
 
-test('switches turn on every open page, for any name, and survive going from page to page', OPTIONS, async () => {
+test('switches change on every open page, for any name, and keep working after navigation', OPTIONS, async () => {
   const guests = [await stage.visit('/workspaces'), await stage.visit('/', { colorScheme: 'dark' })];
   await guests[1].menu('Workspaces');
   for (const guest of guests) await guest.toggle(ODD, true).waitFor();
@@ -91,7 +91,7 @@ test('switches turn on every open page, for any name, and survive going from pag
   for (const guest of guests) await guest.end();
 });
 
-test('rows stay low and a URL stands on one line, however narrow the page', OPTIONS, async () => {
+test('rows keep their height, and a URL stays on one line, at any page width', OPTIONS, async () => {
   const before = stage.run.read('workspaces');
   const more = Array.from({ length: 27 }, (_, at) => [`project-${at}`, at % 2 ? ['time', 'files'] : ['time']]);
   stage.run.writeWorkspaces({ dev: before.dev, ...Object.fromEntries(more) });
@@ -152,7 +152,7 @@ test('the viewer has the endpoint and a snippet for each client, ready to copy',
   await guest.end();
 });
 
-test("a server's state is shown live where the page shows it, with the reason", OPTIONS, async () => {
+test('the state of a server is shown live, with its reason', OPTIONS, async () => {
   const guest = await stage.visit('/servers');
   await guest.row('files').getByText('Ready', { exact: true }).waitFor();
   await post('stop', 'servers', 'files');
@@ -164,7 +164,7 @@ test("a server's state is shown live where the page shows it, with the reason", 
   await post('start', 'servers', 'files');
   await guest
     .row('files')
-    .getByText(/Trying again|Failed/)
+    .getByText(/Retrying|Failed/)
     .waitFor();
   await guest
     .row('files')
@@ -175,7 +175,7 @@ test("a server's state is shown live where the page shows it, with the reason", 
   await guest.end();
 });
 
-test('an edit made elsewhere is shown, but never while somebody types', OPTIONS, async () => {
+test('an edit made elsewhere is shown, but never while the user types', OPTIONS, async () => {
   const guest = await stage.visit('/workspaces');
   await guest.toggle('dev', true).waitFor();
   await guest.page.getByRole('button', { name: 'Create Workspace' }).click();
@@ -195,7 +195,7 @@ test('an edit made elsewhere is shown, but never while somebody types', OPTIONS,
   await guest.end();
 });
 
-test('the dashboard counts what is so now', OPTIONS, async () => {
+test('the dashboard shows current figures', OPTIONS, async () => {
   const guest = await stage.visit('/');
   const servers = guest.page.locator('main').getByText('Total Servers').locator('xpath=../..');
   await servers.getByText('2 active').waitFor();
@@ -206,7 +206,7 @@ test('the dashboard counts what is so now', OPTIONS, async () => {
   await guest.end();
 });
 
-test('what is added meets WCAG 2.1 AA (axe), light and dark', OPTIONS, async () => {
+test('the added elements meet WCAG 2.1 AA (axe), light and dark', OPTIONS, async () => {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     const guest = await stage.visit('/workspaces', { colorScheme });
     await guest.toggle('dev', true).waitFor();
@@ -223,7 +223,7 @@ test('what is added meets WCAG 2.1 AA (axe), light and dark', OPTIONS, async () 
   }
 });
 
-test('an error of a switch is shown beside it, with code and advice', OPTIONS, async () => {
+test('an error of a switch is shown beside it, with code and hint', OPTIONS, async () => {
   const guest = await stage.visit('/workspaces');
   await guest.toggle('dev', true).waitFor();
   await stage.run.control('stop', 'adapter');
@@ -246,7 +246,7 @@ test('an error of a switch is shown beside it, with code and advice', OPTIONS, a
   await guest.end();
 });
 
-test('a page that lost the hub says so, and catches up', OPTIONS, async () => {
+test('a page that lost its connection says so, and catches up', OPTIONS, async () => {
   const guest = await stage.visit('/workspaces');
   await guest.toggle(ODD, true).waitFor();
   guest.visit.expect(/WebSocket|502|ERR_CONNECTION_REFUSED|503/);
@@ -264,7 +264,7 @@ test('a page that lost the hub says so, and catches up', OPTIONS, async () => {
   await guest.end();
 });
 
-test("the menu leads to the hub's console, and the Logs page has the hub's lines", OPTIONS, async () => {
+test("the menu links to the hub's console, and the Logs page shows the hub's log lines", OPTIONS, async () => {
   const guest = await stage.visit('/logs');
   await guest.page.getByText('server ready').first().waitFor();
   await guest.page.getByText('hub/sidecar.log').first().waitFor();

@@ -1,4 +1,4 @@
-/** YAMCP-UI that ends, and comes back: its pages say so, the endpoints go on, and nothing else has to be restarted. */
+/** YAMCP-UI stops and starts again: its pages say so, endpoints keep working, and nothing else is restarted. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => stage?.close());
 
-test('YAMCP-UI stopped: pages say so and come back by themselves; endpoints do not notice', OPTIONS, async () => {
+test('YAMCP-UI stopped: its pages say so and recover automatically; endpoints are not affected', OPTIONS, async () => {
   const client = await McpClient.connect(`${stage.run.url}/mcp/dev/sse`);
   const [open, fresh] = [await stage.visit('/workspaces'), await stage.visit('/servers')];
   await open.toggle('dev', true).waitFor();
@@ -48,7 +48,7 @@ test('YAMCP-UI stopped: pages say so and come back by themselves; endpoints do n
   for (const guest of [open, fresh]) await guest.end();
 });
 
-test('YAMCP-UI killed: it is started again, and edits go on', OPTIONS, async () => {
+test('YAMCP-UI killed: the hub restarts it, and edits work again', OPTIONS, async () => {
   process.kill(await stage.run.pid('yamcp-ui'), 'SIGKILL');
   await stage.run.until(({ hub }) => hub.yamcp_ui === 'away');
   await stage.run.until(({ hub }) => hub.yamcp_ui === 'ok');
@@ -58,21 +58,25 @@ test('YAMCP-UI killed: it is started again, and edits go on', OPTIONS, async () 
   await guest.end();
 });
 
-test('a page that was kept from a YAMCP-UI without the hub is not taken for the one with it', OPTIONS, async () => {
-  const { url, env } = stage.run;
-  const socketPath = join(env.HUB_RUNTIME_DIR, 'yamcp-ui.sock');
-  const [direct] = await once(get({ socketPath, path: '/', agent: false }), 'response');
-  direct.resume();
-  const etag = direct.headers.etag ?? '';
-  assert.ok(etag);
-  const headers = { accept: 'text/html', 'if-none-match': etag };
-  const page = await fetch(`${url}/workspaces`, { headers });
-  assert.equal(page.status, 200);
-  assert.match(await page.text(), /\/hub\/overlay\/overlay\.mjs.*<\/head>/s);
-  assert.equal(page.headers.get('etag'), null);
-  assert.equal(page.headers.get('cache-control'), 'no-store');
-  const head = await fetch(`${url}/workspaces`, { method: 'HEAD', headers });
-  assert.equal(head.status, 200);
-  const post = await fetch(`${url}/workspaces`, { method: 'POST' });
-  assert.equal(post.status, 405);
-});
+test(
+  'a page that was cached from a YAMCP-UI without the hub is not used for the one behind the hub',
+  OPTIONS,
+  async () => {
+    const { url, env } = stage.run;
+    const socketPath = join(env.HUB_RUNTIME_DIR, 'yamcp-ui.sock');
+    const [direct] = await once(get({ socketPath, path: '/', agent: false }), 'response');
+    direct.resume();
+    const etag = direct.headers.etag ?? '';
+    assert.ok(etag);
+    const headers = { accept: 'text/html', 'if-none-match': etag };
+    const page = await fetch(`${url}/workspaces`, { headers });
+    assert.equal(page.status, 200);
+    assert.match(await page.text(), /\/hub\/overlay\/overlay\.mjs.*<\/head>/s);
+    assert.equal(page.headers.get('etag'), null);
+    assert.equal(page.headers.get('cache-control'), 'no-store');
+    const head = await fetch(`${url}/workspaces`, { method: 'HEAD', headers });
+    assert.equal(head.status, 200);
+    const post = await fetch(`${url}/workspaces`, { method: 'POST' });
+    assert.equal(post.status, 405);
+  },
+);

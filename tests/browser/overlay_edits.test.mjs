@@ -1,4 +1,4 @@
-/** Edits in YAMCP-UI's pages, which YAMCP-UI itself writes: they take effect at once, and no secret is shown or lost. */
+/** Edits in YAMCP-UI's pages, which YAMCP-UI writes: they take effect at once, and secrets are preserved. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -22,26 +22,30 @@ after(() => stage?.close());
 /** @param {import('../front/support/yamcp_ui.mjs').Guest} guest */
 const names = (guest) => guest.page.locator('tbody td:first-child').allTextContents();
 
-test('three servers and a workspace added through the pages: the tools of all three are there', OPTIONS, async () => {
-  const guest = await stage.visit('/servers');
-  for (const key of ['one', 'two', 'three']) {
-    await guest.addServer(key, PYTHON, MOCK, `NAME=${key}`);
-    await guest.row(key).waitFor();
-  }
-  await guest.menu('Workspaces');
-  await guest.createWorkspace('trio', ['one', 'two', 'three']);
-  await guest.toggle('trio', true).waitFor();
-  await guest.row('trio').getByText('3 of 3 ready').waitFor();
-  const client = await McpClient.connect(`${stage.run.url}/mcp/trio`);
-  const tools = await client.tools();
-  for (const key of ['one', 'two', 'three']) assert.ok(tools.includes(`${key}_echo`), tools.join());
-  assert.equal(await client.call('two_env', { name: 'NAME' }), 'two');
-  await client.close();
-  await guest.end();
-});
+test(
+  'three servers and a workspace are added in the pages: the tools of all three are available',
+  OPTIONS,
+  async () => {
+    const guest = await stage.visit('/servers');
+    for (const key of ['one', 'two', 'three']) {
+      await guest.addServer(key, PYTHON, MOCK, `NAME=${key}`);
+      await guest.row(key).waitFor();
+    }
+    await guest.menu('Workspaces');
+    await guest.createWorkspace('trio', ['one', 'two', 'three']);
+    await guest.toggle('trio', true).waitFor();
+    await guest.row('trio').getByText('3 of 3 ready').waitFor();
+    const client = await McpClient.connect(`${stage.run.url}/mcp/trio`);
+    const tools = await client.tools();
+    for (const key of ['one', 'two', 'three']) assert.ok(tools.includes(`${key}_echo`), tools.join());
+    assert.equal(await client.call('two_env', { name: 'NAME' }), 'two');
+    await client.close();
+    await guest.end();
+  },
+);
 
 test(
-  'a workspace added, renamed and deleted keeps its switch right, and an edit is in force once it is answered',
+  'a workspace that is added, renamed and deleted has the right switch, and an edit is in force when it is answered',
   OPTIONS,
   async () => {
     const guest = await stage.visit('/workspaces');
@@ -82,7 +86,7 @@ test(
   },
 );
 
-test('the last workspace deleted, and one added to the empty page', OPTIONS, async () => {
+test('the last workspace is deleted, and one is added on the empty page', OPTIONS, async () => {
   const before = stage.run.read('workspaces');
   stage.run.writeWorkspaces({ lonely: ['plain'] });
   await stage.run.until(({ workspaces }) => workspaces.length === 1);
@@ -101,7 +105,7 @@ test('the last workspace deleted, and one added to the empty page', OPTIONS, asy
   await guest.end();
 });
 
-test('names with ?, /, # and % are edited and deleted, and none else with them', OPTIONS, async () => {
+test('names with ?, /, # and % are edited and deleted, and no other entry is affected', OPTIONS, async () => {
   const before = stage.run.read('workspaces');
   const odd = ['keep?me', '../servers/plain', 'a#b', '50%25', 'x/y'];
   stage.run.writeWorkspaces({
@@ -127,7 +131,7 @@ test('names with ?, /, # and % are edited and deleted, and none else with them',
   await guest.end();
 });
 
-test('a secret is masked in every page, and kept when its server is edited there', OPTIONS, async () => {
+test('a secret is masked on every page, and kept when its server is edited there', OPTIONS, async () => {
   const guest = await stage.visit('/servers');
   /** @type {string[]} */
   const answers = [];
@@ -165,7 +169,7 @@ test('a secret is masked in every page, and kept when its server is edited there
   await guest.end();
 });
 
-test('a server renamed and deleted through the pages; workspaces follow', OPTIONS, async () => {
+test('a server is renamed and deleted in the pages; workspaces follow', OPTIONS, async () => {
   stage.run.writeProviders({ ...stage.run.read('providers'), old: mock('old') });
   stage.run.writeWorkspaces({ ...stage.run.read('workspaces'), its: ['old'] });
   await stage.run.until(({ workspaces }) => workspaces.some(({ name, state }) => name === 'its' && state === 'ready'));
@@ -186,7 +190,7 @@ test('a server renamed and deleted through the pages; workspaces follow', OPTION
   await guest.end();
 });
 
-test('an edit that YAMCP-UI or the hub refuses is told in words', OPTIONS, async () => {
+test('an edit that YAMCP-UI or the hub refuses shows an error message', OPTIONS, async () => {
   const { url } = stage.run;
   const put = (/** @type {string} */ path, /** @type {string} */ method, /** @type {string} */ body) =>
     fetch(url + path, { method, body, headers: { 'content-type': 'application/json' } });

@@ -63,7 +63,7 @@ async function connect() {
 }
 
 test(
-  'a prompt is found, filled in with suggestions by the keyboard alone, and its messages are copied',
+  'a prompt is found and filled in with completions by keyboard alone, and its messages are copied',
   OPTIONS,
   async () => {
     const { visit, page } = await open('prompts?workspace=dev');
@@ -78,7 +78,7 @@ test(
     await page.getByRole('heading', { level: 2, name: 'Greeting' }).and(page.locator(':focus')).waitFor();
     await page.getByRole('button', { name: 'Get messages' }).focus();
     await page.keyboard.press('Enter');
-    await page.getByText('It is required.').waitFor();
+    await page.getByText('This field is required.').waitFor();
     await page.getByRole('combobox', { name: 'name (required)' }).and(page.locator(':focus')).waitFor();
     await page.keyboard.type('A');
     const suggested = page.locator('datalist').first().locator('option');
@@ -100,7 +100,7 @@ test(
 
 test('messages are shown as images, embedded resources and links', OPTIONS, async () => {
   const { visit, page } = await open('prompts?workspace=dev&prompt=mock_pictures');
-  await page.getByText('It takes no arguments.').waitFor();
+  await page.getByText('This prompt takes no arguments.').waitFor();
   await page.getByRole('button', { name: 'Get messages' }).click();
   const result = page.getByRole('region', { name: 'Result' });
   const image = result.getByRole('img', { name: 'Image of the prompt' });
@@ -131,28 +131,32 @@ test('a resource is read: text, and an image that can be saved', OPTIONS, async 
   await visit.end();
 });
 
-test('a template is a form of its variables, with suggestions, and says what it reads', OPTIONS, async () => {
-  const { visit, page } = await open('resources?workspace=dev');
-  await page.getByRole('link', { name: /^now_in/ }).click();
-  await page.getByRole('combobox', { name: 'timezone' }).fill('Europe/Par');
-  await page.locator('datalist option[value="Europe/Paris"]').waitFor({ state: 'attached' });
-  await page.getByRole('combobox', { name: 'timezone' }).fill('Europe/Paris');
-  await page.getByText('clock://clock/now/Europe%2FParis', { exact: true }).waitFor();
-  await page.getByRole('button', { name: 'Read', exact: true }).click();
-  await page
-    .getByRole('region', { name: 'Result' })
-    .getByText(/Europe\/Paris \(\w+\)/)
-    .first()
-    .waitFor();
-  visit.expect(/\b502\b/);
-  await page.getByRole('combobox', { name: 'timezone' }).fill('Nowhere');
-  await page.getByRole('button', { name: 'Read', exact: true }).click();
-  await page.getByText('No result', { exact: true }).waitFor();
-  await page.getByText('SERVER_ANSWERED_ERROR').waitFor();
-  await visit.end();
-});
+test(
+  'a resource template is a form of its variables, with completions, and shows the URI that it reads',
+  OPTIONS,
+  async () => {
+    const { visit, page } = await open('resources?workspace=dev');
+    await page.getByRole('link', { name: /^now_in/ }).click();
+    await page.getByRole('combobox', { name: 'timezone' }).fill('Europe/Par');
+    await page.locator('datalist option[value="Europe/Paris"]').waitFor({ state: 'attached' });
+    await page.getByRole('combobox', { name: 'timezone' }).fill('Europe/Paris');
+    await page.getByText('clock://clock/now/Europe%2FParis', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Read', exact: true }).click();
+    await page
+      .getByRole('region', { name: 'Result' })
+      .getByText(/Europe\/Paris \(\w+\)/)
+      .first()
+      .waitFor();
+    visit.expect(/\b502\b/);
+    await page.getByRole('combobox', { name: 'timezone' }).fill('Nowhere');
+    await page.getByRole('button', { name: 'Read', exact: true }).click();
+    await page.getByText('No result', { exact: true }).waitFor();
+    await page.getByText('SERVER_ANSWERED_ERROR').waitFor();
+    await visit.end();
+  },
+);
 
-test('what servers send is text and data of listed types, whatever it holds', OPTIONS, async () => {
+test('content of servers is shown as text and as data of listed types only', OPTIONS, async () => {
   const nasty = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
   const svg = Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" onload="document.title=3"/>`).toString('base64');
   const uri = 'javascript:document.title=4';
@@ -186,7 +190,7 @@ test('what servers send is text and data of listed types, whatever it holds', OP
     const region = page.getByRole('region', { name: 'Result' });
     await region.getByText(nasty, { exact: true }).first().waitFor();
     await region.getByText('"a": [').waitFor();
-    await region.getByText('Its data is not base64').waitFor();
+    await region.getByText('The data cannot be shown: it is not valid base64.').waitFor();
     assert.equal(await region.locator('img, audio, script, svg:not(.icon), iframe, object, [onerror]').count(), 0);
     const links = await region.locator('a').evaluateAll((all) => all.map((a) => /** @type {any} */ (a).href));
     assert.deepEqual(links, ['https://evil.test/page'], 'nothing but the web is a link');
@@ -196,7 +200,7 @@ test('what servers send is text and data of listed types, whatever it holds', OP
   }
 });
 
-test('a session is seen as it is, and ended by the keyboard alone: its client gets 404', OPTIONS, async () => {
+test('a session is listed with its properties, and ended by keyboard alone: its client gets 404', OPTIONS, async () => {
   const headers = await connect();
   await post({ method: 'tools/list' }, headers);
   const { visit, page } = await open('sessions');
@@ -208,7 +212,7 @@ test('a session is seen as it is, and ended by the keyboard alone: its client ge
   await row.getByRole('button', { name: /^End the session of editor 7\.1/ }).focus();
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog', { name: 'End the session of editor 7.1?' });
-  await dialog.getByText('Its next request gets 404').waitFor();
+  await dialog.getByText('Its next request gets status 404').waitFor();
   await page.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
   assert.equal((await post({ method: 'tools/list' }, headers)).status, 200);
@@ -221,7 +225,7 @@ test('a session is seen as it is, and ended by the keyboard alone: its client ge
   await visit.end();
 });
 
-test('clients that come are there without a look again; of many the newest are shown', OPTIONS, async () => {
+test('new clients appear automatically; of many sessions the newest are shown', OPTIONS, async () => {
   const { visit, page } = await open('sessions?workspace=dev');
   await page.getByRole('heading', { name: 'No client has a session' }).waitFor();
   const headers = await connect();
@@ -245,7 +249,7 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
   { colorScheme: 'dark', viewport: PHONE },
 ])) {
   test(
-    `the pages are accessible and fit: ${look.colorScheme}, ${look.viewport ? 'phone' : 'desktop'}`,
+    `the pages are accessible and fit the screen: ${look.colorScheme}, ${look.viewport ? 'phone' : 'desktop'}`,
     OPTIONS,
     async () => {
       const headers = await connect();
@@ -258,7 +262,7 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
       await check('the list');
       await page.getByRole('link', { name: /mock_greet/ }).click();
       await page.getByRole('button', { name: 'Get messages' }).click();
-      await page.getByText('It is required.').waitFor();
+      await page.getByText('This field is required.').waitFor();
       await page.getByRole('combobox', { name: 'name (required)' }).fill('Ada');
       await page.getByRole('button', { name: 'Get messages' }).click();
       await page.getByText('Done', { exact: true }).waitFor();

@@ -99,7 +99,7 @@ after(async () => {
   }
 });
 
-test('1. the sample is tried', OPTIONS, async () => {
+test('1. try the sample', OPTIONS, async () => {
   await page.goto('/');
   await page.getByText('is a sample workspace').waitFor();
   await menu(control(1, 'Tools'));
@@ -110,7 +110,7 @@ test('1. the sample is tried', OPTIONS, async () => {
   assert.match(await type(1, 'hubctl call'), /weekday/);
 });
 
-test('2. a server and a workspace are added', OPTIONS, async () => {
+test('2. add a server and a workspace', OPTIONS, async () => {
   await menu(control(2, 'Servers'));
   await named('link', control(2, 'Add server')).click();
   const [, line] = /`(npx [^`]+)`/.exec(SECTIONS[1].text) ?? [];
@@ -130,7 +130,7 @@ test('2. a server and a workspace are added', OPTIONS, async () => {
   assert.deepEqual(run.read('workspaces')['my work'], ['files']);
 });
 
-test('3. agents connect', OPTIONS, async () => {
+test('3. connect agents', OPTIONS, async () => {
   await menu(control(3, 'Workspaces'));
   const label = `${control(3, 'Copy')} Streamable HTTP URL of my work`;
   await named('button', label).click();
@@ -146,7 +146,7 @@ test('3. agents connect', OPTIONS, async () => {
   assert.deepEqual(Object.values(written.mcpServers), [{ url }]);
 });
 
-test('4. a tool of the new server is tried', OPTIONS, async () => {
+test('4. try a tool of the new server', OPTIONS, async () => {
   await menu(control(4, 'Tools'));
   await page.getByLabel('Workspace', { exact: true }).selectOption('my work');
   await page.getByRole('link', { name: /^files_list_directory / }).click();
@@ -156,7 +156,7 @@ test('4. a tool of the new server is tried', OPTIONS, async () => {
   assert.match(await type(4, 'hubctl call'), /a\.txt/);
 });
 
-test('7. the workspace is switched off and on', OPTIONS, async () => {
+test('7. switch the workspace off and on', OPTIONS, async () => {
   await menu(control(7, 'Workspaces'));
   const toggle = (/** @type {boolean} */ checked) =>
     page.getByRole('switch', { name: 'my work', exact: true, checked });
@@ -170,7 +170,7 @@ test('7. the workspace is switched off and on', OPTIONS, async () => {
   await run.until(({ workspaces }) => workspaces.every(({ state }) => state === 'ready'));
 });
 
-test('8. what is wrong is looked for', OPTIONS, async () => {
+test('8. find a problem', OPTIONS, async () => {
   await menu(control(8, 'Activity'));
   await page.getByText('server ready').first().waitFor();
   assert.match(await type(8, 'hubctl doctor'), /Nothing is wrong\.\n$/);
@@ -178,7 +178,7 @@ test('8. what is wrong is looked for', OPTIONS, async () => {
   assert.match(await type(8, 'hubctl restart'), /files/);
 });
 
-test('9. the server is removed', OPTIONS, async () => {
+test('9. remove the server', OPTIONS, async () => {
   await page.goto('/hub/#/servers/files');
   await named('button', control(9, 'Delete')).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete server' }).click();

@@ -1,4 +1,4 @@
-/** Connections at the public port: what is half open ends, floods push out one another, and one address has its share. */
+/** Connections at the public port: time limits, limits in total and per address, and which are closed first. */
 
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
@@ -81,45 +81,53 @@ async function answer(socket, end) {
   return seen;
 }
 
-test('half-open connections push out one another; who is in use stays, and who is new is served', LIMIT, async () => {
-  /** @type {ServerResponse | undefined} */
-  let held;
-  const { port, connections, lines } = await served((request, response) => {
-    if (request.url === '/stream') held = response.writeHead(200) && response;
-    else response.end('yes');
-  });
-  connections.most = 20;
-  const stream = await client(port, GET.replace('/', '/stream'));
-  await until(() => held !== undefined);
-  for (let round = 0; round < 3; round += 1) {
-    await clients(40, port, HALF);
-    assert.match(await answer(await client(port, GET), 'yes'), /^HTTP\/1.1 200/);
-    assert.ok(connections.size <= 20);
-  }
-  held?.end('the end');
-  await answer(stream, 'the end');
-  const told = lines.filter((line) => line.includes('CONNECTIONS_LIMIT'));
-  assert.equal(told.length, 1);
-  connections.tick();
-});
+test(
+  'half-open connections are closed for new ones; active connections stay, and new clients are served',
+  LIMIT,
+  async () => {
+    /** @type {ServerResponse | undefined} */
+    let held;
+    const { port, connections, lines } = await served((request, response) => {
+      if (request.url === '/stream') held = response.writeHead(200) && response;
+      else response.end('yes');
+    });
+    connections.most = 20;
+    const stream = await client(port, GET.replace('/', '/stream'));
+    await until(() => held !== undefined);
+    for (let round = 0; round < 3; round += 1) {
+      await clients(40, port, HALF);
+      assert.match(await answer(await client(port, GET), 'yes'), /^HTTP\/1.1 200/);
+      assert.ok(connections.size <= 20);
+    }
+    held?.end('the end');
+    await answer(stream, 'the end');
+    const told = lines.filter((line) => line.includes('CONNECTIONS_LIMIT'));
+    assert.equal(told.length, 1);
+    connections.tick();
+  },
+);
 
-test('idle connections make room; when all are in use, one more is told so', LIMIT, async () => {
-  const { port, connections } = await served((request, response) => {
-    if (request.url === '/stream') response.writeHead(200).flushHeaders();
-    else response.end('yes');
-  });
-  connections.most = 5;
-  const idle = await clients(3, port, GET);
-  await Promise.all(idle.map((each) => answer(each, 'yes')));
-  const stream = GET.replace('/', '/stream');
-  for (let count = 0; count < 5; count += 1) await answer(await client(port, stream), '\r\n\r\n');
-  await Promise.all(idle.map((each) => each.closed || once(each, 'close')));
-  const late = await text(await client(port, ''));
-  assert.match(late, /^HTTP\/1.1 503 .*Retry-After: 5\r\n.*"code":"CONNECTIONS_LIMIT"/s);
-  assert.equal(connections.size, 5);
-});
+test(
+  'idle connections are closed for new ones; if all are active, a new one is refused with an error',
+  LIMIT,
+  async () => {
+    const { port, connections } = await served((request, response) => {
+      if (request.url === '/stream') response.writeHead(200).flushHeaders();
+      else response.end('yes');
+    });
+    connections.most = 5;
+    const idle = await clients(3, port, GET);
+    await Promise.all(idle.map((each) => answer(each, 'yes')));
+    const stream = GET.replace('/', '/stream');
+    for (let count = 0; count < 5; count += 1) await answer(await client(port, stream), '\r\n\r\n');
+    await Promise.all(idle.map((each) => each.closed || once(each, 'close')));
+    const late = await text(await client(port, ''));
+    assert.match(late, /^HTTP\/1.1 503 .*Retry-After: 5\r\n.*"code":"CONNECTIONS_LIMIT"/s);
+    assert.equal(connections.size, 5);
+  },
+);
 
-test('one address has a share: of connections, and of requests that a trusted proxy brings', LIMIT, async () => {
+test('each address has a share of connections, and of requests through a trusted proxy', LIMIT, async () => {
   const { server, port, connections } = await served((_, response) => response.writeHead(200).flushHeaders());
   connections.most = 64;
   let refused = 0;
@@ -139,7 +147,7 @@ test('one address has a share: of connections, and of requests that a trusted pr
   assert.match(await answer(await client(port, said.replace('.8', '.9')), '\r\n\r\n'), /^HTTP\/1.1 200/);
 });
 
-test('a body that stands still is waited for 30 s, and longer the more of it comes', LIMIT, async () => {
+test('a stalled body is ended after 30 s, later the more of it arrives', LIMIT, async () => {
   let came = 0;
   const { port, connections } = await served((request) => request.on('data', ({ length }) => (came += length)));
   const post = (/** @type {number} */ size) => `POST /mcp/w HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`;
@@ -156,7 +164,7 @@ test('a body that stands still is waited for 30 s, and longer the more of it com
   assert.match(await text(slow), /^HTTP\/1.1 408/);
 });
 
-test('a client that reads nothing for 30 s is ended', LIMIT, async () => {
+test('a client that reads nothing for 30 s is disconnected', LIMIT, async () => {
   /** @type {import('node:net').Socket | undefined} */
   let socket;
   const { port, connections } = await served((request, response) => {
@@ -170,7 +178,7 @@ test('a client that reads nothing for 30 s is ended', LIMIT, async () => {
   assert.equal(connections.size, 0);
 });
 
-test('bodies that are being read take a bounded memory together; a small one is read all the same', LIMIT, async () => {
+test('bodies that are being read use bounded memory in total; small bodies are always read', LIMIT, async () => {
   const read = bodyReader(1_000_000);
   let refused = 0;
   const { port } = await served(async (request, response) => {
@@ -192,7 +200,7 @@ test('bodies that are being read take a bounded memory together; a small one is 
   assert.match(await answer(await client(port, `${post(100_000)}[${'1'.repeat(99_998)}]`), 'read'), /^HTTP\/1.1 200/);
 });
 
-test('as many connections as leave room for files, and for another each to the sidecar', () => {
+test('the connection limit leaves file descriptors for files and for one sidecar connection each', () => {
   const limits = (/** @type {string} */ most) =>
     `Max open files            ${most}        1048576              files\n`;
   assert.deepEqual(

@@ -71,7 +71,7 @@ function fragmentsOf(source) {
   return [...new Set([...COMMON, ...beginnings, words.join(''), words.join('a')])].filter(Boolean);
 }
 
-test('no expression of the source is slow', () => {
+test('no regular expression in the source is slow', () => {
   const found = literals();
   assert.ok(found.length > 60, String(found.length));
   for (const { file, source, flags } of found) {
@@ -88,7 +88,7 @@ test('no expression of the source is slow', () => {
   }
 });
 
-test('expressions that are made at run time are known', () => {
+test('regular expressions that are built at run time are listed', () => {
   const made = files().filter((file) =>
     nodes(file).some(
       (node) => ['NewExpression', 'CallExpression'].includes(node.type) && node.callee.name === 'RegExp',

@@ -1,4 +1,4 @@
-/** The front as a process, and its pages: how it starts, what it refuses, what it serves and says of it, how it ends. */
+/** The front as a process: start and exit, refused requests, pages and their headers. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -34,7 +34,7 @@ async function failed(env) {
   return { code, out, err };
 }
 
-test('a port that is taken, or a setting that cannot be used, is told on one line', LIMIT, async () => {
+test('a port that is taken, or an invalid setting, is reported on one line', LIMIT, async () => {
   const port = await freePort();
   const other = createServer().listen(port, '127.0.0.1');
   await once(other, 'listening');
@@ -51,7 +51,7 @@ test('a port that is taken, or a setting that cannot be used, is told on one lin
 });
 
 for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) {
-  test(`a front ends on ${signal}, whoever is connected`, LIMIT, async () => {
+  test(`the front exits on ${signal} with clients connected`, LIMIT, async () => {
     const root = mkdtempSync(join(tmpdir(), 'front'));
     const port = await freePort();
     const env = { ...hub.env, [VARIABLE]: frontSettings({ ...hub.env, HUB_PORT: String(port) }) };
@@ -68,7 +68,7 @@ for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) {
   });
 }
 
-test('the health of a hub that is well, and of one with a workspace that has no ready server', LIMIT, async () => {
+test('health of a hub that is healthy, and of one whose workspace has no ready server', LIMIT, async () => {
   const well = await ask('/healthz');
   assert.equal(well.status, 200);
   assert.equal((await well.json()).status, 'ok');
@@ -87,30 +87,25 @@ test('the health of a hub that is well, and of one with a workspace that has no 
   await hub.waitJson(`${hub.front}/healthz`, ({ status }) => status === 'ok');
 });
 
-test(
-  'the console comes with what there is to show in it, and with a policy that lets only what is its own run',
-  LIMIT,
-  async () => {
-    const answer = await ask('/hub/');
-    const html = await answer.text();
-    assert.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8');
-    assert.equal(answer.headers.get('cache-control'), 'no-store');
-    const map = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html)?.[1] ?? '';
-    const policy = answer.headers.get('content-security-policy') ?? '';
-    assert.ok(policy.includes(`'sha256-${createHash('sha256').update(map).digest('base64')}'`));
-    assert.ok(policy.includes("frame-ancestors 'none'") && !policy.includes('unsafe'));
-    const state = /<script id="hub-state" type="application\/json">(.*?)<\/script>/.exec(html)?.[1] ?? '';
-    const names = JSON.parse(state).workspaces.map((/** @type {any} */ each) => each.name);
-    assert.deepEqual(names, ['w', '</script><b>']);
-    for (const [, path] of html.matchAll(/(?:href|src)="(\/[^"]+)"/g))
-      assert.equal((await ask(path)).status, 200, path);
-    for (const path of Object.values(JSON.parse(map).imports))
-      assert.equal((await ask(String(path))).status, 200, String(path));
-    assert.ok(html.includes('<link rel="modulepreload" href="/hub/assets/main.mjs" />'));
-  },
-);
+test('the console contains the initial state, and a policy that allows only its own scripts', LIMIT, async () => {
+  const answer = await ask('/hub/');
+  const html = await answer.text();
+  assert.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8');
+  assert.equal(answer.headers.get('cache-control'), 'no-store');
+  const map = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html)?.[1] ?? '';
+  const policy = answer.headers.get('content-security-policy') ?? '';
+  assert.ok(policy.includes(`'sha256-${createHash('sha256').update(map).digest('base64')}'`));
+  assert.ok(policy.includes("frame-ancestors 'none'") && !policy.includes('unsafe'));
+  const state = /<script id="hub-state" type="application\/json">(.*?)<\/script>/.exec(html)?.[1] ?? '';
+  const names = JSON.parse(state).workspaces.map((/** @type {any} */ each) => each.name);
+  assert.deepEqual(names, ['w', '</script><b>']);
+  for (const [, path] of html.matchAll(/(?:href|src)="(\/[^"]+)"/g)) assert.equal((await ask(path)).status, 200, path);
+  for (const path of Object.values(JSON.parse(map).imports))
+    assert.equal((await ask(String(path))).status, 200, String(path));
+  assert.ok(html.includes('<link rel="modulepreload" href="/hub/assets/main.mjs" />'));
+});
 
-test('a file of the console is asked for again, and sent again only when it changed', LIMIT, async () => {
+test('a file of the console is revalidated, and sent again only if it changed', LIMIT, async () => {
   const first = await ask('/hub/assets/main.mjs');
   const etag = first.headers.get('etag') ?? '';
   assert.equal(first.headers.get('content-type'), 'text/javascript; charset=utf-8');
@@ -126,7 +121,7 @@ test('a file of the console is asked for again, and sent again only when it chan
   assert.equal((await ask('/hub/assets/main.mjs', { method: 'POST' })).status, 405);
 });
 
-test('nothing but what is listed is served', LIMIT, async () => {
+test('only listed files are served', LIMIT, async () => {
   const paths = [
     '/hub/assets/index.html',
     '/hub/assets/',
@@ -145,7 +140,7 @@ test('nothing but what is listed is served', LIMIT, async () => {
   }
 });
 
-test('alone the hub shows its console at the root, and what is not there as a page or as JSON', LIMIT, async () => {
+test('without YAMCP-UI the root redirects to the console, and unknown paths get a page or JSON', LIMIT, async () => {
   const root = await ask('/');
   assert.deepEqual([root.status, root.headers.get('location')], [302, '/hub/']);
   assert.equal((await ask('/hub')).headers.get('location'), '/hub/');
@@ -162,7 +157,7 @@ test('alone the hub shows its console at the root, and what is not there as a pa
   assert.match(json.headers.get('content-type') ?? '', /^application\/json/);
 });
 
-test('every answer says that its type is what it says, and where its address may go', LIMIT, async () => {
+test('every response has the headers nosniff and Referrer-Policy', LIMIT, async () => {
   for (const path of ['/hub/', '/hub/assets/main.mjs', '/api/hub/state', '/healthz', '/', '/nothing', '/API']) {
     const { headers } = await ask(path);
     assert.equal(headers.get('x-content-type-options'), 'nosniff', path);
@@ -171,7 +166,7 @@ test('every answer says that its type is what it says, and where its address may
   }
 });
 
-test('a body that is too large, no JSON, or of another kind is refused with what to do', LIMIT, async () => {
+test('a body that is too large, not JSON or of another type is refused with a hint', LIMIT, async () => {
   /** @param {BodyInit} body @param {string} [type] @returns {Promise<[number, string]>} */
   const post = async (body, type = 'application/json') => {
     const answer = await ask('/api/hub/workspaces', { method: 'POST', body, headers: { 'content-type': type } });
@@ -183,7 +178,7 @@ test('a body that is too large, no JSON, or of another kind is refused with what
   assert.deepEqual(await post('{"name":5}'), [400, 'BODY_INVALID']);
 });
 
-test('what came as it must not was not even looked at', LIMIT, async () => {
+test('malformed requests are refused before they are handled', LIMIT, async () => {
   for (const headers of [{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
     const answer = await ask('/api/hub/workspaces/stop?name=w', {
       method: 'POST',

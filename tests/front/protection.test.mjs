@@ -1,4 +1,4 @@
-/** What of a hub is exposed: settings, whose address counts, whose pages are the hub's own, where a login leads (pure). */
+/** Exposure of a hub: settings, trusted proxies, own pages, redirects of a login (pure). */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -26,18 +26,18 @@ function outcome(act) {
   }
 }
 
-test('settings that are not there in full are refused, whatever else is in the environment', () => {
+test('incomplete settings are refused, whatever the environment contains', () => {
   for (const value of [undefined, '', 'x', '[]', 'null', '{"port":8765}']) {
     const env = { YAMCP_HUB_FRONT_SETTINGS: value, HUB_PORT: '8765' };
     assert.throws(() => handed(env), { code: 'SETTING_INVALID', message: /^YAMCP_HUB_FRONT_SETTINGS: / }, value);
   }
 });
 
-test('the token itself is not among the settings', () => {
+test('the settings do not contain the token itself', () => {
   assert.ok(!JSON.stringify(settings({ HUB_TOKEN: TOKEN })).includes(TOKEN));
 });
 
-test('every hub reaches YAMCP-UI by its Unix socket, whatever a setting that is no more says', () => {
+test('every hub reaches YAMCP-UI by its Unix socket, also with an obsolete setting', () => {
   const path = '/tmp/x/run/yamcp-ui.sock';
   const place = { connect: { path }, request: { socketPath: path }, host: `localhost:${path}` };
   /** @type {Record<string, string>[]} */
@@ -56,7 +56,7 @@ const asked = (remoteAddress, forwarded, more = {}) => ({
   headers: { ...(forwarded && { 'x-forwarded-for': forwarded }), ...more },
 });
 
-test('X-Forwarded-For counts where a trusted proxy says it, and as far back as trusted ones do', () => {
+test('X-Forwarded-For is trusted from trusted proxies only, along the chain of trusted ones', () => {
   const path = join(import.meta.dirname, '../../bridge/vectors/client_addresses.json');
   const { trusted, addresses } = JSON.parse(readFileSync(path, 'utf8'));
   const proxies = settings({ HUB_TRUSTED_PROXIES: trusted.join(', ') }).trustedProxies;
@@ -64,7 +64,7 @@ test('X-Forwarded-For counts where a trusted proxy says it, and as far back as t
     assert.equal(clientAddress(asked(peer, forwarded), proxies), client, forwarded);
 });
 
-test('TLS is spoken where the hub speaks it, or a trusted proxy says that it does', () => {
+test('a request counts as TLS if the hub, or a trusted proxy, received it over TLS', () => {
   const proto = { 'x-forwarded-proto': 'https' };
   assert.equal(isSecure(asked('10.0.0.1', '', proto), PROXIES), true);
   assert.equal(isSecure(asked('198.51.100.1', '', proto), PROXIES), false);
@@ -74,7 +74,7 @@ test('TLS is spoken where the hub speaks it, or a trusted proxy says that it doe
 
 // --- whose pages ---------------------------------------------------------------------------------------------------
 
-test('a page is the hub’s own that is of the very host and port that it asks', () => {
+test('an own page has exactly the host and port of the request', () => {
   /** @type {[string, string][]} */
   const same = [
     ['http://localhost:9000', 'localhost:9000'],
@@ -100,7 +100,7 @@ test('a page is the hub’s own that is of the very host and port that it asks',
   for (const [origin, host] of other) assert.equal(isSameHost(origin, host), false, origin);
 });
 
-test('what a browser says of a request counts before all else; a request that says nothing is nobody’s', () => {
+test('Sec-Fetch headers take precedence; a request without them and without Origin has no page', () => {
   const names = new Set(['tools.lan']);
   const host = 'localhost:8765';
   const own = (/** @type {Record<string, string>} */ headers, said = true) =>
@@ -124,7 +124,7 @@ function guarded(headers, who) {
   return outcome(() => guard.pass({ method: 'GET', url: '/hub/', headers }, who));
 }
 
-test('an exposed hub is asked for by its names, loopback, or any address; a bearer may name it as it likes', () => {
+test('an exposed hub accepts its names, loopback and any IP address as Host; a request with a bearer any Host', () => {
   for (const host of [
     'localhost:9000',
     '127.0.0.1',
@@ -141,7 +141,7 @@ test('an exposed hub is asked for by its names, loopback, or any address; a bear
   }
 });
 
-test('an exposed hub takes a page of an address for its own only if it is that of the hub', () => {
+test('an exposed hub accepts a page at an IP address only if it is its own', () => {
   const host = '192.168.1.5:8765';
   assert.equal(guarded({ host, origin: `http://${host}` }), 'hub');
   assert.equal(guarded({ host, origin: 'https://hub.example' }), 'hub');
@@ -157,7 +157,7 @@ test('an exposed hub takes a page of an address for its own only if it is that o
 
 // --- where a login leads -------------------------------------------------------------------------------------------
 
-test('a login leads to a path of the hub, never elsewhere, nor back to itself', () => {
+test('a login redirects to a path of the hub, never elsewhere, and not to the login page', () => {
   for (const path of ['/', '/hub/', '/hub/#/servers/a%2Fb', '/workspaces?x=1&y', '/hub/?a=b#c']) {
     assert.equal(safePath(path), path, path);
   }
@@ -186,7 +186,7 @@ test('a login leads to a path of the hub, never elsewhere, nor back to itself', 
   assert.equal(safePath('/hub/?t%6fken=secret'), '/hub/');
 });
 
-test('the login page shows what it is given as text', () => {
+test('the login page escapes its texts', () => {
   const html = loginPage({ next: '/"><script>', error: { code: 'X', message: '<b>', hint: "'&" } });
   assert.ok(!html.includes('<script') && !html.includes('<b>'));
 });

@@ -1,4 +1,4 @@
-/** The hub as `hubctl run` starts it: whichever process dies, the others stay, what it did goes on, nothing is left. */
+/** The hub as `hubctl run` starts it: if one process dies, the others keep running, and no process is left over. */
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -25,7 +25,7 @@ const pids = async () =>
 
 for (const name of PROGRAMS) {
   for (const how of /** @type {const} */ (['killed', 'restarted'])) {
-    test(`the ${name} ${how}: the others stay, and clients are served again`, OPTIONS, async () => {
+    test(`the ${name} ${how}: the other processes keep running, and clients are served again`, OPTIONS, async () => {
       const earlier = await pids();
       if (how === 'killed') process.kill(earlier[name], 'SIGKILL');
       else await run.restart(name);
@@ -43,7 +43,7 @@ for (const name of PROGRAMS) {
   }
 }
 
-test('a session over the front goes on while the adapter is away', OPTIONS, async () => {
+test('a session through the front continues while the adapter is unavailable', OPTIONS, async () => {
   const client = await McpClient.connect(`${run.url}/mcp/dev/sse`);
   await run.control('stop', 'adapter');
   assert.equal(await client.call('time_echo', { text: 'no adapter' }), 'no adapter');
@@ -53,20 +53,24 @@ test('a session over the front goes on while the adapter is away', OPTIONS, asyn
   await client.close();
 });
 
-test('Ctrl-C ends it all, also with clients connected; started again it serves the same', OPTIONS, async () => {
-  const client = await McpClient.connect(`${run.url}/mcp/dev/sse`);
-  const open = await fetch(`${run.url}/mcp/dev/sse`);
-  assert.equal(open.status, 200);
-  assert.ok(run.processes().length > 5, 'its processes are found by their mark');
-  await run.interrupt();
-  await open.text().catch(() => '');
-  await client.close().catch(() => {});
-  assert.match(run.text, /has stopped/);
-  await run.start();
-  await run.until(({ hub }) => hub.settled);
-  const again = await McpClient.connect(`${run.url}/mcp/dev/sse`);
-  assert.equal(await again.call('time_echo', { text: 'same' }), 'same');
-  await again.close();
-  await run.stop();
-  assert.ok(!existsSync(run.root));
-});
+test(
+  'Ctrl-C ends all processes, also with clients connected; after a restart the hub serves the same',
+  OPTIONS,
+  async () => {
+    const client = await McpClient.connect(`${run.url}/mcp/dev/sse`);
+    const open = await fetch(`${run.url}/mcp/dev/sse`);
+    assert.equal(open.status, 200);
+    assert.ok(run.processes().length > 5, 'its processes are found by their mark');
+    await run.interrupt();
+    await open.text().catch(() => '');
+    await client.close().catch(() => {});
+    assert.match(run.text, /has stopped/);
+    await run.start();
+    await run.until(({ hub }) => hub.settled);
+    const again = await McpClient.connect(`${run.url}/mcp/dev/sse`);
+    assert.equal(await again.call('time_echo', { text: 'same' }), 'same');
+    await again.close();
+    await run.stop();
+    assert.ok(!existsSync(run.root));
+  },
+);

@@ -1,4 +1,4 @@
-/** Sessions of real MCP clients through the front: pings, cancellation, leaving, and what stays after a restart. */
+/** Sessions of real MCP clients through the front: pings, cancellation, disconnection, and a restart of the sidecar. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -28,24 +28,20 @@ async function leave(client, rest) {
 }
 
 for (const [name, rest] of Object.entries({ 'HTTP+SSE': '/sse', 'Streamable HTTP': '' })) {
-  test(
-    `a client lists and calls over ${name}, and its session is gone from the sidecar when it leaves`,
-    LIMIT,
-    async () => {
-      const page = await pageOf(hub);
-      const client = await McpClient.connect(url(rest));
-      assert.ok((await client.tools()).includes('a_echo'));
-      assert.equal(await client.call('a_echo', { text: 'hello' }), 'hello');
-      assert.equal((await client.call('a_big', { bytes: 1_000_000 })).length, 1_000_000);
-      await page.until((state) => state.workspaces[0].sessions === 1);
-      if (!rest) await client.client.transport.terminateSession();
-      await client.close();
-      await page.until((state) => state.workspaces[0].sessions === 0);
-      await page.close();
-    },
-  );
+  test(`a client lists and calls over ${name}, and its session ends when it disconnects`, LIMIT, async () => {
+    const page = await pageOf(hub);
+    const client = await McpClient.connect(url(rest));
+    assert.ok((await client.tools()).includes('a_echo'));
+    assert.equal(await client.call('a_echo', { text: 'hello' }), 'hello');
+    assert.equal((await client.call('a_big', { bytes: 1_000_000 })).length, 1_000_000);
+    await page.until((state) => state.workspaces[0].sessions === 1);
+    if (!rest) await client.client.transport.terminateSession();
+    await client.close();
+    await page.until((state) => state.workspaces[0].sessions === 0);
+    await page.close();
+  });
 
-  test(`what a client cancels over ${name} is cancelled at the server`, LIMIT, async () => {
+  test(`a call that is cancelled over ${name} is cancelled at the server`, LIMIT, async () => {
     const client = await McpClient.connect(url(rest));
     const cancelled = async () => (await client.client.callTool({ name: 'a_connection' })).structuredContent.cancelled;
     const before = await cancelled();
@@ -62,7 +58,7 @@ for (const [name, rest] of Object.entries({ 'HTTP+SSE': '/sse', 'Streamable HTTP
   });
 }
 
-test('clients that are cut off leave no session behind, at once', LIMIT, async () => {
+test('disconnected clients leave no session behind', LIMIT, async () => {
   const page = await pageOf(hub);
   await page.until((state) => state.hub.sessions === 0);
   const open = async () => {
@@ -77,7 +73,7 @@ test('clients that are cut off leave no session behind, at once', LIMIT, async (
   await page.close();
 });
 
-test('pings on a stream come through as they are sent', LIMIT, async () => {
+test('pings on a stream are passed on as they are sent', LIMIT, async () => {
   const [stream] = await once(get(url('/sse'), { agent: false }), 'response');
   let text = '';
   for await (const piece of stream) {
@@ -87,7 +83,7 @@ test('pings on a stream come through as they are sent', LIMIT, async () => {
   assert.match(text, /event: endpoint\r?\ndata: messages\?session_id=/);
 });
 
-test('a message that is too large is told so, whether its length was told or not', LIMIT, async () => {
+test('a message that is too large gets an error, with and without a stated length', LIMIT, async () => {
   const client = await McpClient.connect(url(''));
   await assert.rejects(client.call('a_echo', { text: 'x'.repeat(110_000) }), /larger than 100000 bytes/);
   assert.equal(await client.call('a_echo', { text: 'small' }), 'small');
@@ -109,7 +105,7 @@ test('a message that is too large is told so, whether its length was told or not
   assert.equal((await answer.json()).error.data.code, 'BODY_TOO_LARGE');
 });
 
-test('a page of another site reaches no endpoint', LIMIT, async () => {
+test('a page of another site cannot use an endpoint', LIMIT, async () => {
   const answer = await fetch(url(''), { method: 'POST', body: '{}', headers: { origin: 'http://evil.example' } });
   assert.equal(answer.status, 403);
   assert.equal((await answer.json()).error.data.code, 'ORIGIN_REFUSED');
@@ -119,7 +115,7 @@ test('a page of another site reaches no endpoint', LIMIT, async () => {
 });
 
 test(
-  'when the sidecar dies streams end, clients are told why, and the next ones are served again without a restart',
+  'when the sidecar dies, streams end, clients get the reason, and new ones are served without a restart',
   LIMIT,
   async () => {
     const page = await pageOf(hub);

@@ -20,7 +20,7 @@ const LEVEL_OF_TONE = { bad: 'error', warn: 'warning' };
 const COMMON_FIELDS = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception']);
 
 /** @param {{at: number, kind: string, subject: string, text: string, tone: string}} event @returns {Line} */
-export function ofEvent({ at, kind, subject, text, tone }) {
+export function lineOfEvent({ at, kind, subject, text, tone }) {
   const id = `event ${at} ${kind} ${subject} ${text}`;
   return {
     id,
@@ -36,7 +36,7 @@ export function ofEvent({ at, kind, subject, text, tone }) {
 }
 
 /** @param {Record<string, any>} record  a log line of the hub @returns {Line} */
-export function ofRecord(record) {
+export function lineOfRecord(record) {
   const at = typeof record.time === 'number' ? record.time : Date.parse(record.time) / 1000 || 0;
   const level = LEVELS.find((each) => each === record.level) ?? (record.level === 'critical' ? 'error' : 'info');
   const server = typeof record.server === 'string' ? record.server : '';
@@ -50,11 +50,11 @@ export function ofRecord(record) {
 /** Return a record's text: a server's output, or the hub's message with its fields. @param {Record<string, any>} record */
 function textOf(record) {
   if (record.message === 'stderr' && typeof record.line === 'string') return record.line;
-  return `${record.message ?? ''}${more(record)}`;
+  return `${record.message ?? ''}${extraFields(record)}`;
 }
 
 /** Return the fields of a record that add to its message. @param {Record<string, any>} record */
-function more(record) {
+function extraFields(record) {
   const fields = Object.entries(record).filter(
     ([name, value]) => !COMMON_FIELDS.has(name) && value !== null && value !== '',
   );
@@ -69,7 +69,7 @@ function more(record) {
  * @param {Line[]} added
  * @returns {Line[]}
  */
-export function joined(lines, added) {
+export function mergeLines(lines, added) {
   const known = new Set(lines.map(({ id }) => id));
   const fresh = added.filter(({ id }) => !known.has(id) && known.add(id));
   if (fresh.length === 0) return lines;
@@ -89,30 +89,30 @@ const FOLD_WINDOW = 30;
  * @param {Line[]} lines
  * @returns {Line[]}
  */
-export function folded(lines) {
+export function foldRepeats(lines) {
   /** @type {Map<string, Line[]>} */
   const recent = new Map();
   const left = new Set();
   for (const line of lines) {
-    let shown = line;
+    let latest = line;
     if (line.same) {
       const near = recent.get(line.server) ?? [];
       const at = near.findIndex((each) => each.same === line.same && each.kind === line.kind);
       if (at >= 0) {
         const [before] = near.splice(at, 1);
         left.delete(before);
-        shown = { ...line, id: before.id, times: before.times + 1 };
+        latest = { ...line, id: before.id, times: before.times + 1 };
       }
-      near.push(shown);
+      near.push(latest);
       recent.set(line.server, near.slice(-FOLD_WINDOW));
     }
-    left.add(shown);
+    left.add(latest);
   }
   return [...left];
 }
 
 /** @param {Line[]} lines @param {Filter} filter @returns {Line[]} */
-export function filtered(lines, { source, level, text }) {
+export function filterLines(lines, { source, level, text }) {
   const least = LEVELS.indexOf(level);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return lines.filter(

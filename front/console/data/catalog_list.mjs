@@ -4,14 +4,14 @@
  * @typedef {{ name: string, title?: string, description?: string, arguments?: Argument[], uri?: string,
  *             uriTemplate?: string, mimeType?: string, size?: number }} Item  as MCP's lists have it
  * @typedef {{ name: string, title?: string, description?: string, required?: boolean }} Argument
- * @typedef {{ item: Item, server: string, completes: boolean }} Listed
- * @typedef {{ server: string, items: Listed[] }} Group
+ * @typedef {{ item: Item, server: string, completes: boolean }} CatalogItem
+ * @typedef {{ server: string, items: CatalogItem[] }} Group
  */
 
 /**
  * Return the id of an item in its workspace: the URI of a resource, otherwise the name.
  *
- * @param {Listed} listed
+ * @param {CatalogItem} listed
  * @returns {string}
  */
 export function idOf({ item }) {
@@ -21,13 +21,13 @@ export function idOf({ item }) {
 /**
  * Return the items that contain each word of the search in name, title, description, URI, type or server, by server.
  *
- * @param {Listed[]} all
+ * @param {CatalogItem[]} all
  * @param {string} search
  * @returns {Group[]}
  */
-export function found(all, search) {
+export function groupItems(all, search) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  /** @type {Map<string, Listed[]>} */
+  /** @type {Map<string, CatalogItem[]>} */
   const groups = new Map();
   for (const listed of all) {
     const { name, title, description, mimeType } = listed.item;
@@ -57,6 +57,6 @@ export function argumentsOf(item) {
  * @param {Record<string, string>} values
  * @returns {Record<string, string>}
  */
-export function given(values) {
+export function withoutEmpty(values) {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
 }

@@ -40,7 +40,7 @@ export const FILE_CLIENTS = [
     places: { user: '.claude.json', project: '.mcp.json' },
     entry: ({ http_url }, token) => ({ type: 'http', url: http_url, ...authorization(token) }),
     command: ({ slug, http_url }, token) => `claude mcp add --transport http ${slug} ${word(http_url)}${header(token)}`,
-    note: 'Sessions that are open see it after /mcp, or when they are started again.',
+    note: 'Sessions that are already open see it after /mcp or a restart.',
   },
   {
     id: 'claude-desktop',
@@ -52,7 +52,7 @@ export const FILE_CLIENTS = [
       darwin: 'Library/Application Support/Claude/claude_desktop_config.json',
     },
     entry: mcpRemote,
-    note: 'It speaks stdio; mcp-remote translates. Restart Claude Desktop after the edit.',
+    note: 'Claude Desktop speaks stdio, so mcp-remote connects it to the hub. Restart Claude Desktop after the change.',
   },
   {
     id: 'cursor',
@@ -70,7 +70,7 @@ export const FILE_CLIENTS = [
     at: 'servers',
     places: { user: `${CODE}/mcp.json`, darwin: `${CODE_MAC}/mcp.json`, project: '.vscode/mcp.json' },
     entry: ({ http_url }, token) => ({ type: 'http', url: http_url, ...authorization(token) }),
-    note: 'Start it in the list of MCP servers (MCP: List Servers).',
+    note: 'Start the server in the list of MCP servers (command: MCP: List Servers).',
   },
   {
     id: 'codex',
@@ -79,7 +79,7 @@ export const FILE_CLIENTS = [
     at: 'mcp_servers',
     places: { user: '.codex/config.toml', project: '.codex/config.toml' },
     entry: ({ http_url }, token) => ({ url: http_url, ...(token && { http_headers: bearer(token) }) }),
-    note: 'The command line and the extension of editors read the same file.',
+    note: 'The command line and the editor extensions of Codex read the same file.',
   },
   {
     id: 'gemini-cli',
@@ -98,7 +98,7 @@ export const FILE_CLIENTS = [
     at: 'mcpServers',
     places: { user: '.codeium/windsurf/mcp_config.json' },
     entry: ({ http_url }, token) => ({ serverUrl: http_url, ...authorization(token) }),
-    note: 'Refresh the list of MCP servers in its settings.',
+    note: 'Refresh the list of MCP servers in the settings of Windsurf.',
   },
   {
     id: 'cline',

@@ -4,14 +4,16 @@ import { serverState } from '../words.mjs';
 
 /**
  * @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../types.mjs').Server} Server
- * @typedef {{key: string, word: string, tone: import('../types.mjs').Tone, why: string}} Missing
+ * @typedef {{key: string, word: string, tone: import('../types.mjs').Tone, why: string}} MissingServer
  */
 
 /** Return why a server is not ready, with its last line of stderr; empty if unknown. @param {Server} server */
-export function whyOf({ reason, troubles, issues, stderr_line: stderrLine }) {
+export function failureReason({ reason, troubles, issues, stderr_line: stderrLine }) {
   const error = reason ?? troubles[0] ?? issues.find(({ severity }) => severity === 'error');
   if (!error) return stderrLine;
-  return stderrLine && !error.message.includes(stderrLine) ? `${error.message} It wrote: ${stderrLine}` : error.message;
+  return stderrLine && !error.message.includes(stderrLine)
+    ? `${error.message} Last output: ${stderrLine}`
+    : error.message;
 }
 
 /**
@@ -19,18 +21,20 @@ export function whyOf({ reason, troubles, issues, stderr_line: stderrLine }) {
  *
  * @param {Workspace} workspace
  * @param {ReadonlyMap<string, Server>} servers by key
- * @returns {Missing[]}
+ * @returns {MissingServer[]}
  */
 export function missingServers({ servers: keys, disabled_servers: off }, servers) {
   return keys.flatMap((key) => {
     const server = servers.get(key);
-    if (!server || off.includes(key) || serves(server)) return [];
+    if (!server || off.includes(key) || isServing(server)) return [];
     const { word, tone } = serverState(server);
-    return [{ key, word, tone, why: server.enabled ? whyOf(server) : 'It is switched off everywhere.' }];
+    return [
+      { key, word, tone, why: server.enabled ? failureReason(server) : 'The server is switched off everywhere.' },
+    ];
   });
 }
 
 /** @param {Server} server */
-const serves = ({ state, enabled, session }) =>
+const isServing = ({ state, enabled, session }) =>
   ['ready', 'degraded', 'sleeping', 'unknown'].includes(state) ||
   (enabled && session === 'per_client' && state === 'stopped');

@@ -29,7 +29,7 @@ export function knownUntil(history) {
  * @param {number} span
  * @returns {History}
  */
-export function extended(before, after, span) {
+export function mergeHistory(before, after, span) {
   const until = knownUntil(before);
   const known = (before?.samples ?? []).filter(({ at }) => at <= until && at > after.now - span);
   return { ...after, samples: [...known, ...after.samples.filter(({ at }) => at > until)] };
@@ -46,19 +46,19 @@ const fits = (figure, { server, tool }) =>
  * @param {Figure[]} figures
  * @returns {Sum}
  */
-export function summed(figures) {
+export function summarize(figures) {
   const add = (/** @type {(figure: Figure) => number} */ of) => figures.reduce((sum, figure) => sum + of(figure), 0);
   const calls = add((figure) => figure.calls);
   if (calls === 0) return { calls, errors: 0, mean: null, p50: null, p95: null };
   const [p50, p95] =
     figures.length === 1
       ? [figures[0].p50, figures[0].p95]
-      : [0.5, 0.95].map((share) => within(figures, share * calls));
+      : [0.5, 0.95].map((share) => estimateQuantile(figures, share * calls));
   return { calls, errors: add((figure) => figure.errors), mean: add((figure) => figure.seconds) / calls, p50, p95 };
 }
 
 /** Return the time within which that many of the calls ended. @param {Figure[]} figures @param {number} calls */
-function within(figures, calls) {
+function estimateQuantile(figures, calls) {
   let [low, high] = [0, Math.max(...figures.map((figure) => figure.p95))];
   for (let step = 0; step < 30; step += 1) {
     const middle = (low + high) / 2;
@@ -94,7 +94,7 @@ export function series(history, pick, span) {
       .get(Math.ceil((sample.at - MAX_DELAY) / step))
       ?.push(...sample.figures.filter((figure) => fits(figure, pick)));
   }
-  const sums = [...steps.values()].map(summed);
+  const sums = [...steps.values()].map(summarize);
   return {
     step,
     at: [...steps.keys()].map((key) => key * step),
@@ -106,7 +106,7 @@ export function series(history, pick, span) {
 }
 
 /** @param {History} history @param {Pick} pick @returns {Figure[]} */
-export const picked = (history, pick) =>
+export const selectFigures = (history, pick) =>
   history.samples.flatMap((sample) => sample.figures.filter((figure) => fits(figure, pick)));
 
 /**
@@ -116,17 +116,17 @@ export const picked = (history, pick) =>
  * @param {Pick} pick
  * @returns {({server: string, tool: string} & Sum)[]}
  */
-export function rows(history, pick) {
+export function toolRows(history, pick) {
   /** @type {Map<string, Figure[]>} */
   const tools = new Map();
-  for (const figure of picked(history, pick)) {
+  for (const figure of selectFigures(history, pick)) {
     const key = JSON.stringify([figure.server, figure.tool]);
     tools.set(key, [...(tools.get(key) ?? []), figure]);
   }
   const all = [...tools.values()].map((figures) => ({
     server: figures[0].server,
     tool: figures[0].tool,
-    ...summed(figures),
+    ...summarize(figures),
   }));
   return all.sort((one, other) => other.calls - one.calls || (one.tool < other.tool ? -1 : 1));
 }

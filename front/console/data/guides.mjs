@@ -14,7 +14,7 @@
  * @property {string} text what to paste, or to run
  * @property {string} variable a command that sets the variable from which the program takes the token
  * @property {string} note
- * @typedef {{token?: boolean, key?: string}} Wanted `token`: the hub wants one; `key`: the one to fill in
+ * @typedef {{token?: boolean, key?: string}} TokenOptions `token`: the hub wants one; `key`: the one to fill in
  */
 
 import { FILE_CLIENTS, fileClient, word } from './clients.mjs';
@@ -32,19 +32,19 @@ export const GROUPS = Object.freeze([
 ]);
 /** Clients that `hubctl connect` does not support. */
 const CONSOLE_ONLY = ['python', 'typescript'];
-const REPLACE = `Put a token in the place of ${PLACEHOLDER}.`;
+const REPLACE = `Replace ${PLACEHOLDER} with a token.`;
 
 /**
  * Return the guide for a client.
  *
  * @param {string} id
  * @param {Endpoint} workspace
- * @param {Wanted} [wanted]
+ * @param {TokenOptions} [wanted]
  * @returns {Guide | null} null: no client is called that
  */
 export function guide(id, workspace, { token = false, key = '' } = {}) {
   const client = FILE_CLIENTS.find((each) => each.id === id);
-  if (client) return ofFile(client, workspace, token, key);
+  if (client) return fileGuide(client, workspace, token, key);
   const made = program(id, workspace, token);
   if (!made) return null;
   const { title, text } = made;
@@ -52,7 +52,7 @@ export function guide(id, workspace, { token = false, key = '' } = {}) {
   const note = filled ? program(id, workspace, false)?.note : made.note;
   const variable = key && !filled ? `export ${VARIABLE}=${word(key)}` : '';
   return {
-    ...nothing(id, workspace),
+    ...emptyGuide(id, workspace),
     title,
     text: filled ? text.replaceAll(PLACEHOLDER, () => key) : text,
     variable,
@@ -67,18 +67,18 @@ function program(id, workspace, token) {
 }
 
 /** @param {string} id @param {Endpoint} workspace @returns {Guide} */
-function nothing(id, { slug }) {
+function emptyGuide(id, { slug }) {
   const hubctl = CONSOLE_ONLY.includes(id) ? '' : `hubctl connect ${id} ${slug}`;
   return { id, title: '', links: [], hubctl, writes: false, command: '', where: '', text: '', variable: '', note: '' };
 }
 
 /** @param {FileClient} client @param {Endpoint} workspace @param {boolean} token @param {string} key @returns {Guide} */
-function ofFile(client, workspace, token, key) {
+function fileGuide(client, workspace, token, key) {
   const snippet = key ? undefined : snippets(workspace, { token }).find(({ id }) => id === client.id);
   const given = key || (token ? PLACEHOLDER : undefined);
   const text = snippet?.text ?? fileText(client, workspace, given);
   return {
-    ...nothing(client.id, workspace),
+    ...emptyGuide(client.id, workspace),
     title: client.title,
     links: links(client, workspace, token, key),
     writes: true,

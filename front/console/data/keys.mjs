@@ -1,6 +1,6 @@
 /** Descriptions of keys, and names for new ones. Pure. */
 
-import { shown } from '../words.mjs';
+import { displayName } from '../words.mjs';
 
 /** @typedef {import('../../../bridge/node/types.mjs').Key} Key */
 
@@ -8,10 +8,10 @@ import { shown } from '../words.mjs';
 export const MAX_NAME_LENGTH = 64;
 
 /** Describe what a key gives access to. @param {Pick<Key, 'workspaces' | 'admin'>} key */
-export function opens({ workspaces, admin }) {
+export function accessText({ workspaces, admin }) {
   if (admin) return 'Everything: all workspaces, pages and the API';
   if (workspaces === null) return 'All workspaces';
-  return workspaces.map(shown).join(', ') || 'Nothing';
+  return workspaces.map(displayName).join(', ') || 'Nothing';
 }
 
 /**
@@ -36,8 +36,8 @@ export function freeName(wanted, taken) {
  * @param {Iterable<string>} taken
  */
 export function nameFault(name, taken) {
-  if (name === '') return 'Give it a name.';
-  if ([...name].length > MAX_NAME_LENGTH) return `It can have ${MAX_NAME_LENGTH} characters at most.`;
-  if (name !== name.trim()) return 'It must not begin or end with a space.';
-  return new Set(taken).has(name) ? 'Another key is called that.' : '';
+  if (name === '') return 'Enter a name.';
+  if ([...name].length > MAX_NAME_LENGTH) return `A name can have at most ${MAX_NAME_LENGTH} characters.`;
+  if (name !== name.trim()) return 'A name must not begin or end with a space.';
+  return new Set(taken).has(name) ? 'Another key has this name.' : '';
 }

@@ -25,7 +25,7 @@ const headers = (token) => (token ? `, "headers": ${bearer}` : '');
 const imports = (token) => (token ? 'import os\n' : '');
 
 /** @param {boolean} token */
-const setVariable = (token) => (token ? ` The token comes from the variable ${VARIABLE}.` : '');
+const setVariable = (token) => (token ? ` The token is read from the environment variable ${VARIABLE}.` : '');
 
 /** @type {Readonly<Record<string, (workspace: Endpoint, token: boolean) => Program>>} by id */
 export const PROGRAMS = {
@@ -34,7 +34,7 @@ export const PROGRAMS = {
     title: 'Open WebUI',
     language: 'text',
     text: `Type: MCP (Streamable HTTP)\nURL:  ${http_url}\nAuth: ${token ? `Bearer, ${PLACEHOLDER}` : 'None'}\n`,
-    note: 'In the admin settings, External Tools, add a server of this kind. In a container, the hub has another address than 127.0.0.1.',
+    note: 'Add a server of this type in the admin settings, under External Tools. From a container, the hub has another address than 127.0.0.1.',
   }),
   langchain: ({ slug, http_url }, token) => ({
     id: 'langchain',
@@ -104,7 +104,7 @@ asyncio.run(main())
     title: 'MCP inspector',
     language: 'shell',
     text: `npx -y ${INSPECTOR}@0.16.8 --cli ${word(http_url)} --transport http --method tools/list${token ? ` --header "Authorization: Bearer $${VARIABLE}"` : ''}\n`,
-    note: `The command line; docs/clients.md says which versions work.${setVariable(token)}`,
+    note: `The command line of the inspector; docs/clients.md lists the versions that work.${setVariable(token)}`,
   }),
   'mcp-remote': (workspace, token) => {
     const { command, args } = mcpRemote(workspace, token ? PLACEHOLDER : undefined);
@@ -114,7 +114,7 @@ asyncio.run(main())
       title: 'mcp-remote',
       language: 'shell',
       text: `${before}${[command, ...args].map(word).join(' ')}\n`,
-      note: `For clients that want a command and speak stdio.${setVariable(token)}`,
+      note: `For clients that start a command and speak stdio.${setVariable(token)}`,
     };
   },
 };

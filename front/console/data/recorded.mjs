@@ -22,7 +22,7 @@ const OUTCOMES = {
 
 /** The outcomes that are no code, and `failed` for all but `ok`, for a choice. @type {{ value: string, label: string }[]} */
 export const OUTCOME_OPTIONS = [
-  { value: 'failed', label: 'All but OK' },
+  { value: 'failed', label: 'All except OK' },
   ...Object.entries(OUTCOMES).map(([value, { word }]) => ({ value, label: word })),
 ];
 
@@ -65,11 +65,11 @@ export function withNewer(list, added, most) {
  * @param {Pick<Call, 'seconds' | 'waited'>} call
  * @returns {{ id: string, name: string, seconds: number, share: number }[]} `share`: of the whole, 0 to 1
  */
-export function partsOf({ seconds, waited }) {
+export function durationParts({ seconds, waited }) {
   const before = Math.min(waited, seconds);
   const parts = [
-    { id: 'waited', name: 'Waited for its turn at the server', seconds: before },
-    { id: 'server', name: 'At the server, and on the way', seconds: seconds - before },
+    { id: 'waited', name: 'Queued for the server', seconds: before },
+    { id: 'server', name: 'Server and connection', seconds: seconds - before },
   ];
   return parts.map((part) => ({ ...part, share: seconds > 0 ? part.seconds / seconds : 0 }));
 }
@@ -114,7 +114,7 @@ function kindOf(text) {
  * @param {Pick<Change, 'change' | 'kind'>} record
  * @param {readonly string[]} undoable ids that the adapter remembers
  */
-export function notUndoable({ change, kind }, undoable) {
+export function whyNotUndoable({ change, kind }, undoable) {
   if (change && undoable.includes(change)) return null;
   if (kind === 'undo') return 'This change is itself an undo.';
   if (!change) return 'The hub did not make this change; backups/ has copies of earlier files.';

@@ -5,20 +5,20 @@
  *
  * @typedef {import('./clients.mjs').Endpoint} Endpoint
  * @typedef {{id: string, title: string, language: 'python'|'json'|'typescript', text: string, file?: string, note?: string}} Snippet
- * @typedef {{token?: boolean}} Wanted  `token`: the hub wants one
+ * @typedef {{token?: boolean}} TokenOptions  `token`: the hub wants one
  */
 
 import { fileClient } from './clients.mjs';
 import { PLACEHOLDER, VARIABLE } from './programs.mjs';
 
-const FROM_VARIABLE = `The token comes from the variable ${VARIABLE}, or is put in the place of ${PLACEHOLDER}.`;
-const REPLACE = `Put a token in the place of ${PLACEHOLDER}.`;
+const FROM_VARIABLE = `Set the environment variable ${VARIABLE} to the token, or replace ${PLACEHOLDER} with it.`;
+const REPLACE = `Replace ${PLACEHOLDER} with a token.`;
 
 /**
  * Return snippets for smolagents, Claude Desktop, Cursor, VS Code, Python and TypeScript, in this order.
  *
  * @param {Endpoint} workspace
- * @param {Wanted} [wanted]
+ * @param {TokenOptions} [wanted]
  * @returns {Snippet[]}
  */
 export function snippets(workspace, { token = false } = {}) {
@@ -48,7 +48,7 @@ with MCPClient({"url": ${quoted(sse_url)}, "transport": "sse"${headers}}, struct
     # agent = ToolCallingAgent(tools=tools, model=...)
 `,
     note: note(
-      "Needs: pip install 'smolagents[mcp]' 'mcp<2'. The tools are read when it connects: connect again to see new ones.",
+      "Needs: pip install 'smolagents[mcp]' 'mcp<2'. smolagents reads the tools when it connects: reconnect to see new ones.",
       token && FROM_VARIABLE,
     ),
   };
@@ -63,7 +63,7 @@ function claudeDesktop(workspace, token) {
     note: note(
       fileClient('claude-desktop').note,
       token && REPLACE,
-      `On the hub's machine the command can be hubctl (its full path) with the arguments run and ${workspace.slug}.`,
+      `On the hub's machine, the command can also be hubctl (its full path), with the arguments run and ${workspace.slug}.`,
     ),
   };
 }
@@ -72,7 +72,7 @@ function claudeDesktop(workspace, token) {
 function cursor(workspace, token) {
   return {
     ...file('cursor', workspace, token ? PLACEHOLDER : undefined),
-    ...(token && { note: `${REPLACE} Where Cursor has it as a variable: \${env:${VARIABLE}}.` }),
+    ...(token && { note: `${REPLACE} If the token is in Cursor's environment, use \${env:${VARIABLE}}.` }),
   };
 }
 
@@ -86,7 +86,7 @@ function vsCode(workspace, token) {
       token ? `\${input:${tokenInput.id}}` : undefined,
       token ? { inputs: [tokenInput] } : {},
     ),
-    ...(token && { note: 'VS Code asks for the token when it connects first, and keeps it.' }),
+    ...(token && { note: 'VS Code asks for the token when it first connects, and stores it.' }),
   };
 }
 

@@ -10,26 +10,26 @@ const SHOWN_TIMEOUT_SECONDS = 5; // seconds for the State to show what the API s
  * The new positions of switches in progress, by `workspace:<name>`, `server:<key>` and `memberId`.
  * @type {import('@preact/signals').Signal<Map<string, boolean>>}
  */
-export const going = signal(new Map());
+export const pendingSwitches = signal(new Map());
 
 /** @param {string} name @param {boolean} on */
 export function switchWorkspace(name, on) {
-  return turn(`workspace:${name}`, on, 'workspaces', { name }, () => workspacesByName.value.get(name)?.enabled);
+  return setSwitch(`workspace:${name}`, on, 'workspaces', { name }, () => workspacesByName.value.get(name)?.enabled);
 }
 
 /** @param {string} key @param {boolean} on */
 export function switchServer(key, on) {
-  return turn(`server:${key}`, on, 'servers', { key }, () => serversByKey.value.get(key)?.enabled);
+  return setSwitch(`server:${key}`, on, 'servers', { key }, () => serversByKey.value.get(key)?.enabled);
 }
 
 /** Switch a server in one workspace only. @param {string} workspace @param {string} key @param {boolean} on */
 export function switchMember(workspace, key, on) {
   const isOn = () => !(workspacesByName.value.get(workspace)?.disabled_servers.includes(key) ?? true);
-  return turn(memberId(workspace, key), on, 'servers', { key, workspace }, isOn);
+  return setSwitch(memberId(workspace, key), on, 'servers', { key, workspace }, isOn);
 }
 
 /**
- * Return the key in `going` for the switch of a server in a workspace.
+ * Return the key in `pendingSwitches` for the switch of a server in a workspace.
  * @param {string} workspace @param {string} key
  */
 export const memberId = (workspace, key) => `member:${JSON.stringify([workspace, key])}`;
@@ -42,7 +42,7 @@ export async function forgetSettings(subject) {
   const [, kind, name] = /** @type {RegExpExecArray} */ (/^(server|workspace):(.*)$/s.exec(subject));
   await api.del('/api/hub/settings', { section: `${kind}s`, name });
   await refresh();
-  toast(`${name}: its settings are removed from hub.json`);
+  toast(`${name}: settings removed from hub.json`);
 }
 
 /**
@@ -52,23 +52,23 @@ export async function forgetSettings(subject) {
  * @param {Record<string, string>} query
  * @param {() => boolean | undefined} isOn what the State says
  */
-async function turn(id, on, kind, query, isOn) {
-  const underway = going.value.has(id);
-  going.value = new Map(going.value).set(id, on);
+async function setSwitch(id, on, kind, query, isOn) {
+  const underway = pendingSwitches.value.has(id);
+  pendingSwitches.value = new Map(pendingSwitches.value).set(id, on);
   if (underway) return; // what was wanted last is where it goes in the end
   try {
-    for (let wanted = !on; wanted !== going.value.get(id);) {
-      wanted = going.value.get(id) ?? on;
+    for (let wanted = !on; wanted !== pendingSwitches.value.get(id);) {
+      wanted = pendingSwitches.value.get(id) ?? on;
       await api.post(`/api/hub/${kind}/${wanted ? 'start' : 'stop'}`, query);
       await refresh();
-      await until(() => isOn() === wanted || going.value.get(id) !== wanted, SHOWN_TIMEOUT_SECONDS);
+      await until(() => isOn() === wanted || pendingSwitches.value.get(id) !== wanted, SHOWN_TIMEOUT_SECONDS);
     }
   } catch (error) {
     toast.error(error);
   } finally {
-    const rest = new Map(going.value);
+    const rest = new Map(pendingSwitches.value);
     rest.delete(id);
-    going.value = rest;
+    pendingSwitches.value = rest;
   }
 }
 
@@ -76,7 +76,7 @@ async function turn(id, on, kind, query, isOn) {
 export async function removeAlias(name, alias) {
   await api.patch('/api/hub/workspaces', { name }, { remove_aliases: [alias] });
   await refresh();
-  toast(`${alias}: leads nowhere any more`);
+  toast(`${alias}: slug removed`);
 }
 
 /** @param {string} key */

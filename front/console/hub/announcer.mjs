@@ -4,7 +4,7 @@
  */
 
 import { announce } from '../ui/toast.mjs';
-import { shown } from '../words.mjs';
+import { displayName } from '../words.mjs';
 
 const BATCH_MS = 400; // ms within which what happens is said at once
 const MAX_ANNOUNCED = 3;
@@ -29,7 +29,7 @@ export function startAnnouncer(live) {
   };
   const off = live.onEvent(({ kind, subject, text, loud }) => {
     if (!loud) return;
-    news.set(`${kind} ${subject}`, `${kind === 'hub' ? subject : shown(subject)}: ${text}`);
+    news.set(`${kind} ${subject}`, `${kind === 'hub' ? subject : displayName(subject)}: ${text}`);
     timer ??= setTimeout(say, BATCH_MS);
   });
   return () => {

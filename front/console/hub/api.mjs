@@ -8,9 +8,9 @@ const TIMEOUT_SECONDS = 90; // seconds: switching on waits until it is applied
  * An error of the API, or of the connection to it. `message` says what happened, `hint` what to do; `code` is stable.
  */
 export class ApiError extends Error {
-  /** @param {{ code?: string, error?: string, message?: string, hint?: string, data?: any, status?: number }} said */
+  /** @param {{ code?: string, error?: string, message?: string, hint?: string, data?: any, status?: number }} answer */
   constructor({ code = 'HUB_INTERNAL', error, message, hint = '', data = null, status = 0 }) {
-    super(message ?? error ?? 'The hub refused, and did not say why.');
+    super(message ?? error ?? 'The hub refused the request and gave no reason.');
     this.name = 'ApiError';
     this.code = code;
     this.hint = hint;
@@ -39,47 +39,47 @@ export function address(path, query = {}) {
  * @returns {Promise<any>} the answer's body
  * @throws {ApiError}
  */
-async function ask(method, path, query, body) {
+async function send(method, path, query, body) {
   const signal = AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
   const init = { method, signal, credentials: /** @type {const} */ ('same-origin') };
   const carried = body === undefined ? {} : { body: JSON.stringify(body) };
   const accept = { accept: 'application/json' };
   const headers = body === undefined ? accept : { ...accept, 'content-type': 'application/json' };
-  const response = await fetch(address(path, query), { ...init, ...carried, headers }).catch(unreached);
+  const response = await fetch(address(path, query), { ...init, ...carried, headers }).catch(throwUnreachable);
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
   if (response.status === 401) toLogin();
-  throw new ApiError({ ...unreadable(response.status), ...answer, status: response.status });
+  throw new ApiError({ ...unexplained(response.status), ...answer, status: response.status });
 }
 
 /** @param {any} error @returns {never} */
-function unreached(error) {
+function throwUnreachable(error) {
   const late = error?.name === 'TimeoutError';
   throw new ApiError({
     code: late ? 'NO_ANSWER' : 'NOT_CONNECTED',
     message: late ? `The hub did not answer within ${TIMEOUT_SECONDS} s.` : 'The hub could not be reached.',
-    hint: 'Check that it runs (hubctl status), then try again. Nothing is known of what became of this request.',
+    hint: 'Check that it runs (hubctl status), then try again. It is unknown whether the hub carried out this request.',
   });
 }
 
 /** @param {number} status */
-function unreadable(status) {
+function unexplained(status) {
   return {
     code: `HTTP_${status}`,
-    error: `The hub answered ${status}, without saying why.`,
+    error: `The hub answered with status ${status} and gave no reason.`,
     hint: 'See hubctl logs.',
   };
 }
 
 export const api = {
   /** @param {string} path @param {Record<string, any>} [query] @returns {Promise<any>} */
-  get: (path, query) => ask('GET', path, query),
+  get: (path, query) => send('GET', path, query),
   /** @param {string} path @param {Record<string, any>} [query] @param {any} [body] @returns {Promise<any>} */
-  post: (path, query, body) => ask('POST', path, query, body),
+  post: (path, query, body) => send('POST', path, query, body),
   /** @param {string} path @param {Record<string, any>} [query] @param {any} [body] @returns {Promise<any>} */
-  put: (path, query, body) => ask('PUT', path, query, body),
+  put: (path, query, body) => send('PUT', path, query, body),
   /** @param {string} path @param {Record<string, any>} [query] @param {any} [body] @returns {Promise<any>} */
-  patch: (path, query, body) => ask('PATCH', path, query, body),
+  patch: (path, query, body) => send('PATCH', path, query, body),
   /** @param {string} path @param {Record<string, any>} [query] @returns {Promise<any>} */
-  del: (path, query) => ask('DELETE', path, query),
+  del: (path, query) => send('DELETE', path, query),
 };

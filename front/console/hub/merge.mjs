@@ -59,14 +59,14 @@ export function eventsBetween(before, after) {
   ].map((event) => ({ at, ...event }));
 }
 
-/** @typedef {Omit<HubEvent, 'at'>} What */
+/** @typedef {Omit<HubEvent, 'at'>} UntimedEvent */
 
 /**
  * @template T
  * @param {T[]} before
  * @param {T[]} after
  * @param {(item: T) => string} id
- * @param {(before: T|undefined, after: T|undefined) => What|null} about
+ * @param {(before: T|undefined, after: T|undefined) => UntimedEvent|null} about
  */
 function listEvents(before, after, id, about) {
   if (before === after) return [];
@@ -74,10 +74,10 @@ function listEvents(before, after, id, about) {
   const now = new Map(after.map((item) => [id(item), item]));
   const gone = before.filter((item) => !now.has(id(item))).map((item) => about(item, undefined));
   const others = after.map((item) => (old.get(id(item)) === item ? null : about(old.get(id(item)), item)));
-  return /** @type {What[]} */ ([...gone, ...others].filter(Boolean));
+  return /** @type {UntimedEvent[]} */ ([...gone, ...others].filter(Boolean));
 }
 
-/** @param {Workspace|undefined} before @param {Workspace|undefined} after @returns {What|null} */
+/** @param {Workspace|undefined} before @param {Workspace|undefined} after @returns {UntimedEvent|null} */
 function aboutWorkspace(before, after) {
   const kind = /** @type {const} */ ('workspace');
   if (!after) return { kind, subject: before?.name ?? '', text: 'was removed', tone: 'off' };
@@ -93,10 +93,10 @@ function aboutWorkspace(before, after) {
 
 /** @param {number} before @param {number} after */
 function sessions(before, after) {
-  return `${after > before ? 'a client connected' : 'a client left'}: ${after} now`;
+  return `${after > before ? 'a client connected' : 'a client disconnected'}: ${after} now`;
 }
 
-/** @param {Server|undefined} before @param {Server|undefined} after @returns {What|null} */
+/** @param {Server|undefined} before @param {Server|undefined} after @returns {UntimedEvent|null} */
 function aboutServer(before, after) {
   const kind = /** @type {const} */ ('server');
   if (!after) return { kind, subject: before?.key ?? '', text: 'was removed', tone: 'off' };
@@ -105,7 +105,7 @@ function aboutServer(before, after) {
   if (!before) return { ...now, text: `was added: ${word.toLowerCase()}` };
   if (before.state !== after.state || before.enabled !== after.enabled)
     return { ...now, text: stateText(after), loud: tone === 'bad' };
-  if (before.restarts !== after.restarts) return { ...now, text: 'was connected again' };
+  if (before.restarts !== after.restarts) return { ...now, text: 'reconnected' };
   if (before.tools !== after.tools) return { ...now, text: `has ${after.tools} tools now (${before.tools} before)` };
   if (before.hash !== after.hash) return { ...now, text: 'its definition was changed' };
   return null;
@@ -118,7 +118,7 @@ function stateText(server) {
   return why ? `${word.toLowerCase()}: ${why}` : word.toLowerCase();
 }
 
-/** @param {State} before @param {State} after @returns {What[]} */
+/** @param {State} before @param {State} after @returns {UntimedEvent[]} */
 function hubEvents(before, after) {
   const parts = /** @type {const} */ (['adapter', 'sidecar', 'yamcp_ui']);
   const names = { adapter: 'the adapter', sidecar: 'the sidecar', yamcp_ui: 'YAMCP-UI' };
@@ -129,7 +129,7 @@ function hubEvents(before, after) {
       return {
         kind: 'hub',
         subject: names[part],
-        text: there ? 'is there again' : 'is away',
+        text: there ? 'is available again' : 'is unavailable',
         tone: there ? 'ok' : 'bad',
         loud: true,
       };

@@ -13,7 +13,7 @@ const MAX_SILENCE_SECONDS = 25; // seconds without a message (the hub ticks ever
  * @property {() => void} lost
  */
 
-export class MendingSocket {
+export class ReconnectingSocket {
   #url;
   #listener;
   #Socket;

@@ -5,7 +5,7 @@ import { seenFrom } from './address.mjs';
 import { ApiError, api } from './api.mjs';
 import { checkLogin } from './login.mjs';
 import { eventsBetween, merge } from './merge.mjs';
-import { MendingSocket } from './socket.mjs';
+import { ReconnectingSocket } from './socket.mjs';
 
 export { ApiError, api };
 
@@ -29,7 +29,7 @@ export const workspacesByName = computed(
 );
 export const serversByKey = computed(() => new Map((state.value?.servers ?? []).map((item) => [item.key, item])));
 
-/** @type {MendingSocket|null} */
+/** @type {ReconnectingSocket|null} */
 let socket = null;
 /** @type {Map<string, { resolve: (answer: any) => void, reject: (error: ApiError) => void }>} */
 const calls = new Map();
@@ -57,7 +57,7 @@ export function take(next) {
  * @param {any} [Socket] class to connect with
  */
 export function connect(url = `${location.origin.replace(/^http/, 'ws')}/api/hub/live`, Socket = undefined) {
-  socket = new MendingSocket(url, { opened, received, lost }, Socket);
+  socket = new ReconnectingSocket(url, { opened, received, lost }, Socket);
 }
 
 /** Stop following the hub. */
@@ -101,8 +101,8 @@ function lost() {
   if (connection.value !== 'lost') lostAt.value = receivedAt || (state.value?.hub.at ?? 0);
   connection.value = 'lost';
   if (state.value?.hub.protected ?? true) checkLogin();
-  const message = 'The connection to the hub ended before the answer came.';
-  const hint = 'The tool may have run all the same. Look at what it did before you call it again.';
+  const message = 'The connection to the hub ended before the response arrived.';
+  const hint = 'The tool may have run nevertheless. Check its effects before you call it again.';
   for (const call of calls.values()) call.reject(new ApiError({ code: 'CONNECTION_LOST', message, hint }));
   calls.clear();
 }

@@ -2,13 +2,21 @@
 
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { filtered, folded, joined, LEVELS, MAX_LINES, ofEvent, ofRecord } from '../data/activity_lines.mjs';
+import {
+  filterLines,
+  foldRepeats,
+  LEVELS,
+  lineOfEvent,
+  lineOfRecord,
+  MAX_LINES,
+  mergeLines,
+} from '../data/activity_lines.mjs';
 import { api, connection, events, live, state } from '../hub/store.mjs';
 import { href } from '../router.mjs';
 import { style } from '../style.mjs';
 import { announce, Button, Checkbox, Empty, Field, html, Notice, Page } from '../ui.mjs';
 import { Subnav } from '../ui/subnav.mjs';
-import { clock, count, shown } from '../words.mjs';
+import { clock, count, displayName } from '../words.mjs';
 
 await style('styles/activity.css');
 
@@ -29,14 +37,14 @@ export default function Activity({ query }) {
     /** @type {Filter} */ ({ source: query.server ? `server:${query.server}` : '', level: 'info', text: '' }),
   );
   const [follow, setFollow] = useState(true);
-  const shownLines = useMemo(() => folded(filtered(lines, filter)), [lines, filter]);
+  const shownLines = useMemo(() => foldRepeats(filterLines(lines, filter)), [lines, filter]);
   useAnnouncements(shownLines, paused);
   const actions = html`<${Button} icon=${paused ? 'play' : 'pause'} onClick=${() => setPaused(!paused)}>
-      ${paused ? (waiting > 0 ? `Go on (${count(waiting, 'new line')})` : 'Go on') : 'Pause'}
+      ${paused ? (waiting > 0 ? `Resume (${count(waiting, 'new line')})` : 'Resume') : 'Pause'}
     </${Button}>
     <${Button} onClick=${clear}>Clear</${Button}>`;
-  return html`<${Page} title="Activity" lead="What happens now, and what the hub and its servers log." actions=${actions}>
-    <${Subnav} label="What happens" links=${LINKS} />
+  return html`<${Page} title="Activity" lead="State changes and log lines of the hub and its servers, as they occur." actions=${actions}>
+    <${Subnav} label="Activity and sessions" links=${LINKS} />
     ${error && html`<${Notice} error=${error} tone="warn" />`}
     <${Filters} filter=${filter} lines=${lines} follow=${follow} onChange=${setFilter} onFollow=${setFollow} />
     <${Log} lines=${shownLines} all=${lines.length} follow=${follow} onFollow=${setFollow} />
@@ -45,7 +53,7 @@ export default function Activity({ query }) {
 
 /** Return the lines as they arrive, updated at most every `REDRAW` seconds; paused on request. */
 function useLines() {
-  const [lines, setLines] = useState(() => joined([], events.peek().map(ofEvent)));
+  const [lines, setLines] = useState(() => mergeLines([], events.peek().map(lineOfEvent)));
   const [waiting, setWaiting] = useState(0);
   const [paused, setPaused] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
@@ -56,14 +64,17 @@ function useLines() {
     if (held) return setWaiting(pending.length);
     box.current.pending = [];
     setWaiting(0);
-    return setLines((before) => joined(before, pending));
+    return setLines((before) => mergeLines(before, pending));
   };
   const add = (/** @type {Line[]} */ more) => {
     box.current.pending = [...box.current.pending, ...more].slice(-MAX_LINES);
     if (!box.current.timer) box.current.timer = setTimeout(flush, REDRAW_SECONDS * 1000);
   };
   useEffect(() => {
-    const offs = [live.onLog((record) => add([ofRecord(record)])), live.onEvent((event) => add([ofEvent(event)]))];
+    const offs = [
+      live.onLog((record) => add([lineOfRecord(record)])),
+      live.onEvent((event) => add([lineOfEvent(event)])),
+    ];
     return () => {
       for (const off of offs) off();
       clearTimeout(box.current.timer);
@@ -74,7 +85,7 @@ function useLines() {
     if (!isLive) return;
     const take = (/** @type {any} */ { records }) => {
       setError(null);
-      add(records.map(ofRecord));
+      add(records.map(lineOfRecord));
     };
     api.get('/api/hub/logs', { limit: MAX_LINES }).then(take, setError);
   }, [isLive]);
@@ -119,16 +130,16 @@ function Filters({ filter, lines, follow, onChange, onFollow }) {
   ];
   const sources = [
     { value: '', label: 'Everything' },
-    { value: 'event', label: 'Changes of state' },
+    { value: 'event', label: 'State changes' },
     ...processes.map((name) => ({ value: `process:${name}`, label: `Log of the ${name}` })),
-    ...keys.map((key) => ({ value: `server:${key}`, label: `Server ${shown(key)}` })),
+    ...keys.map((key) => ({ value: `server:${key}`, label: `Server ${displayName(key)}` })),
   ];
   const set = (/** @type {Partial<Filter>} */ part) => onChange({ ...filter, ...part });
   return html`<div class="filters">
-    <${Field} label="Show" kind="select" value=${filter.source} options=${sources} onInput=${(/** @type {string} */ source) => set({ source })} />
-    <${Field} label="From level" kind="select" value=${filter.level} options=${LEVELS.map((value) => ({ value, label: value }))} onInput=${(/** @type {any} */ level) => set({ level })} />
+    <${Field} label="Source" kind="select" value=${filter.source} options=${sources} onInput=${(/** @type {string} */ source) => set({ source })} />
+    <${Field} label="Minimum level" kind="select" value=${filter.level} options=${LEVELS.map((value) => ({ value, label: value }))} onInput=${(/** @type {any} */ level) => set({ level })} />
     <${Field} label="Search" kind="search" value=${filter.text} onInput=${(/** @type {string} */ text) => set({ text })} />
-    <${Checkbox} label="Follow the end" checked=${follow} onChange=${onFollow} />
+    <${Checkbox} label="Auto-scroll" checked=${follow} onChange=${onFollow} />
   </div>`;
 }
 
@@ -149,10 +160,10 @@ function Log({ lines, all, follow, onFollow }) {
     else if (!follow && end) onFollow(true);
   };
   if (all === 0)
-    return html`<${Empty} icon="activity" title="Nothing yet"><p>What happens is shown here as it happens.</p></${Empty}>`;
+    return html`<${Empty} icon="activity" title="No activity yet"><p>State changes and log lines appear here as they occur.</p></${Empty}>`;
   return html`
-    <p class="muted log-count">${lines.length === all ? count(all, 'line') : `${lines.length} of ${count(all, 'line')}`}${all >= MAX_LINES ? '; older ones are gone' : ''}</p>
-    <div class="log" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label="Lines, newest last">
+    <p class="muted log-count">${lines.length === all ? count(all, 'line') : `${lines.length} of ${count(all, 'line')}`}${all >= MAX_LINES ? '; older lines were removed' : ''}</p>
+    <div class="log" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label="Log lines, newest last">
       <ol class="plain">${lines.map((line) => html`<${Row} key=${line.id} line=${line} />`)}</ol>
     </div>
   `;

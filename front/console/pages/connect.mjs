@@ -9,14 +9,14 @@ import { href } from '../router.mjs';
 import { style } from '../style.mjs';
 import { api, state, workspacesByName } from '../hub/store.mjs';
 import { Button, Copyable, CopyButton, Empty, html, Notice, Page, Section } from '../ui.mjs';
-import { shown } from '../words.mjs';
+import { displayName } from '../words.mjs';
 
 await style('styles/connect.css');
 
 /**
  * @typedef {import('../types.mjs').Workspace} Workspace
  * @typedef {import('../data/guides.mjs').Guide} Guide
- * @typedef {{name: string, token: string}} Made  a key that was made here, which nobody will be told again
+ * @typedef {{name: string, token: string}} NewKey  a key that was made here, which nobody will be told again
  */
 
 const IDS = GROUPS.flatMap(({ ids }) => ids);
@@ -26,8 +26,8 @@ let latest = IDS[0];
 /** @param {{ args: string[], query: Record<string, string> }} props */
 export default function Connect({ args: [name = ''], query }) {
   const workspace = workspacesByName.value.get(name);
-  const back = { href: href('workspaces', [name]), label: shown(name) };
-  if (workspace) return html`<${Known} workspace=${workspace} wanted=${query.client} back=${back} />`;
+  const back = { href: href('workspaces', [name]), label: displayName(name) };
+  if (workspace) return html`<${ConnectToWorkspace} workspace=${workspace} wanted=${query.client} back=${back} />`;
   const title = 'Connect a client';
   if (!state.value) return html`<${Page} title=${title}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   const all = html`<${Button} href=${href('workspaces')}>All workspaces</${Button}>`;
@@ -37,33 +37,33 @@ export default function Connect({ args: [name = ''], query }) {
 }
 
 /** @param {{ workspace: Workspace, wanted?: string, back: { href: string, label: string } }} props */
-function Known({ workspace, wanted, back }) {
+function ConnectToWorkspace({ workspace, wanted, back }) {
   const [client, setClient] = useState(wanted && IDS.includes(wanted) ? wanted : latest);
-  const [keys, setKeys] = useState(/** @type {Record<string, Made>} */ ({}));
+  const [keys, setKeys] = useState(/** @type {Record<string, NewKey>} */ ({}));
   const choose = (/** @type {string} */ id) => {
     latest = id;
     setClient(id);
   };
   const guarded = state.value?.hub.protected ?? false;
   const made = keys[client];
-  const found = guide(client, workspace, { token: guarded, key: made?.token });
-  return html`<${Page} title=${`Connect a client to ${shown(workspace.name)}`} back=${back}>
+  const chosen = guide(client, workspace, { token: guarded, key: made?.token });
+  return html`<${Page} title=${`Connect a client to ${displayName(workspace.name)}`} back=${back}>
     <${Urls} workspace=${workspace} />
     <${Section} title="Client">
       <${Chooser} value=${client} onChange=${choose} />
-      ${guarded ? html`<${KeyPart} key=${client} workspace=${workspace} client=${client} made=${made} onMade=${(/** @type {Made} */ key) => setKeys((all) => ({ ...all, [client]: key }))} />` : html`<${NoToken} />`}
+      ${guarded ? html`<${KeySection} key=${client} workspace=${workspace} client=${client} made=${made} onMade=${(/** @type {NewKey} */ key) => setKeys((all) => ({ ...all, [client]: key }))} />` : html`<${NoToken} />`}
     </${Section}>
-    ${found && html`<${Steps} guide=${found} guarded=${guarded} />`}
+    ${chosen && html`<${Steps} guide=${chosen} guarded=${guarded} />`}
   </${Page}>`;
 }
 
 /** @param {{ workspace: Workspace }} props */
 function Urls({ workspace: { enabled, http_url, sse_url } }) {
   return html`<div class="card">
-    ${!enabled && html`<p class="muted off-note">Switched off: clients that connect now are told so, and get its tools as soon as it is on.</p>`}
+    ${!enabled && html`<p class="muted off-note">This workspace is switched off. Clients that connect now are told so, and get its tools once it is switched on.</p>`}
     <${Copyable} name="Streamable HTTP" text=${http_url} label="Streamable HTTP URL" />
     <${Copyable} name="SSE" text=${sse_url} label="SSE URL" />
-    <p class="help">A client that takes either: Streamable HTTP.</p>
+    <p class="help">If a client supports both transports, use Streamable HTTP.</p>
   </div>`;
 }
 
@@ -90,19 +90,19 @@ function ClientChoice({ id, checked, onChange }) {
   </label>`;
 }
 
-const NOWHERE = { slug: 'x', sse_url: 'http://localhost/', http_url: 'http://localhost/' };
-const TITLES = Object.fromEntries(IDS.map((id) => [id, guide(id, NOWHERE)?.title ?? id]));
+const SAMPLE_WORKSPACE = { slug: 'x', sse_url: 'http://localhost/', http_url: 'http://localhost/' };
+const TITLES = Object.fromEntries(IDS.map((id) => [id, guide(id, SAMPLE_WORKSPACE)?.title ?? id]));
 
 /**
  * Creates a key for this client, in a protected hub.
- * @param {{ workspace: Workspace, client: string, made?: Made, onMade: (made: Made) => void }} props
+ * @param {{ workspace: Workspace, client: string, made?: NewKey, onMade: (made: NewKey) => void }} props
  */
-function KeyPart({ workspace, client, made, onMade }) {
+function KeySection({ workspace, client, made, onMade }) {
   if (made)
     return html`<div class="after key-made"><${Notice} tone="info">
-      <p><strong>The key “${made.name}” is made.</strong> It opens this workspace alone, and is filled in below. It is shown on this page only, and not again: copy what you need before you leave.</p>
+      <p><strong>The key “${made.name}” was created.</strong> It gives access to this workspace only, and is filled in below. The hub does not show it again: copy it before you leave this page.</p>
       <${Copyable} name="Key" text=${made.token} label="key" />
-      <p><a href=${href('keys')}>Keys</a> lists it, and revokes it.</p>
+      <p>You can revoke it on the page <a href=${href('keys')}>Keys</a>.</p>
     </${Notice}></div>`;
   const make = async () => {
     const { keys } = await api.get('/api/hub/keys');
@@ -113,12 +113,12 @@ function KeyPart({ workspace, client, made, onMade }) {
   };
   return html`<div class="after key-part">
     <${Button} icon="key" onClick=${make}>Create a key for this client</${Button}>
-    <p class="help">This hub asks clients for a token. A key opens this workspace alone, and can be revoked by itself (<a href=${href('keys')}>Keys</a>).</p>
+    <p class="help">This hub requires a token from clients. A key is a token for this workspace only, and can be revoked separately (<a href=${href('keys')}>Keys</a>).</p>
   </div>`;
 }
 
 function NoToken() {
-  return html`<p class="help">This hub asks for no token. <a href=${href('keys')}>What changes that</a></p>`;
+  return html`<p class="help">This hub requires no token. <a href=${href('keys')}>How to require one</a></p>`;
 }
 
 /** @param {{ guide: Guide, guarded: boolean }} props */
@@ -126,10 +126,10 @@ function Steps({ guide: { title, links, hubctl, writes, command, where, text, va
   return html`<${Section} title=${title}>
     <div class="card steps-card" role="group" aria-label=${`How to connect ${title}`}>
       ${links.length > 0 && html`<div class="actions">${links.map((link) => html`<${Button} primary href=${link.href}>${link.label}</${Button}>`)}</div>`}
-      ${command && html`<${Copyable} name="Its command" text=${command} label=${`command of ${title}`} />`}
+      ${command && html`<${Copyable} name="Command" text=${command} label=${`command of ${title}`} />`}
       ${hubctl && html`<${Copyable} name="hubctl" text=${hubctl} label="hubctl command" />`}
-      ${hubctl && writes && html`<p class="help">On the hub’s machine, hubctl writes the client’s file: it shows the change and asks first, and <code>--undo</code> takes it back.${guarded && ' It makes a key of its own for the client.'}</p>`}
-      ${variable && html`<${Copyable} name="Set before" text=${variable} label="variable with the key" />`}
+      ${hubctl && writes && html`<p class="help">On the hub’s machine, hubctl writes the client’s configuration file. It shows the change and asks for confirmation first; <code>--undo</code> reverts it.${guarded && ' It also creates a key for the client.'}</p>`}
+      ${variable && html`<${Copyable} name="Set first" text=${variable} label="variable with the key" />`}
       <div class="snippet">
         <div class="snippet-head">
           <span class="muted small break">${where ? `In ${where}:` : hubctl && !writes ? 'Or paste:' : ''}</span>

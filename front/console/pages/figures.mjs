@@ -1,12 +1,12 @@
 /** Charts of calls, errors and latency, by server and tool, and the same in a table. */
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { extended, knownUntil, picked, rows, series, summed } from '../data/figures_data.mjs';
+import { knownUntil, mergeHistory, selectFigures, series, summarize, toolRows } from '../data/figures_data.mjs';
 import { href, navigate } from '../router.mjs';
 import { api, state } from '../hub/store.mjs';
 import { style } from '../style.mjs';
 import { Button, Choice, Empty, Facts, Field, html, Notice, Page, Section, Table } from '../ui.mjs';
-import { count, shown } from '../words.mjs';
+import { count, displayName } from '../words.mjs';
 import { Chart } from './parts/chart.mjs';
 import { took } from './parts/tool_result.mjs';
 
@@ -32,11 +32,11 @@ export default function Figures({ query }) {
     [history, seconds],
   );
   const spans = html`<${Choice} label="Time shown" value=${span} options=${SPANS} onChange=${setSpan} />`;
-  return html`<${Page} title="Metrics" lead="Calls of tools, how many failed, and how long they took." actions=${spans}>
+  return html`<${Page} title="Metrics" lead="Tool calls: how many there were, how many failed, and how long they took." actions=${spans}>
     ${error && html`<${Notice} error=${error} tone="warn" />`}
     ${!recent && !error && html`<p class="muted" aria-busy="true">Loading…</p>`}
     ${recent && html`<${Pickers} history=${recent} pick=${pick} />`}
-    ${recent && html`<${Shown} history=${recent} pick=${pick} span=${seconds} />`}
+    ${recent && html`<${Metrics} history=${recent} pick=${pick} span=${seconds} />`}
   </${Page}>`;
 }
 
@@ -51,7 +51,7 @@ function useHistory() {
       if (asking || document.hidden) return;
       asking = true;
       try {
-        known = extended(known, await api.get('/api/hub/history', { since: knownUntil(known) }), HOUR_SECONDS);
+        known = mergeHistory(known, await api.get('/api/hub/history', { since: knownUntil(known) }), HOUR_SECONDS);
         setHistory(known);
         setError(null);
       } catch (problem) {
@@ -75,17 +75,17 @@ function Pickers({ history, pick }) {
   const known = [
     ...new Set([
       ...(state.value?.servers ?? []).map(({ key }) => key),
-      ...picked(history, {}).map(({ server }) => server),
+      ...selectFigures(history, {}).map(({ server }) => server),
     ]),
   ];
   const tools = [
     ...new Set([
-      ...rows(history, { server: pick.server }).map(({ tool }) => tool),
+      ...toolRows(history, { server: pick.server }).map(({ tool }) => tool),
       ...(pick.tool === undefined ? [] : [pick.tool]),
     ]),
   ].sort();
   const names = (/** @type {string[]} */ all) =>
-    all.map((name, index) => ({ value: String(index), label: shown(name) }));
+    all.map((name, index) => ({ value: String(index), label: displayName(name) }));
   return html`<div class="toolbar">
     <${Field}
       label="Server"
@@ -108,18 +108,18 @@ function Pickers({ history, pick }) {
 }
 
 /** @param {{ history: History, pick: import('../data/figures_data.mjs').Pick, span: number }} props */
-function Shown({ history, pick, span }) {
+function Metrics({ history, pick, span }) {
   const found = useMemo(
-    () => ({ series: series(history, pick, span), sum: summed(picked(history, pick)) }),
+    () => ({ series: series(history, pick, span), sum: summarize(selectFigures(history, pick)) }),
     [history, pick.server, pick.tool, span],
   );
-  if (found.sum.calls === 0) return html`<${Nothing} span=${span} />`;
+  if (found.sum.calls === 0) return html`<${NoCalls} span=${span} />`;
   const { at, step } = found.series;
   const every = step >= 60 ? `${step / 60} min` : `${step} s`;
   return html`
     <${Facts} facts=${facts(found.sum)} />
     <div class="figures">
-      <${Section} title="Calls" note=${`In each ${every}, and how many of them failed.`}>
+      <${Section} title="Calls" note=${`Calls in each ${every}, and how many of them failed.`}>
         <${Chart} label=${`Calls and errors over time: ${summary(found.sum)}`} at=${at} step=${step} lines=${[
           { label: 'Calls', values: found.series.calls, colour: 'calls', bars: true },
           { label: 'Errors', values: found.series.errors, colour: 'errors', bars: true },
@@ -164,17 +164,17 @@ function summary({ calls, errors, p50, p95 }) {
 }
 
 /** @param {{ span: number }} props */
-function Nothing({ span }) {
+function NoCalls({ span }) {
   const actions = html`<${Button} href=${href('tools')}>Try a tool</${Button}>`;
-  return html`<${Empty} icon="figures" title=${`No call in the last ${span >= HOUR_SECONDS ? 'hour' : `${span / 60} minutes`}`} actions=${actions}>
-    <p>Each call of a tool through the hub counts: what agents call, and what is tried here.</p>
+  return html`<${Empty} icon="figures" title=${`No calls in the last ${span >= HOUR_SECONDS ? 'hour' : `${span / 60} minutes`}`} actions=${actions}>
+    <p>The hub counts every tool call, also those from this console.</p>
   </${Empty}>`;
 }
 
 /** @param {{ history: History, pick: import('../data/figures_data.mjs').Pick }} props */
 function ByTool({ history, pick }) {
-  const all = useMemo(() => rows(history, pick), [history, pick.server, pick.tool]);
-  /** @typedef {ReturnType<typeof rows>[number]} Row */
+  const all = useMemo(() => toolRows(history, pick), [history, pick.server, pick.tool]);
+  /** @typedef {ReturnType<typeof toolRows>[number]} Row */
   const columns = [
     {
       id: 'tool',
@@ -186,7 +186,7 @@ function ByTool({ history, pick }) {
       id: 'server',
       title: 'Server',
       cell: (/** @type {Row} */ row) =>
-        html`<a href=${href('figures', [], { server: row.server })}>${shown(row.server)}</a>`,
+        html`<a href=${href('figures', [], { server: row.server })}>${displayName(row.server)}</a>`,
     },
     { id: 'calls', title: 'Calls', align: 'end', cell: (/** @type {Row} */ row) => row.calls.toLocaleString('en') },
     {

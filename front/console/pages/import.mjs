@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { href } from '../router.mjs';
 import { api, refresh, state } from '../hub/store.mjs';
 import { Button, Checkbox, Field, html, Notice, Page, Section, StateBadge, Table, toast } from '../ui.mjs';
-import { count, shown } from '../words.mjs';
+import { count, displayName } from '../words.mjs';
 
 /** @typedef {{ key: string, type: string, outcome: string, message: string }} Imported */
 /** @typedef {{ text: string, workspace: string, fresh: string, replace: boolean }} Wanted */
@@ -53,9 +53,9 @@ export default function Import() {
   return html`<${Page} title="Import" lead=${lead}>
     <form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), run(true)]}>
       <div class="card">
-        <${Field} label="Configuration" kind="textarea" mono value=${wanted.text} attrs=${{ rows: 12, placeholder: SAMPLE }} help="JSON (whole, a part of it, or a Markdown code block), TOML or YAML. Comments and trailing commas are allowed." onInput=${(/** @type {string} */ text) => change({ text })} />
+        <${Field} label="Configuration" kind="textarea" mono value=${wanted.text} attrs=${{ rows: 12, placeholder: SAMPLE }} help="JSON (the whole file or a part of it), TOML or YAML, also in a Markdown code block. Comments and trailing commas are allowed." onInput=${(/** @type {string} */ text) => change({ text })} />
         <${Target} wanted=${wanted} onChange=${change} />
-        <${Checkbox} label="Replace servers that are there already" checked=${wanted.replace} onChange=${(/** @type {boolean} */ replace) => change({ replace })} help="Otherwise they stay as they are." />
+        <${Checkbox} label="Replace existing servers" checked=${wanted.replace} onChange=${(/** @type {boolean} */ replace) => change({ replace })} help="Otherwise existing servers are not changed." />
       </div>
       ${error && html`<div class="after"><${Notice} error=${error} /></div>`}
       <div class="form-foot"><${Button} type="submit" primary=${!preview} disabled=${wanted.text.trim() === ''}>Preview</${Button}></div>
@@ -81,11 +81,11 @@ function request({ text, workspace, fresh, replace }, dryRun) {
 function Target({ wanted, onChange }) {
   const options = [
     { value: NONE, label: 'None' },
-    ...(state.value?.workspaces ?? []).map(({ name }) => ({ value: `${PREFIX}${name}`, label: shown(name) })),
+    ...(state.value?.workspaces ?? []).map(({ name }) => ({ value: `${PREFIX}${name}`, label: displayName(name) })),
     { value: FRESH, label: 'A new workspace' },
   ];
   return html`
-    <${Field} label="Put them into the workspace" kind="select" value=${wanted.workspace} options=${options} onInput=${(/** @type {string} */ workspace) => onChange({ workspace })} />
+    <${Field} label="Add to workspace" kind="select" value=${wanted.workspace} options=${options} onInput=${(/** @type {string} */ workspace) => onChange({ workspace })} />
     ${wanted.workspace === FRESH && html`<${Field} label="Name of the new workspace" value=${wanted.fresh} onInput=${(/** @type {string} */ fresh) => onChange({ fresh })} />`}
   `;
 }
@@ -94,9 +94,9 @@ function Target({ wanted, onChange }) {
 const OUTCOMES = {
   added: { tone: 'ok', word: 'New' },
   replaced: { tone: 'busy', word: 'Replaces' },
-  same: { tone: 'off', word: 'Same' },
-  exists: { tone: 'warn', word: 'Exists' },
-  unusable: { tone: 'bad', word: 'Unusable' },
+  same: { tone: 'off', word: 'Unchanged' },
+  exists: { tone: 'warn', word: 'Already exists' },
+  unusable: { tone: 'bad', word: 'Invalid' },
 };
 
 /** @param {{ servers: Imported[] }} props */
@@ -112,16 +112,16 @@ function Outcomes({ servers }) {
     {
       id: 'key',
       title: 'Server',
-      cell: (/** @type {Imported} */ { key }) => html`<strong class="break">${shown(key)}</strong>`,
+      cell: (/** @type {Imported} */ { key }) => html`<strong class="break">${displayName(key)}</strong>`,
     },
     { id: 'type', title: 'Type', cell: (/** @type {Imported} */ { type }) => type || '–' },
     {
       id: 'message',
-      title: 'Remark',
+      title: 'Note',
       cell: (/** @type {Imported} */ { message }) => html`<span class="muted">${message || '–'}</span>`,
     },
   ];
-  return html`<${Table} label="What becomes of each server" columns=${columns} rows=${servers} rowKey=${(/** @type {Imported} */ server) => server.key} />`;
+  return html`<${Table} label="Result for each server" columns=${columns} rows=${servers} rowKey=${(/** @type {Imported} */ server) => server.key} />`;
 }
 
 /** @param {{ servers: Imported[], onImport: () => Promise<void> }} props */
@@ -130,7 +130,7 @@ function Preview({ servers, onImport }) {
   const taken = servers.filter(({ outcome }) => outcome === 'added' || outcome === 'replaced').length;
   return html`<${Section} title="Preview" note="Nothing is written yet.">
     <div role="status" class="unseen">${count(servers.length, 'server')} found, ${taken} to be imported</div>
-    ${servers.length > 0 ? html`<${Outcomes} servers=${servers} />` : html`<p class="muted">There is no server in it.</p>`}
+    ${servers.length > 0 ? html`<${Outcomes} servers=${servers} />` : html`<p class="muted">The text contains no server.</p>`}
     <div class="form-foot"><${Button} primary disabled=${usable === 0} onClick=${onImport}>Import ${taken > 0 && count(taken, 'server')}</${Button}></div>
   </${Section}>`;
 }
@@ -140,6 +140,6 @@ function Done({ done: { servers, workspace } }) {
   const to = workspace === null ? href('servers') : href('workspaces', [workspace]);
   return html`<${Section} title="Imported">
     <${Outcomes} servers=${servers} />
-    <div class="form-foot"><${Button} primary href=${to}>${workspace === null ? 'To the servers' : `To ${shown(workspace)}`}</${Button}></div>
+    <div class="form-foot"><${Button} primary href=${to}>${workspace === null ? 'Go to servers' : `Go to ${displayName(workspace)}`}</${Button}></div>
   </${Section}>`;
 }

@@ -1,7 +1,7 @@
 /** Named keys of a protected hub: create, limit to workspaces, see the last use, revoke. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { nameFault, opens } from '../data/keys.mjs';
+import { accessText, nameFault } from '../data/keys.mjs';
 import { style } from '../style.mjs';
 import { api, state } from '../hub/store.mjs';
 import {
@@ -22,14 +22,14 @@ import {
   Time,
   toast,
 } from '../ui.mjs';
-import { shown } from '../words.mjs';
+import { displayName } from '../words.mjs';
 
 await style('styles/connect.css');
 
 /** @typedef {import('../../../bridge/node/types.mjs').Key} Key */
 
 const REFRESH_MS = 10_000; // ms between looks at when keys were used
-const LEAD = 'Each client should have a key of its own, for the workspaces that it needs.';
+const LEAD = 'Create a separate key for each client, limited to the workspaces that it needs.';
 
 /** The page. */
 export default function Keys() {
@@ -42,9 +42,9 @@ export default function Keys() {
     ${!guarded && html`<${NoToken} />`}
     ${error && html`<${Notice} error=${error} />`}
     ${!keys && !error && html`<p class="muted" aria-busy="true">Loading…</p>`}
-    ${keys?.length === 0 && guarded && html`<${Empty} icon="key" title="No keys" actions=${add}>Clients use the hub’s own token until they have one: it opens everything.</${Empty}>`}
+    ${keys?.length === 0 && guarded && html`<${Empty} icon="key" title="No keys" actions=${add}>Without keys, all clients use the token of the hub, which gives access to everything.</${Empty}>`}
     ${keys && keys.length > 0 && html`<${KeyTable} keys=${keys} onRevoked=${look} />`}
-    ${making && html`<${Making} taken=${(keys ?? []).map(({ name }) => name)} onMade=${look} onClose=${() => setMaking(false)} />`}
+    ${making && html`<${CreateKeyDialog} taken=${(keys ?? []).map(({ name }) => name)} onMade=${look} onClose=${() => setMaking(false)} />`}
   </${Page}>`;
 }
 
@@ -69,10 +69,10 @@ function useKeys() {
 
 /** Explains keys in a hub without a token. */
 function NoToken() {
-  return html`<${Section} title="This hub asks for no token">
+  return html`<${Section} title="This hub requires no token">
     <div class="card stack">
-      <p>It listens on loopback, so programs of this machine can use all of it, and nobody else can. Keys would change nothing.</p>
-      <p>It asks for one when it is started with a token of your choice (<code>HUB_TOKEN</code>, or <code>HUB_TOKEN_FILE</code>), or when it listens for other machines (<code>HUB_HOST=0.0.0.0</code>): put one of them into the hub’s settings file or its environment, and start it again. The hub prints a link to log in with then, and <code>hubctl token</code> shows its token.</p>
+      <p>It listens on loopback only: every program on this machine can use all of it, and no other machine can. Keys have no effect.</p>
+      <p>To require a token, set one (<code>HUB_TOKEN</code> or <code>HUB_TOKEN_FILE</code>), or make the hub listen for other machines (<code>HUB_HOST=0.0.0.0</code>), in the hub’s settings file or its environment. Then restart the hub: it prints a login link, and <code>hubctl token</code> shows the token.</p>
     </div>
   </${Section}>`;
 }
@@ -83,7 +83,7 @@ function KeyTable({ keys, onRevoked }) {
   const revoke = (/** @type {Key} */ key) =>
     html`<${Button} icon="trash" label=${`Revoke ${key.name}`} onClick=${() => setRevoking(key)}>Revoke</${Button}>`;
   const used = (/** @type {Key} */ { last_used: at }) =>
-    at ? html`<${Time} at=${at} />` : html`<span class="muted">Never seen</span>`;
+    at ? html`<${Time} at=${at} />` : html`<span class="muted">Never</span>`;
   return html`<${Table}
     label="Keys"
     rows=${keys}
@@ -95,17 +95,17 @@ function KeyTable({ keys, onRevoked }) {
         bare: true,
         cell: (/** @type {Key} */ key) => html`<strong class="break">${key.name}</strong>`,
       },
-      { id: 'opens', title: 'Opens', cell: opens },
+      { id: 'access', title: 'Access', cell: accessText },
       { id: 'created', title: 'Created', cell: (/** @type {Key} */ key) => html`<${Time} at=${key.created} />` },
       { id: 'used', title: 'Last used', cell: used },
       { id: 'revoke', title: 'Revoke', hide: true, align: 'end', cell: revoke },
     ]}
   />
-  ${revoking && html`<${Revoke} revoked=${revoking} onDone=${onRevoked} onClose=${() => setRevoking(null)} />`}`;
+  ${revoking && html`<${RevokeDialog} revoked=${revoking} onDone=${onRevoked} onClose=${() => setRevoking(null)} />`}`;
 }
 
 /** @param {{ revoked: Key, onDone: () => Promise<void>, onClose: () => void }} props */
-function Revoke({ revoked: { id, name, last_used: used }, onDone, onClose }) {
+function RevokeDialog({ revoked: { id, name, last_used: used }, onDone, onClose }) {
   const confirm = async () => {
     await api.del('/api/hub/keys', { key: id });
     await onDone();
@@ -113,8 +113,8 @@ function Revoke({ revoked: { id, name, last_used: used }, onDone, onClose }) {
     toast(`${name}: revoked`);
   };
   return html`<${Confirm} title=${`Revoke ${name}?`} action="Revoke key" onConfirm=${confirm} onClose=${onClose}>
-    <p>Whoever has it is not let in any more, and the sessions that it opened end. This cannot be undone: its client needs another key then.</p>
-    ${used && html`<p>It was last used <${Time} at=${used} />.</p>`}
+    <p>Clients that use this key lose access, and their sessions end. You cannot undo this: the client then needs a new key.</p>
+    ${used && html`<p>The key was last used <${Time} at=${used} />.</p>`}
   </${Confirm}>`;
 }
 
@@ -123,7 +123,7 @@ function Revoke({ revoked: { id, name, last_used: used }, onDone, onClose }) {
  *
  * @param {{ taken: string[], onMade: () => void, onClose: () => void }} props
  */
-function Making({ taken, onMade, onClose }) {
+function CreateKeyDialog({ taken, onMade, onClose }) {
   const [made, setMade] = useState(/** @type {{ name: string, token: string }|null} */ (null));
   const take = (/** @type {{ name: string, token: string }} */ key) => {
     setMade(key);
@@ -133,9 +133,9 @@ function Making({ taken, onMade, onClose }) {
     return html`<${Dialog} key="form" title="Create a key" onClose=${onClose}><${KeyForm} taken=${taken} onMade=${take} onClose=${onClose} /></${Dialog}>`;
   return html`<${Dialog} key="made" title=${`Key ${made.name}`} onClose=${onClose}>
     <div class="dialog-body">
-      <p>It is shown only now: copy it, and give it to its client.</p>
+      <p>The hub shows this key only once. Copy it, and enter it in its client.</p>
       <${Copyable} text=${made.token} label="key" />
-      <p class="help">Clients send it with every request: <code>Authorization: Bearer …</code> The page Connect of a workspace says how each does.</p>
+      <p class="help">Clients send it with every request: <code>Authorization: Bearer …</code> The page Connect of a workspace shows how to configure each client.</p>
     </div>
     <div class="dialog-foot"><${Button} primary onClick=${onClose}>Done</${Button}></div>
   </${Dialog}>`;
@@ -174,11 +174,11 @@ function KeyForm({ taken, onMade, onClose }) {
   };
   return html`<form noValidate onSubmit=${submit}>
     <div class="dialog-body">
-      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && fault} help="Of the client or person that gets it." />
+      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && fault} help="For example, the client or person that will use the key." />
       <div class="field">
-        <p class="label" aria-hidden="true">Opens</p>
-        <${Choice} label="Opens" value=${scope} options=${SCOPES} onChange=${setScope} />
-        ${scope === 'admin' && html`<p class="help">Pages and the API, too: whoever has it can add servers, that is, run any program as the hub’s user.</p>`}
+        <p class="label" aria-hidden="true">Access</p>
+        <${Choice} label="Access" value=${scope} options=${SCOPES} onChange=${setScope} />
+        ${scope === 'admin' && html`<p class="help">This includes the console and the API: whoever has this key can add servers, that is, run any program as the hub’s user.</p>`}
       </div>
       ${scope === 'some' && html`<${Workspaces} names=${names} chosen=${chosen} onToggle=${toggle} error=${tried && none} />`}
       ${error && html`<div class="after"><${Notice} error=${error} /></div>`}
@@ -194,8 +194,8 @@ function KeyForm({ taken, onMade, onClose }) {
 function Workspaces({ names, chosen, onToggle, error }) {
   return html`<fieldset class="group key-workspaces">
     <legend>Workspaces</legend>
-    ${names.map((name) => html`<${Checkbox} key=${name} label=${shown(name)} checked=${chosen.includes(name)} onChange=${() => onToggle(name)} />`)}
-    ${names.length === 0 && html`<p class="help">There are none yet.</p>`}
+    ${names.map((name) => html`<${Checkbox} key=${name} label=${displayName(name)} checked=${chosen.includes(name)} onChange=${() => onToggle(name)} />`)}
+    ${names.length === 0 && html`<p class="help">There is no workspace yet.</p>`}
     ${error && html`<p class="wrong" role="alert">Choose at least one.</p>`}
   </fieldset>`;
 }

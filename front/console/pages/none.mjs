@@ -4,6 +4,6 @@ import { Button, Empty, html, Page } from '../ui.mjs';
 /** The page for unknown routes. */
 export default function None() {
   return html`<${Page} title="No such page">
-    <${Empty} title="There is nothing at this address" actions=${html`<${Button} primary href=${href('workspaces')}>To the workspaces</${Button}>`} />
+    <${Empty} title="There is nothing at this address" actions=${html`<${Button} primary href=${href('workspaces')}>Go to workspaces</${Button}>`} />
   </${Page}>`;
 }

@@ -1,18 +1,18 @@
 /** The prompts of a workspace as its clients see them, to read and to try. */
 
 import { useEffect, useRef } from 'preact/hooks';
-import { argumentsOf, found as search } from '../data/catalog_list.mjs';
+import { argumentsOf, groupItems } from '../data/catalog_list.mjs';
 import { shortened, textIn, textOf } from '../data/contents.mjs';
 import { api } from '../hub/store.mjs';
 import { CopyButton, html, ItemLink } from '../ui.mjs';
-import { Answered, AskForm, completions } from './parts/asked.mjs';
+import { completions, RequestForm, RequestResult } from './parts/request_form.mjs';
 import { Block } from './parts/content.mjs';
 import { BackToList, Explorer, ExplorerPage, useItems } from './parts/explorer.mjs';
 import { RawJson } from './parts/schema_view.mjs';
 
-/** @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../data/catalog_list.mjs').Listed} Listed */
+/** @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../data/catalog_list.mjs').CatalogItem} CatalogItem */
 
-const LEAD = 'Messages that servers have ready for an agent. See what they take, and what they give.';
+const LEAD = 'Message templates that servers offer to clients. Fill in the arguments to see the messages.';
 
 /** @param {{ query: Record<string, string> }} props  `workspace` and `prompt` */
 export default function Prompts({ query }) {
@@ -24,20 +24,20 @@ export default function Prompts({ query }) {
 /** @param {{ workspace: Workspace, picked: string|undefined }} props */
 function OfWorkspace({ workspace, picked }) {
   const found = useItems(workspace, workspace.prompts, read);
-  const detail = (/** @type {Listed} */ listed) =>
+  const detail = (/** @type {CatalogItem} */ listed) =>
     html`<${Detail} key=${listed.item.name} workspace=${workspace.name} listed=${listed} />`;
-  return html`<${Explorer} kind="prompts" workspace=${workspace} found=${found} group=${search} entry=${entry} picked=${picked} detail=${detail} />`;
+  return html`<${Explorer} kind="prompts" workspace=${workspace} found=${found} group=${groupItems} entry=${entry} picked=${picked} detail=${detail} />`;
 }
 
-/** @param {string} workspace @returns {Promise<Listed[]>} */
+/** @param {string} workspace @returns {Promise<CatalogItem[]>} */
 const read = async (workspace) => (await api.get('/api/hub/prompts', { workspace })).prompts;
 
-/** @param {Listed} listed */
+/** @param {CatalogItem} listed */
 function entry({ item: { name, title, description } }) {
   return { id: name, name, title, description };
 }
 
-/** @param {{ workspace: string, listed: Listed }} props */
+/** @param {{ workspace: string, listed: CatalogItem }} props */
 function Detail({ workspace, listed: { item, server, completes } }) {
   const { name, title, description } = item;
   const heading = useRef(/** @type {HTMLElement|null} */ (null));
@@ -47,7 +47,7 @@ function Detail({ workspace, listed: { item, server, completes } }) {
     help: each.description,
     required: each.required === true,
   }));
-  const ask = (/** @type {Record<string, string>} */ values) =>
+  const send = (/** @type {Record<string, string>} */ values) =>
     api.post('/api/hub/prompts/get', {}, { workspace, prompt: name, arguments: values });
   return html`<article class="tool stack" aria-labelledby="prompt-title">
     <${BackToList} kind="prompts" workspace=${workspace} />
@@ -60,14 +60,14 @@ function Detail({ workspace, listed: { item, server, completes } }) {
       <p class="muted">of the server <${ItemLink} page="servers" name=${server} /></p>
     </div>
     ${description && html`<p class="prose">${description}</p>`}
-    ${fields.length === 0 && html`<p class="muted">It takes no arguments.</p>`}
-    <${AskForm}
+    ${fields.length === 0 && html`<p class="muted">This prompt takes no arguments.</p>`}
+    <${RequestForm}
       label="Get the prompt"
       fields=${fields}
       complete=${completes ? completions(workspace, { prompt: name }) : null}
       action="Get messages"
-      ask=${ask}
-      show=${(/** @type {any} */ outcome) => html`<${Answered} outcome=${outcome}><${Messages} result=${outcome.result} /></${Answered}>`}
+      send=${send}
+      result=${(/** @type {any} */ outcome) => html`<${RequestResult} outcome=${outcome}><${Messages} result=${outcome.result} /></${RequestResult}>`}
     />
   </article>`;
 }

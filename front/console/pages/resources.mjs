@@ -1,20 +1,20 @@
 /** The resources and resource templates of a workspace as its clients see them, to read. */
 
 import { useEffect, useRef } from 'preact/hooks';
-import { found as search, idOf } from '../data/catalog_list.mjs';
+import { groupItems, idOf } from '../data/catalog_list.mjs';
 import { shortened } from '../data/contents.mjs';
 import { expanded, variablesOf } from '../data/uri_template.mjs';
 import { api } from '../hub/store.mjs';
 import { CopyButton, Facts, html, ItemLink } from '../ui.mjs';
 import { size } from '../words.mjs';
-import { Answered, AskForm, completions } from './parts/asked.mjs';
+import { completions, RequestForm, RequestResult } from './parts/request_form.mjs';
 import { Contents } from './parts/content.mjs';
 import { BackToList, Explorer, ExplorerPage, useItems } from './parts/explorer.mjs';
 import { RawJson } from './parts/schema_view.mjs';
 
-/** @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../data/catalog_list.mjs').Listed} Listed */
+/** @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../data/catalog_list.mjs').CatalogItem} CatalogItem */
 
-const LEAD = 'Data that servers offer an agent, at URIs and at templates of URIs. Read it.';
+const LEAD = 'Data that servers offer to clients, each at a URI or a URI template.';
 
 /** @param {{ query: Record<string, string> }} props  `workspace` and `resource`: a URI, or a URI template */
 export default function Resources({ query }) {
@@ -26,25 +26,25 @@ export default function Resources({ query }) {
 /** @param {{ workspace: Workspace, picked: string|undefined }} props */
 function OfWorkspace({ workspace, picked }) {
   const found = useItems(workspace, workspace.resources, read);
-  const detail = (/** @type {Listed} */ listed) =>
+  const detail = (/** @type {CatalogItem} */ listed) =>
     html`<${Detail} key=${idOf(listed)} workspace=${workspace.name} listed=${listed} />`;
-  return html`<${Explorer} kind="resources" workspace=${workspace} found=${found} group=${search} entry=${entry} picked=${picked} detail=${detail} />`;
+  return html`<${Explorer} kind="resources" workspace=${workspace} found=${found} group=${groupItems} entry=${entry} picked=${picked} detail=${detail} />`;
 }
 
-/** @param {string} workspace @returns {Promise<Listed[]>} */
+/** @param {string} workspace @returns {Promise<CatalogItem[]>} */
 async function read(workspace) {
   const { resources, templates } = await api.get('/api/hub/resources', { workspace });
   return [...resources, ...templates];
 }
 
-/** @param {Listed} listed */
+/** @param {CatalogItem} listed */
 function entry(listed) {
   const { name, title, description } = listed.item;
   const id = idOf(listed);
   return { id, name: title ?? name, title: id, description };
 }
 
-/** @param {{ workspace: string, listed: Listed }} props */
+/** @param {{ workspace: string, listed: CatalogItem }} props */
 function Detail({ workspace, listed }) {
   const { item, server, completes } = listed;
   const { name, title, description, mimeType, size: bytes, uriTemplate: template } = item;
@@ -54,7 +54,7 @@ function Detail({ workspace, listed }) {
   const fields = template === undefined ? [] : variablesOf(template).map((variable) => ({ name: variable }));
   const uriOf = (/** @type {Record<string, string>} */ values) =>
     template === undefined ? uri : expanded(template, values);
-  const ask = (/** @type {Record<string, string>} */ values) =>
+  const send = (/** @type {Record<string, string>} */ values) =>
     api.post('/api/hub/resources/read', {}, { workspace, uri: uriOf(values) });
   const preview = (/** @type {Record<string, string>} */ values) =>
     html`<p class="break">Reads <code>${uriOf(values)}</code></p>`;
@@ -76,14 +76,14 @@ function Detail({ workspace, listed }) {
         ['Size', typeof bytes === 'number' && size(bytes)],
       ]}
     />
-    <${AskForm}
+    <${RequestForm}
       label="Read the resource"
       fields=${fields}
       complete=${completes && template !== undefined ? completions(workspace, { template }) : null}
       action="Read"
-      ask=${ask}
+      send=${send}
       preview=${template === undefined ? undefined : preview}
-      show=${(/** @type {any} */ outcome) => html`<${Answered} outcome=${outcome}><${All} result=${outcome.result} /></${Answered}>`}
+      result=${(/** @type {any} */ outcome) => html`<${RequestResult} outcome=${outcome}><${All} result=${outcome.result} /></${RequestResult}>`}
     />
   </article>`;
 }

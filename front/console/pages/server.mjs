@@ -21,7 +21,7 @@ import {
   Time,
   toast,
 } from '../ui.mjs';
-import { serverState, shown, size } from '../words.mjs';
+import { displayName, serverState, size } from '../words.mjs';
 import { ServerSwitch } from './servers.mjs';
 import { Duplicate } from './parts/duplicate.mjs';
 import { SettingsForm } from './parts/settings_form.mjs';
@@ -33,42 +33,42 @@ const BACK = { href: href('servers'), label: 'Servers' };
 /** @param {{ args: string[] }} props */
 export default function ServerPage({ args: [key] }) {
   const server = serversByKey.value.get(key);
-  if (server) return html`<${Known} server=${server} />`;
+  if (server) return html`<${ServerDetails} server=${server} />`;
   if (!state.value)
-    return html`<${Page} title=${shown(key)} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+    return html`<${Page} title=${displayName(key)} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   const back = html`<${Button} href=${BACK.href}>All servers</${Button}>`;
-  return html`<${Page} title=${shown(key)} back=${BACK}>
+  return html`<${Page} title=${displayName(key)} back=${BACK}>
     <${Empty} title="There is no such server" actions=${back}>It was renamed or deleted.</${Empty}>
   </${Page}>`;
 }
 
 /** @param {{ server: Server }} props */
-function Known({ server }) {
+function ServerDetails({ server }) {
   const { key, issues, stale } = server;
   const usable = server.state !== 'invalid';
   const reason = usable ? server.reason : null; // else it is one of the issues
   const [deleting, setDeleting] = useState(false);
   const [copying, setCopying] = useState(false);
   const tone = serverState(server).tone;
-  return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onCopy=${() => setCopying(true)} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
+  return html`<${Page} title=${displayName(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onCopy=${() => setCopying(true)} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
     <div class="stack">
       ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${StderrLine} server=${server} /><${Retry} server=${server} /></${Notice}>`}
       ${server.troubles.map((trouble) => html`<${Notice} error=${trouble} tone="warn" quiet key=${trouble.message} />`)}
-      ${stale && html`<${Notice} tone="warn" quiet><p>Its entry in the file is broken now; what runs is the last version that could be used.</p></${Notice}>`}
+      ${stale && html`<${Notice} tone="warn" quiet><p>The entry of this server in providers.json is invalid now. The hub runs the last valid version.</p></${Notice}>`}
       <${Issues} issues=${issues} />
       <${Hints} server=${server} />
     </div>
-    <${Now} server=${server} />
+    <${ServerStatus} server=${server} />
     <${Stderr} server=${server} />
     <${Definition} server=${server} />
     ${
       usable &&
-      html`<${Section} title="Settings" note="Kept in hub.json, beside YAMCP's files. A change takes effect at once.">
+      html`<${Section} title="Settings" note="Stored in hub.json, next to YAMCP's files. Changes take effect immediately.">
       <${SettingsForm} key=${key} server=${server} />
     </${Section}>`
     }
     ${copying && html`<${Duplicate} section="servers" name=${key} taken=${new Set(serversByKey.value.keys())} onClose=${() => setCopying(false)} />`}
-    ${deleting && html`<${Delete} server=${server} onClose=${() => setDeleting(false)} />`}
+    ${deleting && html`<${DeleteDialog} server=${server} onClose=${() => setDeleting(false)} />`}
   </${Page}>`;
 }
 
@@ -95,7 +95,7 @@ function Actions({ server: { key, state: how }, onCopy, onDelete }) {
 /** Shows the most informative line of its stderr. @param {{ server: Server }} props */
 function StderrLine({ server: { stderr_line: line, reason } }) {
   if (!line || reason?.message.includes(line)) return null;
-  return html`<p>It wrote: <code class="break">${line}</code></p>`;
+  return html`<p>Last output: <code class="break">${line}</code></p>`;
 }
 
 /** @param {{ server: Server }} props */
@@ -103,7 +103,7 @@ function Retry({ server: { attempts, retry_at } }) {
   if (!attempts && !retry_at) return null;
   return html`<p class="muted small">
     ${attempts > 0 && `${attempts === 1 ? '1 start' : `${attempts} starts`} failed. `}
-    ${retry_at ? html`Next try: <${Time} at=${retry_at} due />.` : ''}
+    ${retry_at ? html`Next attempt: <${Time} at=${retry_at} due />.` : ''}
   </p>`;
 }
 
@@ -111,7 +111,7 @@ function Retry({ server: { attempts, retry_at } }) {
 function Hints({ server: { key, hints, settings } }) {
   const change = async () => {
     await changeSettings(key, { session: 'per_client' });
-    toast(`${shown(key)}: one process for each client from now on`);
+    toast(`${displayName(key)}: runs one process for each client now`);
   };
   return html`${hints.map(
     (hint) => html`<${Notice} tone="info" quiet key=${hint}>
@@ -122,7 +122,7 @@ function Hints({ server: { key, hints, settings } }) {
 }
 
 /** @param {{ server: Server }} props */
-function Now({ server }) {
+function ServerStatus({ server }) {
   const {
     pids,
     instances,
@@ -154,13 +154,13 @@ function Now({ server }) {
     ['Instances', session === 'per_client' && instances],
     ['Restarts', restarts],
     ['Failed starts', attempts > 0 && attempts],
-    ['Calls meanwhile', breaker === 'open' && 'Fail at once'],
-    ['Next try', retry_at && html`<${Time} at=${retry_at} due />`],
+    ['Circuit breaker', breaker === 'open' && 'Open: calls fail immediately'],
+    ['Next attempt', retry_at && html`<${Time} at=${retry_at} due />`],
     ['Transport', TRANSPORTS[transport] ?? transport],
     ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
-    ['Reported as', [server_name, server_version].filter(Boolean).join(' ')],
+    ['Reported name', [server_name, server_version].filter(Boolean).join(' ')],
   ];
-  return html`<${Section} title="Now"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;
+  return html`<${Section} title="Status"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;
 }
 
 /** @type {Record<string, string>} */
@@ -170,7 +170,7 @@ const TRANSPORTS = { stdio: 'stdio', sse: 'SSE', http: 'Streamable HTTP', websoc
 function Stderr({ server: { key, stderr } }) {
   if (stderr.length === 0) return null;
   const text = stderr.join('\n');
-  return html`<${Section} title="Last lines on stderr" actions=${html`<${CopyButton} text=${text} label=${`stderr of ${shown(key)}`} />`}>
+  return html`<${Section} title="Last lines on stderr" actions=${html`<${CopyButton} text=${text} label=${`stderr of ${displayName(key)}`} />`}>
     <pre class="wrap stderr" tabindex="0" role="region" aria-label="Last lines on stderr">${text}</pre>
   </${Section}>`;
 }
@@ -187,7 +187,7 @@ function Definition({ server }) {
       args.length > 0 &&
         html`<ol class="plain args">${args.map((arg) => html`<li><code class="break">${arg}</code></li>`)}</ol>`,
     ],
-    ['Directory', cwd && html`<code class="break">${cwd}</code>`],
+    ['Working directory', cwd && html`<code class="break">${cwd}</code>`],
     [
       url ? 'Headers' : 'Environment',
       values.length > 0 &&
@@ -197,8 +197,8 @@ function Definition({ server }) {
     [
       'Workspaces',
       workspaces.length > 0
-        ? html`<ul class="plain args">${workspaces.map((name) => html`<li><${ItemLink} page="workspaces" name=${name} />${isOffIn(key, name) && ' (off there)'}</li>`)}</ul>`
-        : html`<span class="muted">none: no client can reach it</span>`,
+        ? html`<ul class="plain args">${workspaces.map((name) => html`<li><${ItemLink} page="workspaces" name=${name} />${isOffIn(key, name) && ' (switched off there)'}</li>`)}</ul>`
+        : html`<span class="muted">None: clients cannot reach this server</span>`,
     ],
   ];
   const edit = html`<${Button} icon="edit" href=${href('edit-server', [key])}>Edit</${Button}>`;
@@ -209,17 +209,17 @@ function Definition({ server }) {
 const isOffIn = (key, workspace) => workspacesByName.value.get(workspace)?.disabled_servers.includes(key) ?? false;
 
 /** @param {{ server: Server, onClose: () => void }} props */
-function Delete({ server: { key, workspaces, hash }, onClose }) {
+function DeleteDialog({ server: { key, workspaces, hash }, onClose }) {
   const confirm = async () => {
     const go = navigateLater();
     await api.del('/api/hub/servers', { key, ...(hash && { expect: hash }) });
     await refresh();
     onClose();
-    toast(`${shown(key)}: deleted`);
+    toast(`${displayName(key)}: deleted`);
     go('servers');
   };
-  return html`<${Confirm} title=${`Delete ${shown(key)}?`} action="Delete server" onConfirm=${confirm} onClose=${onClose}>
-    <p>Its definition is removed from providers.json${workspaces.length > 0 ? `, and its tools from ${workspaces.map(shown).join(', ')}` : ''}. Calls in flight finish first.</p>
-    <p>Secrets in it are not kept anywhere else by the hub. To stop it for a while, switch it off instead.</p>
+  return html`<${Confirm} title=${`Delete ${displayName(key)}?`} action="Delete server" onConfirm=${confirm} onClose=${onClose}>
+    <p>Its definition is removed from providers.json${workspaces.length > 0 ? `, and its tools from ${workspaces.map(displayName).join(', ')}` : ''}. Calls in flight finish first.</p>
+    <p>The hub keeps a copy of the file from before the change, secrets included, in its directory <code>backups</code>. To stop the server for a while, switch it off instead.</p>
   </${Confirm}>`;
 }

@@ -7,7 +7,7 @@ import { readPaste } from '../forms/paste.mjs';
 import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state } from '../hub/store.mjs';
 import { Button, Checkbox, Choice, Field, html, Notice, Page, toast } from '../ui.mjs';
-import { shown } from '../words.mjs';
+import { displayName } from '../words.mjs';
 import { LaunchFields } from './parts/launch_fields.mjs';
 
 /** @typedef {import('../forms/entry.mjs').ServerForm} Form */
@@ -23,9 +23,9 @@ export default function ServerPage({ args: [key] }) {
     if (editing) load();
   }, [key]);
   const back = editing
-    ? { href: href('servers', [key]), label: shown(key) }
+    ? { href: href('servers', [key]), label: displayName(key) }
     : { href: href('servers'), label: 'Servers' };
-  const title = editing ? `Edit ${shown(key)}` : 'Add a server';
+  const title = editing ? `Edit ${displayName(key)}` : 'Add a server';
   const frame = (/** @type {any} */ inside) => html`<${Page} title=${title} back=${back}>${inside}</${Page}>`;
   if (error) return frame(html`<${Notice} error=${error} />`);
   if (editing && !stored) return frame(html`<p class="muted" aria-busy="true">Loading…</p>`);
@@ -43,15 +43,15 @@ function ServerForm({ stored, onReload }) {
   const faults = formFaults(form, { taken });
   const save = async (/** @type {string} */ over = '') => {
     setTried(true);
-    if (Object.keys(faults).length > 0) return focusWrong();
+    if (Object.keys(faults).length > 0) return focusFirstError();
     const go = navigateLater();
     setBusy(true);
     setError(null);
     try {
       await write(form, stored, over || stored?.hash);
-      if (!stored) await place(form.key, places).catch(toast.error); // the server is written
+      if (!stored) await addToWorkspaces(form.key, places).catch(toast.error); // the server is written
       await refresh();
-      toast(`${shown(form.key)}: saved`);
+      toast(`${displayName(form.key)}: saved`);
       go('servers', [form.key]);
     } catch (reason) {
       setError(reason);
@@ -64,7 +64,7 @@ function ServerForm({ stored, onReload }) {
       ${!stored && html`<${Paste} onFill=${change} />`}
       <${Identity} form=${form} renaming=${stored !== null} faults=${tried ? faults : {}} onChange=${change} />
       <${LaunchFields} form=${form} faults=${tried ? faults : {}} onChange=${change} />
-      ${!stored && html`<${Places} places=${places} onChange=${setPlaces} />`}
+      ${!stored && html`<${WorkspaceFields} places=${places} onChange=${setPlaces} />`}
     </div>
     <${Problem} error=${error} stored=${stored} onReload=${onReload} onOverwrite=${save} />
     <div class="form-foot">
@@ -87,7 +87,7 @@ function write(form, stored, expect) {
 }
 
 /** @param {string} key @param {{ names: string[], fresh: string }} places */
-async function place(key, { names, fresh }) {
+async function addToWorkspaces(key, { names, fresh }) {
   const there = (state.value?.workspaces ?? []).map(({ name }) => name);
   if (fresh !== '' && !there.includes(fresh))
     await api.post('/api/hub/workspaces', {}, { name: fresh, servers: [key] });
@@ -95,7 +95,7 @@ async function place(key, { names, fresh }) {
   for (const name of names) await addMember(name, key);
 }
 
-function focusWrong() {
+function focusFirstError() {
   requestAnimationFrame(() =>
     /** @type {HTMLElement|null} */ (document.querySelector('[aria-invalid="true"]'))?.focus(),
   );
@@ -113,12 +113,14 @@ function Paste({ onFill }) {
     const read = readPaste(pasted);
     if (read && !('many' in read)) onFill(read);
   };
-  let help = /** @type {any} */ ('A command line, a URL, or the JSON of another client: it fills in the fields below.');
+  let help = /** @type {any} */ (
+    'Paste a command line, a URL, or JSON from another client to fill in the fields below.'
+  );
   if (found && 'many' in found)
-    help = html`These are ${found.many} servers: <a href=${href('import')}>import them</a> together.`;
-  else if (found) help = 'Filled in below; look it over.';
+    help = html`The text contains ${found.many} servers: <a href=${href('import')}>import them</a> together.`;
+  else if (found) help = 'The fields below are filled in. Check them.';
   else if (text.trim() !== '')
-    help = html`Not understood. For TOML, YAML and JSON with comments use <a href=${href('import')}>Import</a>.`;
+    help = html`The hub does not recognize this text. For TOML, YAML and JSON with comments, use <a href=${href('import')}>Import</a>.`;
   return html`<${Field} label="Paste" kind="textarea" mono value=${text} onInput=${take} help=${help} attrs=${{ rows: 2, placeholder: 'npx -y @modelcontextprotocol/server-filesystem /srv/docs' }} />`;
 }
 
@@ -127,11 +129,11 @@ function Identity({ form, renaming, faults, onChange }) {
   const follows = form.namespace === form.key || form.namespace === '';
   const rename = (/** @type {string} */ key) => onChange(follows && !renaming ? { key, namespace: key } : { key });
   const help = renaming
-    ? 'Under another name it keeps its settings and its workspaces.'
+    ? 'A renamed server keeps its settings and its workspaces.'
     : 'Workspaces refer to it by this name.';
   return html`
     <${Field} label="Name" required value=${form.key} onInput=${rename} error=${faults.key} help=${help} />
-    <${Field} label="Namespace" mono value=${form.namespace} onInput=${(/** @type {string} */ namespace) => onChange({ namespace })} help="What the names of its tools begin with. Its name, if left empty." />
+    <${Field} label="Namespace" mono value=${form.namespace} onInput=${(/** @type {string} */ namespace) => onChange({ namespace })} help="Prefix of the names of its tools. Default: the name of the server." />
     <div class="field">
       <p class="label" aria-hidden="true">Kind</p>
       <${Choice} label="Kind" value=${form.kind} onChange=${(/** @type {'stdio'|'remote'} */ kind) => onChange({ kind })} options=${[
@@ -143,7 +145,7 @@ function Identity({ form, renaming, faults, onChange }) {
 }
 
 /** @param {{ places: { names: string[], fresh: string }, onChange: (places: { names: string[], fresh: string }) => void }} props */
-function Places({ places, onChange }) {
+function WorkspaceFields({ places, onChange }) {
   const workspaces = state.value?.workspaces ?? [];
   const toggle = (/** @type {string} */ name) => {
     const names = places.names.includes(name) ? places.names.filter((item) => item !== name) : [...places.names, name];
@@ -151,8 +153,8 @@ function Places({ places, onChange }) {
   };
   return html`<fieldset class="group">
     <legend>Add to workspaces</legend>
-    <div class="places">${workspaces.map(({ name }) => html`<${Checkbox} key=${name} label=${shown(name)} checked=${places.names.includes(name)} onChange=${() => toggle(name)} />`)}</div>
-    <${Field} label="New workspace" value=${places.fresh} onInput=${(/** @type {string} */ fresh) => onChange({ ...places, fresh })} help=${workspaces.length === 0 ? 'It is made with the server, and switched on. Empty: none is made.' : 'Empty: none is made.'} />
+    <div class="places">${workspaces.map(({ name }) => html`<${Checkbox} key=${name} label=${displayName(name)} checked=${places.names.includes(name)} onChange=${() => toggle(name)} />`)}</div>
+    <${Field} label="New workspace" value=${places.fresh} onInput=${(/** @type {string} */ fresh) => onChange({ ...places, fresh })} help=${workspaces.length === 0 ? 'Created with the server, and switched on. Leave empty to create none.' : 'Leave empty to create none.'} />
   </fieldset>`;
 }
 
@@ -174,14 +176,14 @@ function Conflict({ stored: { key }, onReload, onOverwrite }) {
     api.get('/api/hub/servers', { key }).then(setTheirs, setGone);
   }, [key]);
   return html`<div class="after"><${Notice} tone="warn">
-    <p><strong>Somebody else changed this server meanwhile.</strong> Nothing was written.</p>
+    <p><strong>Somebody else has changed this server since you opened it.</strong> Your changes were not saved.</p>
     ${gone && html`<p>${gone.message}</p>`}
     ${
       theirs &&
-      html`<p>This is what is there now:</p>
-      <pre class="wrap" tabindex="0" role="region" aria-label="What is there now">${JSON.stringify(theirs.entry, null, 2)}</pre>
+      html`<p>Its current entry:</p>
+      <pre class="wrap" tabindex="0" role="region" aria-label="Current entry">${JSON.stringify(theirs.entry, null, 2)}</pre>
       <div class="actions">
-        <${Button} onClick=${onReload}>Take theirs</${Button}>
+        <${Button} onClick=${onReload}>Use their version</${Button}>
         <${Button} danger onClick=${() => onOverwrite(theirs.hash)}>Overwrite with mine</${Button}>
       </div>`
     }

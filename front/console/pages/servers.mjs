@@ -1,8 +1,8 @@
 /** Shows all servers with their states and reasons. */
 
 import { useState } from 'preact/hooks';
-import { going, memberId, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
-import { whyOf } from '../data/failing.mjs';
+import { memberId, pendingSwitches, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
+import { failureReason } from '../data/failing.mjs';
 import { matches, orderOptions, SERVER_ORDERS, sorted } from '../data/lists.mjs';
 import { href } from '../router.mjs';
 import { state } from '../hub/store.mjs';
@@ -21,7 +21,7 @@ import {
   Table,
   Time,
 } from '../ui.mjs';
-import { OFF_HERE, serverState, shown, size } from '../words.mjs';
+import { displayName, OFF_HERE, serverState, size } from '../words.mjs';
 import { Export } from './parts/export.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
 import { UndoLast } from './parts/undo.mjs';
@@ -36,17 +36,17 @@ export default function Servers() {
   const actions = html`<${Button} icon="import" href=${href('import')}>Import</${Button}>
     ${servers.length > 0 && html`<${Button} onClick=${() => setExporting(true)}>Export</${Button}>`}
     <${Button} primary icon="plus" href=${href('add-server')}>Add server</${Button}>`;
-  const lead = 'What the hub keeps running, once for all workspaces that use it.';
+  const lead = 'MCP servers that the hub runs. The workspaces share them.';
   if (!hub) return html`<${Page} title="Servers" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   if (servers.length === 0 && hub.adapter === 'away')
-    return html`<${Page} title="Servers" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
+    return html`<${Page} title="Servers" lead=${lead}><p class="muted">The hub has not reported its servers yet.</p></${Page}>`;
   if (servers.length === 0)
     return html`<${Page} title="Servers" lead=${lead}>
-      <${Empty} icon="servers" title="No servers yet" actions=${actions}>A server is a program or an address that offers tools by MCP. Import the configuration of another client, or add one server.</${Empty}>
+      <${Empty} icon="servers" title="No servers yet" actions=${actions}>An MCP server is a local program or a URL that offers tools. Import the configuration of another client, or add a server.</${Empty}>
       <${UndoLast} />
     </${Page}>`;
   return html`<${Page} title="Servers" lead=${lead} actions=${actions}>
-    <${Listed} servers=${servers} />
+    <${ServerList} servers=${servers} />
     <${UndoLast} />
     ${exporting && html`<${Export} onClose=${() => setExporting(false)} />`}
     <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
@@ -54,19 +54,19 @@ export default function Servers() {
 }
 
 /** @param {Server} server */
-const troubled = (server) =>
+const hasProblem = (server) =>
   ['warn', 'bad'].includes(serverState(server).tone) || server.issues.some((issue) => issue.severity === 'error');
 
 /** @param {{ servers: Server[] }} props */
-function Listed({ servers }) {
+function ServerList({ servers }) {
   const [wanted, want] = useState('');
   const [which, choose] = useState('all');
   const [order, setOrder] = useState('file');
   const selection = useSelection(servers.map(({ key }) => key));
-  const trouble = servers.filter(troubled).length;
+  const trouble = servers.filter(hasProblem).length;
   const found = servers.filter(
     (server) =>
-      (which === 'all' || troubled(server)) &&
+      (which === 'all' || hasProblem(server)) &&
       matches(wanted, [server.key, server.namespace, server.command, server.url, ...server.workspaces]),
   );
   const listed = sorted(found, SERVER_ORDERS, order);
@@ -89,7 +89,7 @@ function Listed({ servers }) {
 }
 
 /** Return a figure if the sidecar reports it. @param {Server} server @param {number} figure */
-function known({ state: how }, figure) {
+function ifReported({ state: how }, figure) {
   return how === 'unknown' || how === 'invalid' ? '–' : figure;
 }
 
@@ -120,14 +120,19 @@ export function ServerTable({ label, servers, workspace, selection }) {
       id: 'name',
       title: 'Server',
       bare: true,
-      cell: (/** @type {Server} */ server) => html`<${Named} server=${server} />`,
+      cell: (/** @type {Server} */ server) => html`<${NameCell} server=${server} />`,
     },
     {
       id: 'state',
       title: 'State',
       cell: (/** @type {Server} */ server) => html`<${StateBadge} ...${badgeOf(server, workspace)} />`,
     },
-    { id: 'tools', title: 'Tools', align: 'end', cell: (/** @type {Server} */ server) => known(server, server.tools) },
+    {
+      id: 'tools',
+      title: 'Tools',
+      align: 'end',
+      cell: (/** @type {Server} */ server) => ifReported(server, server.tools),
+    },
     {
       id: 'memory',
       title: 'Memory',
@@ -136,7 +141,7 @@ export function ServerTable({ label, servers, workspace, selection }) {
     },
     {
       id: 'since',
-      title: 'For',
+      title: 'In state for',
       align: 'end',
       cell: (/** @type {Server} */ server) => html`<${Time} at=${server.since} plain />`,
     },
@@ -144,7 +149,7 @@ export function ServerTable({ label, servers, workspace, selection }) {
       id: 'restarts',
       title: 'Restarts',
       align: 'end',
-      cell: (/** @type {Server} */ server) => known(server, server.restarts),
+      cell: (/** @type {Server} */ server) => ifReported(server, server.restarts),
     },
     {
       id: 'workspaces',
@@ -163,8 +168,8 @@ export function ServerTable({ label, servers, workspace, selection }) {
 }
 
 /** @param {{ server: Server }} props */
-function Named({ server }) {
-  const why = troubled(server) ? whyOf(server) : '';
+function NameCell({ server }) {
+  const why = hasProblem(server) ? failureReason(server) : '';
   return html`<div class="server-name"><${ItemLink} page="servers" name=${server.key} /></div>
     <div class="muted small cut launch mono">${launchText(server)}</div>
     ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why)}</div>`}`;
@@ -180,8 +185,8 @@ export function ServerSwitch({ server: { key, enabled, state: how } }) {
   if (how === 'invalid') return null;
   return html`<${Switch}
     on=${enabled}
-    going=${going.value.get(`server:${key}`)}
-    label=${shown(key)}
+    target=${pendingSwitches.value.get(`server:${key}`)}
+    label=${displayName(key)}
     onChange=${(/** @type {boolean} */ on) => switchServer(key, on)}
   />`;
 }
@@ -191,8 +196,8 @@ function MemberSwitch({ server: { key, state: how }, workspace: { name, disabled
   if (how === 'invalid') return null;
   return html`<${Switch}
     on=${!off.includes(key)}
-    going=${going.value.get(memberId(name, key))}
-    label=${`${shown(key)} in ${shown(name)}`}
+    target=${pendingSwitches.value.get(memberId(name, key))}
+    label=${`${displayName(key)} in ${displayName(name)}`}
     onChange=${(/** @type {boolean} */ on) => switchMember(name, key, on)}
   />`;
 }
@@ -206,13 +211,13 @@ function badgeOf(server, workspace) {
 /** @param {{ server: Server }} props */
 function Restart({ server: { key, state: how } }) {
   if (how === 'invalid' || how === 'stopped' || how === 'unknown') return null;
-  return html`<${Button} icon="restart" quiet label=${`Restart ${shown(key)}`} onClick=${() => restartServer(key)} />`;
+  return html`<${Button} icon="restart" quiet label=${`Restart ${displayName(key)}`} onClick=${() => restartServer(key)} />`;
 }
 
 /** @param {{ names: string[] }} props */
 function InWorkspaces({ names }) {
   if (names.length === 0) return html`<span class="muted">none</span>`;
-  const others = names.slice(1).map(shown).join(', ');
+  const others = names.slice(1).map(displayName).join(', ');
   return html`<div class="in-workspaces">
     <span class="cut"><${ItemLink} page="workspaces" name=${names[0]} /></span>
     ${others && html`<span class="muted" title=${others}>+${names.length - 1}<span class="unseen"> (${others})</span></span>`}

@@ -5,7 +5,7 @@ import { href, navigate } from '../router.mjs';
 import { api, state } from '../hub/store.mjs';
 import { Button, Confirm, Empty, Field, html, ItemLink, Notice, Page, Section, Table, Time, toast } from '../ui.mjs';
 import { Subnav } from '../ui/subnav.mjs';
-import { count, shown } from '../words.mjs';
+import { count, displayName } from '../words.mjs';
 
 /**
  * @typedef {import('../../../bridge/node/types.mjs').Sessions} Sessions
@@ -17,7 +17,7 @@ const FIRST_LIMIT = 100;
 const MAX_SESSIONS = 1000;
 const REFRESH_MS = 5000; // ms between looks at figures that no event tells of
 
-const LEAD = 'Which clients are connected, as whom, and since when.';
+const LEAD = 'Connected clients, the key that each uses, and the time since when.';
 
 /** @param {{ query: Record<string, string> }} props  `workspace`: only its sessions */
 export default function SessionsPage({ query: { workspace } }) {
@@ -26,8 +26,8 @@ export default function SessionsPage({ query: { workspace } }) {
     { href: href('sessions'), title: 'Sessions', current: true },
   ];
   return html`<${Page} title="Sessions" lead=${LEAD} actions=${html`<${Picker} picked=${workspace} />`}>
-    <${Subnav} label="What happens" links=${links} />
-    <${Connected} key=${workspace ?? ''} workspace=${workspace} />
+    <${Subnav} label="Activity and sessions" links=${links} />
+    <${SessionList} key=${workspace ?? ''} workspace=${workspace} />
   </${Page}>`;
 }
 
@@ -35,7 +35,7 @@ export default function SessionsPage({ query: { workspace } }) {
 function Picker({ picked }) {
   const workspaces = state.value?.workspaces ?? [];
   const all = { value: '', label: 'All workspaces' };
-  const values = workspaces.map(({ name }, index) => ({ value: String(index + 1), label: shown(name) }));
+  const values = workspaces.map(({ name }, index) => ({ value: String(index + 1), label: displayName(name) }));
   const at = workspaces.findIndex(({ name }) => name === picked) + 1; // names can be any text, the empty one too
   const go = (/** @type {string} */ value) =>
     navigate('sessions', [], Number(value) ? { workspace: workspaces[Number(value) - 1].name } : {});
@@ -43,7 +43,7 @@ function Picker({ picked }) {
 }
 
 /** @param {{ workspace: string|undefined }} props */
-function Connected({ workspace }) {
+function SessionList({ workspace }) {
   const [limit, setLimit] = useState(FIRST_LIMIT);
   const { found, error, load } = useSessions(workspace, limit);
   const [ending, setEnding] = useState(/** @type {Session|null} */ (null));
@@ -59,7 +59,7 @@ function Connected({ workspace }) {
     }
     ${total > sessions.length && html`<p class="muted after">The newest ${count(sessions.length, 'session')} of ${total.toLocaleString('en')}. ${limit < MAX_SESSIONS && html`<${Button} onClick=${() => setLimit(MAX_SESSIONS)}>Show up to ${MAX_SESSIONS.toLocaleString('en')}</${Button}>`}</p>`}
     ${sessionless.length > 0 && html`<${WithoutSession} uses=${sessionless} />`}
-    ${ending && html`<${End} session=${ending} onClose=${() => setEnding(null)} onEnded=${load} />`}
+    ${ending && html`<${EndDialog} session=${ending} onClose=${() => setEnding(null)} onEnded=${load} />`}
   `;
 }
 
@@ -97,8 +97,7 @@ function useSessions(workspace, limit) {
 }
 
 /** Return the name that a client reports. @param {Session} session */
-const named = ({ client_name, client_version }) =>
-  `${client_name} ${client_version}`.trim() || 'A client without a name';
+const clientName = ({ client_name, client_version }) => `${client_name} ${client_version}`.trim() || 'Unnamed client';
 
 /** Columns of both tables. @typedef {Session | Sessionless} Use */
 const WORKSPACE = {
@@ -126,7 +125,7 @@ function SessionTable({ sessions, everywhere, onEnd }) {
       id: 'client',
       title: 'Client',
       bare: true,
-      cell: (/** @type {Session} */ session) => html`<strong class="break">${named(session)}</strong>
+      cell: (/** @type {Session} */ session) => html`<strong class="break">${clientName(session)}</strong>
         <div class="muted small">${session.resumed && 'resumed after a restart of the hub, '}<code>${session.id}</code></div>`,
     },
     ...(everywhere ? [WORKSPACE] : []),
@@ -144,7 +143,7 @@ function SessionTable({ sessions, everywhere, onEnd }) {
       title: 'Actions',
       hide: true,
       cell: (/** @type {Session} */ session) =>
-        html`<${Button} onClick=${() => onEnd(session)} label=${`End the session of ${named(session)}, ${session.id}`}>End</${Button}>`,
+        html`<${Button} onClick=${() => onEnd(session)} label=${`End the session of ${clientName(session)}, ${session.id}`}>End</${Button}>`,
     },
   ];
   return html`<${Table} label="Sessions" columns=${columns} rows=${sessions} rowKey=${(/** @type {Session} */ { id }) => id} />`;
@@ -168,28 +167,28 @@ function WithoutSession({ uses }) {
     REQUESTS,
     {
       id: 'listening',
-      title: 'Streams that listen',
+      title: 'Open streams',
       align: /** @type {const} */ ('end'),
       cell: (/** @type {Sessionless} */ { listening }) => listening.toLocaleString('en'),
     },
   ];
   const note =
-    'Modern clients over Streamable HTTP say who they are in each request; the hub keeps nothing of them between two.';
+    'Modern clients over Streamable HTTP (protocol 2026-07-28) identify themselves in each request, and have no session.';
   return html`<${Section} title="Without a session" note=${note}>
     <${Table} label="Requests without a session" columns=${columns} rows=${uses} rowKey=${(/** @type {Sessionless} */ use) => JSON.stringify([use.workspace, use.principal])} />
   </${Section}>`;
 }
 
 /** @param {{ session: Session, onClose: () => void, onEnded: () => Promise<void> }} props */
-function End({ session, onClose, onEnded }) {
+function EndDialog({ session, onClose, onEnded }) {
   const confirm = async () => {
     await api.del('/api/hub/sessions', { id: session.id });
     await onEnded();
     onClose();
-    toast(`${named(session)}: its session is ended`);
+    toast(`${clientName(session)}: session ended`);
   };
-  return html`<${Confirm} title=${`End the session of ${named(session)}?`} action="End session" onConfirm=${confirm} onClose=${onClose}>
-    <p>What is under way for it is answered with an error, and its streams are closed. ${session.transport === 'http' ? 'Its next request gets 404; a client that keeps to the specification then begins a new session.' : 'Many clients connect again by themselves.'}</p>
+  return html`<${Confirm} title=${`End the session of ${clientName(session)}?`} action="End session" onConfirm=${confirm} onClose=${onClose}>
+    <p>Its requests in progress fail with an error, and its streams are closed. ${session.transport === 'http' ? 'Its next request gets status 404; a client that follows the specification then starts a new session.' : 'Many clients reconnect automatically.'}</p>
     ${session.principal && html`<p>To keep the client out, revoke the key “${session.principal}”.</p>`}
   </${Confirm}>`;
 }

@@ -5,7 +5,7 @@ import { isObject } from '../forms/schema.mjs';
 import { draftOf, finished } from '../forms/schema_draft.mjs';
 import { execute } from '../hub/store.mjs';
 import { announce, Button, Choice, CopyButton, Field, html, ItemLink, Notice, now, Tabs } from '../ui.mjs';
-import { useRecorded } from './parts/call_again.mjs';
+import { useRecordedArguments } from './parts/call_again.mjs';
 import { BackToList } from './parts/explorer.mjs';
 import { Fields } from './parts/schema_form.mjs';
 import { SchemaView } from './parts/schema_view.mjs';
@@ -20,7 +20,7 @@ const MAX_TIMEOUT_SECONDS = 3600;
 /** @param {{ workspace: Workspace, tool: Tool, server: string, again?: string }} props `again`: id of a recorded call */
 export function ToolDetail({ workspace, tool, server, again }) {
   const call = useCall(workspace.name, tool);
-  const filled = useRecorded(again, call.fill);
+  const filled = useRecordedArguments(again, call.fill);
   const heading = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => heading.current?.focus({ preventScroll: matchMedia('(min-width: 60rem)').matches }), []);
   const title = tool.title ?? tool.annotations?.title;
@@ -33,7 +33,7 @@ export function ToolDetail({ workspace, tool, server, again }) {
     {
       id: 'takes',
       title: 'Input',
-      body: () => html`<${SchemaView} schema=${schemaOf(tool)} none="It takes no arguments." />`,
+      body: () => html`<${SchemaView} schema=${schemaOf(tool)} none="This tool takes no arguments." />`,
     },
     ...(isObject(tool.outputSchema)
       ? [
@@ -65,12 +65,12 @@ export function ToolDetail({ workspace, tool, server, again }) {
 function Hints({ tool }) {
   const annotations = tool.annotations ?? {};
   const hints = [
-    annotations.readOnlyHint && ['reads only', 'The server says that it changes nothing.'],
+    annotations.readOnlyHint && ['read-only', 'The server says that it changes nothing.'],
     !annotations.readOnlyHint &&
-      annotations.destructiveHint && ['may destroy', 'The server says that it may delete or overwrite data.'],
-    annotations.idempotentHint && ['repeatable', 'The server says that repeated calls have no additional effect.'],
+      annotations.destructiveHint && ['destructive', 'The server says that it may delete or overwrite data.'],
+    annotations.idempotentHint && ['idempotent', 'The server says that repeated calls have no additional effect.'],
     annotations.openWorldHint && [
-      'reaches out',
+      'open world',
       'The server says that it interacts with external systems, such as the web.',
     ],
   ].filter((hint) => Array.isArray(hint));
@@ -98,7 +98,7 @@ function useCall(workspace, tool) {
   const [tried, setTried] = useState(false);
   const [since, setSince] = useState(0);
   const [outcome, setOutcome] = useState(/** @type {{ result?: any, error?: any, seconds: number }|null} */ (null));
-  const { value, problems } = json === null ? finished(schema, draft) : parsed(json, schema);
+  const { value, problems } = json === null ? finished(schema, draft) : parseJson(json, schema);
   const reset = () => {
     const blank = draftOf(schema, undefined, schema, true);
     setDraft(blank);
@@ -112,7 +112,7 @@ function useCall(workspace, tool) {
   };
   const run = async () => {
     setTried(true);
-    if (problems.length > 0 || secondsOf(timeout) === null || since) return false;
+    if (problems.length > 0 || parseTimeout(timeout) === null || since) return false;
     const begin = Date.now();
     setSince(begin / 1000);
     setOutcome(null);
@@ -120,7 +120,7 @@ function useCall(workspace, tool) {
       workspace,
       tool.name,
       /** @type {any} */ (value ?? {}),
-      secondsOf(timeout) ?? DEFAULT_TIMEOUT_SECONDS,
+      parseTimeout(timeout) ?? DEFAULT_TIMEOUT_SECONDS,
     ).catch((error) => ({ error, seconds: (Date.now() - begin) / 1000 }));
     setSince(0);
     setOutcome(done);
@@ -153,7 +153,7 @@ function outcomeText({ result, error, seconds }) {
 }
 
 /** @param {string} text @param {any} schema @returns {{ value: unknown, problems: Problem[] }} */
-function parsed(text, schema) {
+function parseJson(text, schema) {
   if (text.trim() === '') return finished(schema, { kind: 'json', text: '{}' });
   const found = finished(schema, { kind: 'json', text });
   const whole = isObject(found.value) || found.problems.length > 0;
@@ -161,7 +161,7 @@ function parsed(text, schema) {
 }
 
 /** Parse the seconds of a timeout; null if invalid. @param {string} text */
-function secondsOf(text) {
+function parseTimeout(text) {
   const seconds = Number(text);
   return text.trim() && seconds > 0 && seconds <= MAX_TIMEOUT_SECONDS ? seconds : null;
 }
@@ -186,15 +186,15 @@ function CallForm({ call }) {
   return html`<form class="call stack" noValidate ref=${form} onSubmit=${submit} onKeyDown=${keys} aria-label="Call the tool">
     <${View} call=${call} />
     <${Arguments} call=${call} />
-    ${call.tried && call.problems.length > 0 && html`<${Wrong} problems=${call.problems} />`}
+    ${call.tried && call.problems.length > 0 && html`<${ProblemList} problems=${call.problems} />`}
     <div class="call-foot">
       <${Button} type="submit" primary icon="play" busy=${call.since > 0}>${call.since > 0 ? html`Calling… <${Elapsed} since=${call.since} />` : 'Call'}</${Button}>
       <${Button} onClick=${call.reset}>Reset</${Button}>
       <${Field}
-        label="Give up after (seconds)"
+        label="Timeout (seconds)"
         value=${call.timeout}
         onInput=${call.setTimeoutText}
-        error=${secondsOf(call.timeout) === null ? `A number up to ${MAX_TIMEOUT_SECONDS}.` : undefined}
+        error=${parseTimeout(call.timeout) === null ? `Enter a number of seconds, at most ${MAX_TIMEOUT_SECONDS}.` : undefined}
         attrs=${{ inputmode: 'decimal', size: 6 }}
       />
     </div>
@@ -236,7 +236,7 @@ function Arguments({ call }) {
       help="A JSON object"
       value=${call.json}
       onInput=${call.setJson}
-      error=${problems.length > 0 ? problems.map(inWords).join(' ') : undefined}
+      error=${problems.length > 0 ? problems.map(problemText).join(' ') : undefined}
       attrs=${{ rows: Math.min(24, Math.max(6, call.json.split('\n').length + 1)) }}
     />`;
   }
@@ -245,18 +245,18 @@ function Arguments({ call }) {
     !call.draft.other &&
     (call.schema.additionalProperties ?? false) === false
   ) {
-    return html`<p class="muted">It takes no arguments.</p>`;
+    return html`<p class="muted">This tool takes no arguments.</p>`;
   }
   return html`<${Fields} schema=${call.schema} root=${call.schema} draft=${call.draft} path="" problems=${problems} onChange=${call.setDraft} />`;
 }
 
 /** @param {Problem} problem */
-const inWords = ({ path, message }) => (path ? `${path.slice(1)}: ${message}` : message);
+const problemText = ({ path, message }) => (path ? `${path.slice(1)}: ${message}` : message);
 
 /** @param {{ problems: Problem[] }} props */
-function Wrong({ problems }) {
+function ProblemList({ problems }) {
   return html`<${Notice}>
-    <p>Not called yet. ${problems.length === 1 ? 'One thing is' : `${problems.length} things are`} not right:</p>
-    <ul>${problems.slice(0, 10).map((problem) => html`<li key=${inWords(problem)}>${inWords(problem)}</li>`)}</ul>
+    <p>The tool was not called. Correct ${problems.length === 1 ? 'this problem' : `these ${problems.length} problems`}:</p>
+    <ul>${problems.slice(0, 10).map((problem) => html`<li key=${problemText(problem)}>${problemText(problem)}</li>`)}</ul>
   </${Notice}>`;
 }

@@ -8,7 +8,7 @@ import { ToolDetail } from './tool.mjs';
 
 /** @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../data/tool_list.mjs').Tool} Tool */
 
-const LEAD = 'What an agent finds in a workspace. Read it, and try it.';
+const LEAD = 'The tools of a workspace as its clients see them. Choose one to see its schemas and to call it.';
 
 /** @param {{ query: Record<string, string> }} props  `workspace`, `tool`, and `call`: a recorded call to make again */
 export default function Tools({ query }) {

@@ -18,7 +18,7 @@ import {
   StateBadge,
   toast,
 } from '../ui.mjs';
-import { shown, workspaceState } from '../words.mjs';
+import { displayName, workspaceState } from '../words.mjs';
 import { Duplicate } from './parts/duplicate.mjs';
 import { MissingServers } from './parts/missing_servers.mjs';
 import { ServerTable } from './servers.mjs';
@@ -31,17 +31,17 @@ const BACK = { href: href('workspaces'), label: 'Workspaces' };
 /** @param {{ args: string[] }} props */
 export default function WorkspacePage({ args: [name] }) {
   const workspace = workspacesByName.value.get(name);
-  if (workspace) return html`<${Known} workspace=${workspace} />`;
+  if (workspace) return html`<${WorkspaceDetails} workspace=${workspace} />`;
   if (!state.value)
-    return html`<${Page} title=${shown(name)} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+    return html`<${Page} title=${displayName(name)} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   const back = html`<${Button} href=${BACK.href}>All workspaces</${Button}>`;
-  return html`<${Page} title=${shown(name)} back=${BACK}>
+  return html`<${Page} title=${displayName(name)} back=${BACK}>
     <${Empty} title="There is no such workspace" actions=${back}>It was renamed or deleted, or its entry cannot be used.</${Empty}>
   </${Page}>`;
 }
 
 /** @param {{ workspace: Workspace }} props */
-function Known({ workspace }) {
+function WorkspaceDetails({ workspace }) {
   const { name, issues, error } = workspace;
   const [deleting, setDeleting] = useState(false);
   const [copying, setCopying] = useState(false);
@@ -49,14 +49,14 @@ function Known({ workspace }) {
     <${Button} icon="copy" onClick=${() => setCopying(true)}>Duplicate</${Button}>
     <${Button} icon="trash" onClick=${() => setDeleting(true)}>Delete</${Button}>`;
   const lead = html`<div class="row"><${WorkspaceSwitch} workspace=${workspace} /><${StateBadge} workspace=${workspace} /><span>${counts(workspace)}</span></div>`;
-  return html`<${Page} title=${shown(name)} lead=${lead} actions=${actions} back=${BACK}>
+  return html`<${Page} title=${displayName(name)} lead=${lead} actions=${actions} back=${BACK}>
     ${error && html`<div class="banner"><${Notice} error=${error} tone=${workspaceState(workspace).tone === 'bad' ? 'bad' : 'warn'} quiet><${MissingServers} workspace=${workspace} from=${2} /></${Notice}></div>`}
     <${Issues} issues=${issues} />
     <${Connect} workspace=${workspace} />
     <${Members} workspace=${workspace} />
     <${Details} workspace=${workspace} />
     ${copying && html`<${Duplicate} section="workspaces" name=${name} taken=${new Set(workspacesByName.value.keys())} onClose=${() => setCopying(false)} />`}
-    ${deleting && html`<${Delete} workspace=${workspace} onClose=${() => setDeleting(false)} />`}
+    ${deleting && html`<${DeleteDialog} workspace=${workspace} onClose=${() => setDeleting(false)} />`}
   </${Page}>`;
 }
 
@@ -66,13 +66,13 @@ function Connect({ workspace }) {
   const connect = html`<${Button} primary href=${href('connect', [name])}>Connect a client</${Button}>`;
   return html`<${Section} title="Addresses" actions=${connect}>
     <div class="card">
-      ${!enabled && html`<p class="muted off-note">Switched off: clients that connect now are told so, and get its tools as soon as it is on.</p>`}
+      ${!enabled && html`<p class="muted off-note">This workspace is switched off. Clients that connect now are told so, and get its tools once it is switched on.</p>`}
       <${Copyable} name="Streamable HTTP" text=${http_url} label="Streamable HTTP URL" />
       <${Copyable} name="SSE" text=${sse_url} label="SSE URL" />
       ${
         direct_http_url &&
         html`<details class="direct">
-        <summary>Without the web front between: a little faster, from this machine</summary>
+        <summary>Direct URLs, without the web front: slightly faster, on this machine only</summary>
         <${Copyable} name="Streamable HTTP" text=${direct_http_url} label="direct Streamable HTTP URL" />
         <${Copyable} name="SSE" text=${direct_sse_url} label="direct SSE URL" />
       </details>`
@@ -86,11 +86,11 @@ function Members({ workspace }) {
   const { name, servers } = workspace;
   const members = servers.flatMap((key) => serversByKey.value.get(key) ?? []);
   const add = html`<${Button} icon="edit" href=${href('edit-workspace', [name])}>Choose servers</${Button}>`;
-  return html`<${Section} title="Servers" note=${members.length > 0 && 'A switch here acts in this workspace alone; to switch a server off everywhere, open it.'} actions=${members.length > 0 && add}>
+  return html`<${Section} title="Servers" note=${members.length > 0 && 'A switch here applies to this workspace only. To switch a server off everywhere, open the server.'} actions=${members.length > 0 && add}>
     ${
       members.length > 0
         ? html`<${ServerTable} label="Servers of this workspace" servers=${members} workspace=${workspace} />`
-        : html`<${Empty} icon="servers" title="No servers in it" actions=${add}>Clients can connect, but find no tools.</${Empty}>`
+        : html`<${Empty} icon="servers" title="No servers in this workspace" actions=${add}>Clients can connect, but find no tools.</${Empty}>`
     }
   </${Section}>`;
 }
@@ -99,7 +99,7 @@ function Members({ workspace }) {
 function Details({ workspace }) {
   const { name, slug, aliases, tools, resources, prompts, sessions, name_template, state: how } = workspace;
   const serves = how !== 'off' && how !== 'unknown';
-  const open = html`<${Button} icon="tools" href=${href('tools', [], { workspace: name })}>Open its tools</${Button}>`;
+  const open = html`<${Button} icon="tools" href=${href('tools', [], { workspace: name })}>Open tools</${Button}>`;
   return html`<${Section} title="Details" actions=${serves && open}>
     <div class="card">
       <${Facts}
@@ -125,21 +125,21 @@ function Aliases({ workspace: { name, aliases } }) {
         html`<li key=${alias}><code>${alias}</code> <button type="button" class="link" aria-label=${`Remove the earlier slug ${alias}`} onClick=${() => removeAlias(name, alias).catch(toast.error)}>Remove</button></li>`,
     )}
   </ul>
-  <p class="help">Their URLs lead here too, until another workspace takes them.</p>`;
+  <p class="help">URLs with these slugs still work, unless another workspace takes the slug.</p>`;
 }
 
 /** @param {{ workspace: Workspace, onClose: () => void }} props */
-function Delete({ workspace: { name, sessions, servers, hash }, onClose }) {
+function DeleteDialog({ workspace: { name, sessions, servers, hash }, onClose }) {
   const confirm = async () => {
     const go = navigateLater();
     await api.del('/api/hub/workspaces', { name, ...(hash && { expect: hash }) });
     await refresh();
     onClose();
-    toast(`${shown(name)}: deleted`);
+    toast(`${displayName(name)}: deleted`);
     go('workspaces');
   };
-  return html`<${Confirm} title=${`Delete ${shown(name)}?`} action="Delete workspace" onConfirm=${confirm} onClose=${onClose}>
-    <p>Its addresses stop working${sessions > 0 ? `, and ${sessions === 1 ? 'the client' : `the ${sessions} clients`} connected to it can call nothing any more` : ''}.</p>
-    <p>${servers.length > 0 ? 'Its servers stay: they only lose their place in this workspace.' : 'No server is touched.'} To stop it for a while, switch it off instead.</p>
+  return html`<${Confirm} title=${`Delete ${displayName(name)}?`} action="Delete workspace" onConfirm=${confirm} onClose=${onClose}>
+    <p>Its URLs stop working${sessions > 0 ? `, and ${sessions === 1 ? 'the client' : `the ${sessions} clients`} connected to it can make no more calls` : ''}.</p>
+    <p>${servers.length > 0 ? 'Its servers are not deleted, only removed from this workspace.' : 'No server is affected.'} To stop the workspace for a while, switch it off instead.</p>
   </${Confirm}>`;
 }

@@ -18,7 +18,7 @@ import { WORKSPACE_SETTINGS } from '../forms/workspace_spec.mjs';
 import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
-import { count, shown } from '../words.mjs';
+import { count, displayName } from '../words.mjs';
 import { refusal, SettingGroup, useFirstWrong } from './parts/setting_fields.mjs';
 
 /** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
@@ -35,9 +35,9 @@ export default function WorkspacePage({ args: [name] }) {
     if (editing) storedMembers(name).then((members) => setStored(members ?? workspace?.servers ?? []), setError);
   }, [name]);
   const back = editing
-    ? { href: href('workspaces', [name]), label: shown(name) }
+    ? { href: href('workspaces', [name]), label: displayName(name) }
     : { href: href('workspaces'), label: 'Workspaces' };
-  const title = editing ? `Edit ${shown(name)}` : 'Add a workspace';
+  const title = editing ? `Edit ${displayName(name)}` : 'Add a workspace';
   const frame = (/** @type {any} */ inside) => html`<${Page} title=${title} back=${back}>${inside}</${Page}>`;
   if (error) return frame(html`<${Notice} error=${error} />`);
   if (editing && !workspace) return frame(html`<${Empty} title="There is no such workspace" />`);
@@ -102,7 +102,7 @@ function WorkspaceForm(props) {
       const after = Object.fromEntries(Object.entries(read).map(([setting, { value }]) => [setting, value]));
       await writeSettings(written ?? workspace, name, { ...after, name_template: template, slug });
       await refresh();
-      toast(`${shown(name)}: saved`);
+      toast(`${displayName(name)}: saved`);
       go('workspaces', [name]);
     } catch (reason) {
       setError(reason);
@@ -112,7 +112,7 @@ function WorkspaceForm(props) {
   const conflict = error?.code === 'EDIT_CONFLICT';
   return html`<form class="form" noValidate ref=${form} onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), save()]}>
     <div class="card">
-      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && faults.name} help=${workspace ? 'Under another name it keeps its settings; its earlier addresses go on working.' : 'Any text.'} />
+      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && faults.name} help=${workspace ? 'A renamed workspace keeps its settings, and its earlier URLs still work.' : 'Any text.'} />
       <${MembersField} members=${members} onChange=${setMembers} />
       <${TemplateField} template=${template} picked=${picked} onInput=${typed('name_template', setTemplate)} fault=${faults.name_template} />
       <${SlugField} slug=${slug} workspace=${workspace} onInput=${typed('slug', setSlug)} fault=${faults.slug} />
@@ -178,9 +178,9 @@ const ownSlug = (workspace) => (workspace?.own_slug ? workspace.slug : '');
 
 /** @param {string} name @param {Workspace|undefined} workspace */
 function nameFault(name, workspace) {
-  if (name === '' && workspace?.name !== '') return 'Give it a name.';
+  if (name === '' && workspace?.name !== '') return 'Enter a name.';
   const taken = name !== workspace?.name && workspacesByName.value.has(name);
-  return taken ? 'Another workspace is called that.' : '';
+  return taken ? 'Another workspace has this name.' : '';
 }
 
 /** @param {{ members: Members, onChange: (members: Members) => void }} props */
@@ -189,10 +189,10 @@ function MembersField({ members, onChange }) {
   const picked = pickedKeys(members);
   const listed = members.keys.filter((key) => matches(wanted, [key]));
   if (members.keys.length === 0)
-    return html`<div class="field"><p class="label">Servers</p><p class="help">There are none yet. <a href=${href('add-server')}>Add a server</a> first, or come back later.</p></div>`;
+    return html`<div class="field"><p class="label">Servers</p><p class="help">There are no servers yet. <a href=${href('add-server')}>Add a server</a> first, or add servers to this workspace later.</p></div>`;
   return html`<fieldset class="group">
     <legend>Servers</legend>
-    <p class="help">${count(picked.length, 'server')} of ${members.keys.length} picked. Their order is that of the tools in lists.</p>
+    <p class="help">${count(picked.length, 'server')} of ${members.keys.length} selected. Clients see the tools in this order.</p>
     ${members.keys.length >= MIN_FILTERED && html`<${Field} label="Find a server" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a server' }} />`}
     <ul class="plain pick-list">
       ${listed.map((key) => html`<${Member} key=${key} name=${key} place=${picked.indexOf(key)} last=${picked.length - 1} onToggle=${() => onChange(toggled(members, key))} onMove=${(/** @type {-1|1} */ by) => onChange(moved(members, key, by))} />`)}
@@ -212,13 +212,13 @@ function Member({ name, place, last, onToggle, onMove }) {
     });
   };
   return html`<li class="pick ${place >= 0 ? 'is-picked' : ''}">
-    <${Checkbox} label=${shown(name)} checked=${place >= 0} onChange=${onToggle} />
+    <${Checkbox} label=${displayName(name)} checked=${place >= 0} onChange=${onToggle} />
     <span class="pick-state">${server ? html`<${StateBadge} server=${server} />` : html`<${StateBadge} tone="warn" word="Does not exist" />`}</span>
     <span class="pick-move">
       ${
         place >= 0 &&
-        html`<${Button} icon="up" quiet label=${`Move ${shown(name)} up`} disabled=${place === 0} onClick=${move(-1)} />
-        <${Button} icon="down" quiet label=${`Move ${shown(name)} down`} disabled=${place === last} onClick=${move(1)} />`
+        html`<${Button} icon="up" quiet label=${`Move ${displayName(name)} up`} disabled=${place === 0} onClick=${move(-1)} />
+        <${Button} icon="down" quiet label=${`Move ${displayName(name)} down`} disabled=${place === last} onClick=${move(1)} />`
       }
     </span>
   </li>`;
@@ -228,15 +228,15 @@ function Member({ name, place, last, onToggle, onMove }) {
 function TemplateField({ template, picked, onInput, fault }) {
   const namespace = serversByKey.value.get(picked[0])?.namespace ?? 'files';
   const example = exampleName(template, namespace, 'read_file');
-  const help = html`How clients see its tools. A tool read_file of the namespace ${shown(namespace)} is called <code>${example}</code>.
+  const help = html`The format of tool names that clients see. The tool read_file of the namespace ${displayName(namespace)} is named <code>${example}</code>.
     ${template !== DEFAULT_TEMPLATE && html` <button type="button" class="link" onClick=${() => onInput(DEFAULT_TEMPLATE)}>Reset</button>`}`;
   return html`<${Field} label="Tool name format" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
 }
 
 /** @param {{ slug: string, workspace?: Workspace, onInput: (text: string) => void, fault: string }} props */
 function SlugField({ slug, workspace, onInput, fault }) {
-  const help = html`Its name in addresses: …/mcp/<code>${slug || (!workspace?.own_slug && workspace?.slug) || 'slug'}</code>. Empty: made of the name. The addresses that it had go on working.`;
-  return html`<${Field} label="URL slug" mono value=${slug} onInput=${onInput} help=${help} error=${fault} attrs=${{ placeholder: 'made of the name' }} />`;
+  const help = html`The name of the workspace in URLs: …/mcp/<code>${slug || (!workspace?.own_slug && workspace?.slug) || 'slug'}</code>. Leave empty to derive it from the name. Earlier URLs still work.`;
+  return html`<${Field} label="URL slug" mono value=${slug} onInput=${onInput} help=${help} error=${fault} attrs=${{ placeholder: 'derived from the name' }} />`;
 }
 
 /**
@@ -250,10 +250,10 @@ function Conflict({ workspace: { name }, onTake, onOverwrite }) {
   }, [name]);
   const hash = workspacesByName.value.get(name)?.hash ?? '';
   return html`<div class="after"><${Notice} tone="warn">
-    <p><strong>Somebody else changed this workspace meanwhile.</strong> Nothing was written.</p>
-    ${theirs ? html`<p>It has these servers now: ${theirs.length > 0 ? theirs.map(shown).join(', ') : 'none'}.</p>` : html`<p>It is not there any more.</p>`}
+    <p><strong>Somebody else has changed this workspace since you opened it.</strong> Your changes were not saved.</p>
+    ${theirs ? html`<p>Its servers are now: ${theirs.length > 0 ? theirs.map(displayName).join(', ') : 'none'}.</p>` : html`<p>The workspace does not exist any more.</p>`}
     <div class="actions">
-      ${theirs && html`<${Button} onClick=${() => onTake(theirs, hash)}>Take theirs</${Button}>`}
+      ${theirs && html`<${Button} onClick=${() => onTake(theirs, hash)}>Use their version</${Button}>`}
       <${Button} danger onClick=${onOverwrite}>Overwrite with mine</${Button}>
     </div>
     <p class="code">EDIT_CONFLICT</p>

@@ -1,7 +1,7 @@
 /** Shows all workspaces with their switches, states and URLs. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { forgetSettings, going, switchWorkspace } from '../hub/actions.mjs';
+import { forgetSettings, pendingSwitches, switchWorkspace } from '../hub/actions.mjs';
 import { matches, orderOptions, sorted, WORKSPACE_ORDERS } from '../data/lists.mjs';
 import { href } from '../router.mjs';
 import { serversByKey, state } from '../hub/store.mjs';
@@ -11,7 +11,7 @@ import { html } from '../ui/html.mjs';
 import { Icon } from '../ui/icons.mjs';
 import { Issues } from '../ui/notice.mjs';
 import { Page } from '../ui/page.mjs';
-import { count, OFF_HERE, serverState, shown } from '../words.mjs';
+import { count, displayName, OFF_HERE, serverState } from '../words.mjs';
 import { AboutDemo, FirstSteps, isSample } from './parts/first_steps.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
 
@@ -27,11 +27,11 @@ export default function Workspaces() {
   const { workspaces = [], hub } = state.value ?? {};
   const selection = useSelection(workspaces.map(({ name }) => name));
   const add = html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`;
-  const lead = 'Each workspace is one address with the tools of all its servers.';
+  const lead = 'Each workspace has one URL that offers the tools of all its servers.';
   if (!hub)
     return html`<${Page} title="Workspaces" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   if (workspaces.length === 0 && hub.adapter === 'away')
-    return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
+    return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">The hub has not reported its workspaces yet.</p></${Page}>`;
   if (workspaces.length === 0)
     return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /><${LastChange} /></${Page}>`;
   const found = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
@@ -71,11 +71,11 @@ function Card({ workspace, selection }) {
         <p class="muted small">${counts(workspace)}</p>
       </div>
       <${StateBadge} workspace=${workspace} />
-      <${Button} href=${href('connect', [name])} label=${`Connect a client to ${shown(name)}`}>Connect</${Button}>
+      <${Button} href=${href('connect', [name])} label=${`Connect a client to ${displayName(name)}`}>Connect</${Button}>
     </div>
     <${Urls} workspace=${workspace} />
     ${workspace.servers.length > 0 && html`<${Chips} workspace=${workspace} />`}
-    ${more > 0 && html`<p class="small problem"><${Icon} name="warn" /><a href=${href('workspaces', [name])}>${count(more, 'problem')}<span class="unseen"> of ${shown(name)}</span></a></p>`}
+    ${more > 0 && html`<p class="small problem"><${Icon} name="warn" /><a href=${href('workspaces', [name])}>${count(more, 'problem')}<span class="unseen"> of ${displayName(name)}</span></a></p>`}
   </li>`;
 }
 
@@ -83,8 +83,8 @@ function Card({ workspace, selection }) {
 export function WorkspaceSwitch({ workspace: { name, enabled } }) {
   return html`<${Switch}
     on=${enabled}
-    going=${going.value.get(`workspace:${name}`)}
-    label=${shown(name)}
+    target=${pendingSwitches.value.get(`workspace:${name}`)}
+    label=${displayName(name)}
     onChange=${(/** @type {boolean} */ on) => switchWorkspace(name, on)}
   />`;
 }
@@ -99,8 +99,8 @@ export function counts({ servers, disabled_servers: off, ready, tools, sessions,
 /** @param {{ workspace: Workspace }} props */
 function Urls({ workspace: { name, http_url, sse_url } }) {
   return html`<div class="urls">
-    <${Copyable} name="Streamable HTTP" text=${http_url} label=${`Streamable HTTP URL of ${shown(name)}`} />
-    <${Copyable} name="SSE" text=${sse_url} label=${`SSE URL of ${shown(name)}`} />
+    <${Copyable} name="Streamable HTTP" text=${http_url} label=${`Streamable HTTP URL of ${displayName(name)}`} />
+    <${Copyable} name="SSE" text=${sse_url} label=${`SSE URL of ${displayName(name)}`} />
   </div>`;
 }
 
@@ -109,7 +109,7 @@ function Chips({ workspace: { name, servers, disabled_servers: off } }) {
   const rest = servers.length - MAX_CHIPS;
   const ready = (/** @type {string} */ key) => ['ready', 'sleeping'].includes(serversByKey.value.get(key)?.state ?? '');
   const order = rest > 0 ? [...servers].sort((a, b) => Number(ready(a)) - Number(ready(b))) : servers;
-  return html`<ul class="plain chips" aria-label=${`Servers of ${shown(name)}`}>
+  return html`<ul class="plain chips" aria-label=${`Servers of ${displayName(name)}`}>
     ${order.slice(0, MAX_CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} off=${off.includes(key)} /></li>`)}
     ${rest > 0 && html`<li><a class="chip" href=${href('workspaces', [name])}>${rest} more</a></li>`}
   </ul>`;
@@ -121,7 +121,7 @@ function Chip({ name, off }) {
   const { word, tone } = off ? OFF_HERE : server ? serverState(server) : { word: 'Unknown', tone: 'off' };
   const stateLabel =
     tone === 'ok' ? html`<span class="unseen">: ${word}</span>` : html`<span class="chip-state">${word}</span>`;
-  return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${stateLabel}</a>`;
+  return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${displayName(name)}</span>${stateLabel}</a>`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { href } from '../router.mjs';
-import { serverState, shown, workspaceState } from '../words.mjs';
+import { displayName, serverState, workspaceState } from '../words.mjs';
 import { html } from './html.mjs';
 import { Icon } from './icons.mjs';
 import { announce, toast } from './toast.mjs';
@@ -57,13 +57,13 @@ export function Button({
 }
 
 /**
- * A switch. `going` is its new position, which is shown at once as pending until `on` is the same.
+ * A switch. `target` is its new position, which is shown at once as pending until `on` is the same.
  *
- * @param {{ on: boolean, going?: boolean, label: string, disabled?: boolean, onChange: (on: boolean) => void }} props
+ * @param {{ on: boolean, target?: boolean, label: string, disabled?: boolean, onChange: (on: boolean) => void }} props
  */
-export function Switch({ on, going, label, disabled, onChange }) {
-  const position = going ?? on;
-  const pending = going !== undefined && going !== on;
+export function Switch({ on, target, label, disabled, onChange }) {
+  const position = target ?? on;
+  const pending = target !== undefined && target !== on;
   return html`<button
     type="button"
     role="switch"
@@ -91,8 +91,8 @@ export function CopyButton({ text, label = '', children }) {
     if (!(await toClipboard(text))) {
       toast.error({
         code: 'CLIPBOARD',
-        message: 'The browser does not let the page copy.',
-        hint: `Copy it by hand: ${text}`,
+        message: 'The browser does not allow this page to copy text.',
+        hint: `Copy it manually: ${text}`,
       });
       return;
     }
@@ -151,5 +151,5 @@ export function Copyable({ text, label, name }) {
 
 /** A link to a workspace or server. @param {{ page: 'workspaces'|'servers', name: string, children?: any }} props */
 export function ItemLink({ page, name, children }) {
-  return html`<a href=${href(page, [name])}>${children ?? shown(name)}</a>`;
+  return html`<a href=${href(page, [name])}>${children ?? displayName(name)}</a>`;
 }

@@ -9,7 +9,7 @@ const TEXT_ATTRIBUTES = ['title', 'alt', 'placeholder', 'aria-label', 'aria-desc
 const build = /** @type {any} */ (htm).bind(createElement);
 
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => import('preact').VNode<any>} */
-export const html = (strings, ...values) => shown(build(strings, ...values)); // a template may have several roots
+export const html = (strings, ...values) => withVisibleText(build(strings, ...values)); // a template may have several roots
 
 /**
  * Create an element with all its text made visible (`visible.mjs`); every element of a page is created here.
@@ -22,7 +22,7 @@ function createElement(type, props, ...children) {
   if (typeof type === 'string' && props) {
     for (const name of TEXT_ATTRIBUTES) if (typeof props[name] === 'string') props[name] = visible(props[name]);
   }
-  return h(type, props, ...children.map(shown));
+  return h(type, props, ...children.map(withVisibleText));
 }
 
 /**
@@ -32,8 +32,8 @@ function createElement(type, props, ...children) {
  * @param {any} child
  * @returns {any}
  */
-function shown(child) {
+function withVisibleText(child) {
   if (typeof child === 'string') return child === '' ? null : visible(child);
   if (typeof child === 'number') return String(child);
-  return Array.isArray(child) ? child.map(shown) : child;
+  return Array.isArray(child) ? child.map(withVisibleText) : child;
 }

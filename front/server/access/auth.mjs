@@ -16,8 +16,8 @@ import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
  * @import {Area} from './guard.mjs'
  * @import {Principal} from './keys.mjs'
  * @import {Login} from './cookie.mjs'
- * @typedef {{principal: Principal, login: Login | null, whole: boolean}} Who  `login`: of the cookie, where it was not a
- *   bearer's; `whole`: the page's secret came with it
+ * @typedef {{principal: Principal, login: Login | null, hasPageSecret: boolean}} Who  `login`: of the cookie; null: the
+ *   request has a bearer token; `hasPageSecret`: the request has the secret of the page, or needs none
  */
 
 /** Paths that need no token (exact matches), and their methods. */
@@ -75,7 +75,7 @@ export class Auth {
   /** Return whether a request may access everything. @param {object} request */
   isAdmin(request) {
     const who = this.who(request);
-    return !this.keyring || Boolean(who?.principal.admin && who.whole);
+    return !this.keyring || Boolean(who?.principal.admin && who.hasPageSecret);
   }
 
   /**
@@ -83,7 +83,7 @@ export class Auth {
    * @param {object} request
    * @returns {() => boolean}
    */
-  holds(request) {
+  isStillAuthorized(request) {
     const who = this.who(request);
     if (!this.keyring || !who) return () => !this.keyring;
     return () => Boolean(this.keyring?.current(who.principal) && (!who.login || this.cookies?.lasts(who.login)));
@@ -127,7 +127,7 @@ export class Auth {
    * Log a browser in: return the cookie header, and the secret for its page.
    * @param {Principal} principal @param {IncomingMessage} request
    */
-  welcome(principal, request) {
+  logIn(principal, request) {
     const value = this.cookies?.make(principal) ?? '';
     return { header: this.#cookie(request, value, LOGIN_SECONDS), secret: this.cookies?.secret(value) ?? '' };
   }
@@ -136,7 +136,7 @@ export class Auth {
    * Log a browser out: return the header that deletes its cookie. The login is invalid from now on.
    * @param {IncomingMessage} request
    */
-  farewell(request) {
+  logOut(request) {
     const login = this.who(request)?.login;
     if (login) this.cookies?.end(login);
     return this.#cookie(request, '', 0);
@@ -176,24 +176,29 @@ export class Auth {
   #byCookie(request) {
     const value = cookieIn(request.headers.cookie, this.#cookieName(request));
     const found = this.cookies?.read(value, (id) => this.keyring?.holder(id) ?? null);
-    return found ? { ...found, whole: Boolean(this.cookies?.isWhole(value, secretIn(request.headers))) } : null;
+    return found
+      ? { ...found, hasPageSecret: Boolean(this.cookies?.isPageSecret(value, secretIn(request.headers))) }
+      : null;
   }
 
   /** @param {IncomingMessage} request @param {Area} area @param {Principal | null} bearer */
   #admit(request, area, bearer) {
     const who = bearer
-      ? { principal: bearer, login: null, whole: true }
+      ? { principal: bearer, login: null, hasPageSecret: true }
       : area === 'mcp'
         ? null
         : this.#byCookie(request);
     const foreign = Boolean(who?.login) && !this.#isOwn(request, area);
     if (who && !foreign) this.#who.set(request, who);
-    if (isFree(request) || isEntry(request, area)) return;
+    if (isPublic(request) || isLoginLink(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
     if (area !== 'mcp' && !who.principal.admin) throw new FrontError('KEY_FORBIDDEN');
     if (foreign)
-      throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
-    if (!who.whole && isMoreThanPage(request, area)) throw new FrontError('PAGE_SECRET_REQUIRED');
+      throw new FrontError(
+        'ORIGIN_REFUSED',
+        'The headers of the request do not show that it comes from a page of the hub.',
+      );
+    if (!who.hasPageSecret && needsPageSecret(request, area)) throw new FrontError('PAGE_SECRET_REQUIRED');
     if (area !== 'mcp' && isNamedKey(who.principal.id)) this.keyUses.note(who.principal.id); // else the sidecar sees it
   }
 
@@ -217,7 +222,7 @@ export class Auth {
    * @param {IncomingMessage} request
    * @returns {IncomingMessage} the same
    */
-  vouch(request) {
+  forSidecar(request) {
     if (!this.keyring) return request;
     const address = this.addressOf(request);
     const { headers } = request;
@@ -236,7 +241,7 @@ const isChange = ({ method, headers }) => (method !== 'GET' && method !== 'HEAD'
  * requests for data, changes, and connections.
  * @param {IncomingMessage} request @param {Area} area
  */
-function isMoreThanPage(request, area) {
+function needsPageSecret(request, area) {
   const path = pathOf(request.url ?? '');
   return path !== '/logout' && (area === 'api' || isChange(request) || SIDECAR_PAGES.includes(path));
 }
@@ -248,7 +253,7 @@ function secretIn(headers) {
 }
 
 /** @param {IncomingMessage} request */
-const isFree = ({ method = '', url = '' }) =>
+const isPublic = ({ method = '', url = '' }) =>
   Object.hasOwn(PUBLIC_PATHS, pathOf(url)) && PUBLIC_PATHS[pathOf(url)].includes(method);
 
 /**
@@ -256,7 +261,7 @@ const isFree = ({ method = '', url = '' }) =>
  * it.
  * @param {IncomingMessage} request @param {Area} area
  */
-export function isEntry({ method, url = '', headers }, area) {
+export function isLoginLink({ method, url = '', headers }, area) {
   if ((method !== 'GET' && method !== 'HEAD') || (area !== 'hub' && area !== 'other') || headers.upgrade) return false;
   const { accept = '*/*' } = headers;
   const page = accept.includes('text/html') || accept === '*/*';

@@ -67,7 +67,7 @@ export class Cookies {
    * Return whether this is the page's secret of a cookie value, compared in constant time.
    * @param {string} value  of the cookie @param {string} given
    */
-  isWhole(value, given) {
+  isPageSecret(value, given) {
     const [expected, found] = [Buffer.from(this.secret(value)), Buffer.from(given)];
     return expected.length === found.length && timingSafeEqual(expected, found);
   }

@@ -9,7 +9,7 @@ export { hostname };
 /**
  * @typedef {import('../settings.mjs').Settings} Settings
  * @typedef {'mcp' | 'api' | 'hub' | 'healthz' | 'other'} Area  the first segment of a path, as far as it is ours
- * @typedef {import('../http/framing.mjs').Asked & {url?: string}} Asked
+ * @typedef {import('../http/framing.mjs').RequestHead & {url?: string}} RequestHead
  */
 
 const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
@@ -40,7 +40,7 @@ export class Guard {
 
   /**
    * Check a request; return the area of its path.
-   * @param {Asked} request
+   * @param {RequestHead} request
    * @param {{bearer?: boolean}} [who]  `bearer`: it has a token that no page of another site has; its Host says nothing
    * @returns {Area}
    * @throws {FrontError} HOST_REFUSED, ORIGIN_REFUSED, PATH_INVALID, BODY_TOO_LARGE, BODY_TYPE_REFUSED,
@@ -60,7 +60,7 @@ export class Guard {
 
   /**
    * Check the Host header, so that another site's page cannot reach the hub by DNS rebinding.
-   * @param {Asked} request
+   * @param {RequestHead} request
    */
   checkHost({ headers }) {
     const { host = '', origin } = headers;
@@ -76,7 +76,7 @@ export class Guard {
   /**
    * Check that a request which changes something, or listens to events, comes from the hub's own pages. Other programs
    * on this machine may serve pages, too, on other ports.
-   * @param {Asked} request
+   * @param {RequestHead} request
    */
   checkPage({ headers: { origin, host = '' } }) {
     if (origin === undefined || isNamed(origin, this.named)) return;
@@ -91,7 +91,7 @@ export class Guard {
   /**
    * Check Origin and Sec-Fetch-Site at endpoints that need no token: they distinguish a page of another program on this
    * machine, which may not use endpoints, from an MCP client, which sends neither.
-   * @param {Asked} request
+   * @param {RequestHead} request
    */
   #checkClient(request) {
     const { origin, 'sec-fetch-site': site } = request.headers;
@@ -100,7 +100,7 @@ export class Guard {
     throw new FrontError('ORIGIN_REFUSED');
   }
 
-  /** Refuse a body that is too large, or whose length is ambiguous, before it is read. @param {Asked} request */
+  /** Refuse a body that is too large, or whose length is ambiguous, before it is read. @param {RequestHead} request */
   checkBody(request) {
     checkFraming(request);
     if (Number(request.headers['content-length'] ?? 0) > this.mostBytes) throw tooLarge(this.mostBytes);
@@ -149,12 +149,13 @@ export function areaOf(url) {
   return 'other';
 }
 
-const variant = () => new FrontError('PATH_INVALID', 'The path is written in lower case, without encoding.');
+const variant = () =>
+  new FrontError('PATH_INVALID', 'The first parts of the path must be in lower case and not encoded.');
 
 /** @param {string} path @param {string[]} segments */
 function checkSegments(path, segments) {
   if (INVALID_PATH_CHARACTER.test(path))
-    throw new FrontError('PATH_INVALID', 'The path holds characters that have to be encoded.');
+    throw new FrontError('PATH_INVALID', 'The path contains characters that must be encoded.');
   segments.forEach((segment, index) => {
     const text = decoded(segment);
     if (text.includes('\0') || text === '.' || text === '..') throw new FrontError('PATH_INVALID');

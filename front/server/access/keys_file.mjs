@@ -46,7 +46,7 @@ function parsed(bytes) {
 /** @param {unknown} key @param {number} index @returns {Principal} */
 function principalOf(key, index) {
   const wrong = isObject(key) ? wrongField(key) : 'it';
-  if (wrong) throw new Error(`keys.${index}: ${wrong} is not as it has to be`);
+  if (wrong) throw new Error(`keys.${index}: ${wrong} is invalid`);
   const { id, name, hash, workspaces, admin } = /** @type {any} */ (key);
   return { id, name, workspaces, admin, mark: hash };
 }

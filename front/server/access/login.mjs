@@ -1,7 +1,7 @@
 // Log-in and log-out, by a form that needs no script, or by a link with a token. The only state is a cookie.
 
 import { once } from 'node:events';
-import { isEntry, pathOf, tokenIn } from './auth.mjs';
+import { isLoginLink, pathOf, tokenIn } from './auth.mjs';
 import { FrontError, headersOf, describeError } from '../errors.mjs';
 import { loginPage, POLICY } from './login_page.mjs';
 import { isOwnPage } from '../http/origin.mjs';
@@ -35,11 +35,11 @@ export class Login {
    */
   answers(request, response) {
     const path = pathOf(request.url ?? '');
-    if (isEntry(request, areaOf(request.url ?? ''))) this.#byLink(request, response);
+    if (isLoginLink(request, areaOf(request.url ?? ''))) this.#byLink(request, response);
     else if (path === '/login' && request.method === 'POST') {
       this.#byForm(request, response).catch((error) => this.refuse(request, response, error));
     } else if (path === '/login') this.#page(request, response);
-    else if (path === '/logout') this.#leave(request, response);
+    else if (path === '/logout') this.#logOut(request, response);
     else return false;
     return true;
   }
@@ -49,7 +49,7 @@ export class Login {
    * @param {Request} request @param {Response} response @param {unknown} error
    * @returns {boolean}
    */
-  takesOver(request, response, error) {
+  showsLoginPage(request, response, error) {
     const { code } = describeError(error);
     if (!LOGIN_PAGE_ERRORS.has(code) || request.headers.authorization !== undefined) return false;
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
@@ -77,7 +77,7 @@ export class Login {
   #byLink(request, response) {
     const { url = '/' } = request;
     try {
-      const secret = this.#welcome(request, response, tokenIn(url) ?? '');
+      const secret = this.#logIn(request, response, tokenIn(url) ?? '');
       redirect(response, 302, withSecret(withoutToken(url), secret));
     } catch (error) {
       this.refuse(request, response, error);
@@ -97,7 +97,7 @@ export class Login {
     const token = (form.get('token') ?? '').trim();
     try {
       if (!token) throw new FrontError('TOKEN_REQUIRED');
-      const secret = this.#welcome(request, response, token);
+      const secret = this.#logIn(request, response, token);
       redirect(response, 303, withSecret(next, secret));
     } catch (error) {
       if (!(error instanceof FrontError && LOGIN_PAGE_ERRORS.has(error.code) && wantsPage(request))) throw error;
@@ -106,10 +106,10 @@ export class Login {
   }
 
   /** @param {Request} request @param {Response} response @param {string} token @returns {string} the page's secret */
-  #welcome(request, response, token) {
-    const principal = this.#proved(request, token);
+  #logIn(request, response, token) {
+    const principal = this.#authenticate(request, token);
     this.log.info('logged in', { key: principal.id, address: this.auth.addressOf(request) });
-    const { header, secret } = this.auth.welcome(principal, request);
+    const { header, secret } = this.auth.logIn(principal, request);
     response.setHeader('Set-Cookie', header);
     return secret;
   }
@@ -118,7 +118,7 @@ export class Login {
    * Return who logs in; record it, or why it was refused.
    * @param {Request} request @param {string} token
    */
-  #proved(request, token) {
+  #authenticate(request, token) {
     let name = '';
     try {
       const principal = this.auth.prove(token, request);
@@ -133,13 +133,13 @@ export class Login {
   }
 
   /** @param {Request} request @param {Response} response */
-  #leave(request, response) {
+  #logOut(request, response) {
     if (request.method !== 'POST') {
       response.setHeader('Allow', 'POST');
       throw new FrontError('METHOD_NOT_ALLOWED');
     }
     request.resume();
-    response.setHeader('Set-Cookie', this.auth.farewell(request));
+    response.setHeader('Set-Cookie', this.auth.logOut(request));
     redirect(response, 303, '/login');
   }
 }

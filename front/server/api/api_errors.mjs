@@ -31,7 +31,7 @@ export const noSuchWorkspace = (name) =>
  * @param {{code: string, message: string, hint: string, data?: Record<string, unknown>} | null} [error] the adapter's words for it
  */
 export const fileBroken = (file, error) =>
-  new BridgeError('CONFIG_FILE_BROKEN', error?.message ?? `${file}.json says nothing that can be used now.`, {
+  new BridgeError('CONFIG_FILE_BROKEN', error?.message ?? `${file}.json has no valid content now.`, {
     hint: error?.hint ?? 'Repair the JSON in an editor; until then the last good version is used.',
     data: error?.data,
   });

@@ -44,12 +44,12 @@ export function bodyReader(maxBytes) {
 /** @type {(bytes: Buffer) => unknown} */
 function parsed(bytes) {
   const text = decoded(bytes);
-  if (!text.trim()) throw new FrontError('BODY_NOT_JSON', 'Its body is empty.');
+  if (!text.trim()) throw new FrontError('BODY_NOT_JSON', 'The body is empty.');
   try {
     return JSON.parse(text);
   } catch {
     const { what, line, column } = jsonProblem(text) ?? { what: 'a fault', line: 1, column: 1 };
-    throw new FrontError('BODY_NOT_JSON', `Its body has ${what}: line ${line}, column ${column}.`, {
+    throw new FrontError('BODY_NOT_JSON', `The body has ${what}: line ${line}, column ${column}.`, {
       data: { line, column },
     });
   }
@@ -60,7 +60,7 @@ function decoded(bytes) {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new FrontError('BODY_NOT_JSON', 'Its body is not text in UTF-8.');
+    throw new FrontError('BODY_NOT_JSON', 'The body is not text in UTF-8.');
   }
 }
 

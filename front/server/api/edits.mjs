@@ -18,7 +18,7 @@ const MAX_TRIES = 10; // each writer that comes between costs one
  * @throws CONFIG_FILE_BROKEN: it cannot be parsed now
  */
 export async function readConfig(hub, file) {
-  const found = await hub.desired('config', { file });
+  const found = await hub.askAdapter('config', { file });
   if (found.error || !found.content) throw fileBroken(file, found.error);
   return { content: found.content, text: found.text ?? '{}', hash: found.hash, entries: found.entries };
 }
@@ -156,7 +156,7 @@ export async function replaceConfig(hub, file, content, expect) {
  * @returns {Promise<import('./describe/answers.mjs').HubAnswers['import']>}
  */
 export async function importServers(hub, asked) {
-  return asked.dry_run ? hub.desired('import', asked) : hub.change('import', asked);
+  return asked.dry_run ? hub.askAdapter('import', asked) : hub.change('import', asked);
 }
 
 /**

@@ -18,7 +18,7 @@ const MAX_DEPTH = 64;
 
 const whole = z.refine(
   (/** @type {string} */ value) => !/\p{Surrogate}|\0/u.test(value),
-  'holds a NUL or half a character',
+  'contains NUL or a lone surrogate',
 );
 
 /** Text; only the limit of the body applies. */

@@ -1,6 +1,6 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
-import { asking } from './asking.mjs';
+import { clientRequests } from './client_requests.mjs';
 import {
   addServer,
   addWorkspace,
@@ -34,7 +34,7 @@ export function hubApi({ hub, recorder, settings, keyUses }) {
   /** @type {Handlers} */
   const handlers = {
     ...reading(hub),
-    ...asking(hub),
+    ...clientRequests(hub),
     ...workspaces(hub),
     ...servers(hub),
     ...many(hub),
@@ -49,10 +49,10 @@ function keys(hub, uses) {
   return {
     async keys() {
       await uses.flush();
-      return hub.desired('keys');
+      return hub.askAdapter('keys');
     },
-    addKey: ({ body }) => hub.desired('add_key', body),
-    revokeKey: ({ query }) => hub.desired('revoke_key', { key: query.key }),
+    addKey: ({ body }) => hub.askAdapter('add_key', body),
+    revokeKey: ({ query }) => hub.askAdapter('revoke_key', { key: query.key }),
   };
 }
 
@@ -69,7 +69,7 @@ function many(hub) {
     }),
     editMany: ({ body }) => hub.change('edit_many', /** @type {any} */ (body)),
     undo: ({ body }) => hub.change('undo', body),
-    export: ({ body }) => hub.desired('export', /** @type {any} */ (body)),
+    export: ({ body }) => hub.askAdapter('export', /** @type {any} */ (body)),
   };
 }
 
@@ -79,10 +79,10 @@ function reading(hub) {
     state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
-    sessions: ({ query }) => hub.ask('sessions', query),
-    endSession: async ({ query }) => hub.ask('end_session', /** @type {any} */ (query)),
-    history: ({ query }) => hub.ask('history', query),
-    logs: ({ query }) => hub.ask('logs', { limit: DEFAULT_LOG_LINES, ...query }),
+    sessions: ({ query }) => hub.askSidecar('sessions', query),
+    endSession: async ({ query }) => hub.askSidecar('end_session', /** @type {any} */ (query)),
+    history: ({ query }) => hub.askSidecar('history', query),
+    logs: ({ query }) => hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query }),
   };
 }
 
@@ -129,7 +129,7 @@ function servers(hub) {
     startServer: ({ query }) => turn(/** @type {any} */ (query), true),
     stopServer: ({ query }) => turn(/** @type {any} */ (query), false),
     forgetSettings: ({ query: { section, name } }) => hub.change('forget_settings', { section, name }),
-    restartServer: async ({ query }) => now(await hub.ask('restart', { key: query.key }), query.key),
+    restartServer: async ({ query }) => now(await hub.askSidecar('restart', { key: query.key }), query.key),
   };
 }
 

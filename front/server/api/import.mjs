@@ -7,21 +7,21 @@ export const MAX_DEPTH = 64;
 
 /** @type {Record<string, string>} what jsonc-parser finds wrong, in words */
 const ERROR_TEXTS = {
-  InvalidSymbol: 'a word or sign that is none of JSON',
-  InvalidNumberFormat: 'a number that is none',
-  PropertyNameExpected: 'no name of a field, in double quotes, where one must be',
-  ValueExpected: 'no value where one must be',
-  ColonExpected: 'no colon where one must be',
-  CommaExpected: 'no comma where one must be',
-  CloseBraceExpected: 'no closing } where one must be',
-  CloseBracketExpected: 'no closing ] where one must be',
-  EndOfFileExpected: 'something after the end',
-  UnexpectedEndOfComment: 'a comment without an end',
-  UnexpectedEndOfString: 'text without a closing quote',
-  UnexpectedEndOfNumber: 'a number without an end',
-  InvalidUnicode: 'a \\u that is no character',
-  InvalidEscapeCharacter: 'a backslash before a character that needs none',
-  InvalidCharacter: 'a character that must be written as \\u…',
+  InvalidSymbol: 'an invalid word or character',
+  InvalidNumberFormat: 'an invalid number',
+  PropertyNameExpected: 'a missing field name in double quotes',
+  ValueExpected: 'a missing value',
+  ColonExpected: 'a missing colon',
+  CommaExpected: 'a missing comma',
+  CloseBraceExpected: 'a missing closing }',
+  CloseBracketExpected: 'a missing closing ]',
+  EndOfFileExpected: 'content after its end',
+  UnexpectedEndOfComment: 'an unclosed comment',
+  UnexpectedEndOfString: 'a string without a closing quote',
+  UnexpectedEndOfNumber: 'an incomplete number',
+  InvalidUnicode: 'an invalid \\u escape',
+  InvalidEscapeCharacter: 'an invalid escape character',
+  InvalidCharacter: 'a control character that must be escaped',
 };
 
 /**
@@ -36,7 +36,7 @@ export function parseConfig(text, added = 0) {
   const source = text.replace(/^\uFEFF/, '');
   if (!source.slice(added).trim()) throw textInvalid('The text is empty.');
   const tree = treeOf(source, added);
-  if (tree?.type !== 'object') throw textInvalid('The text is JSON, but no object: it must begin with {.');
+  if (tree?.type !== 'object') throw textInvalid('The text is JSON, but not an object: it must begin with {.');
   return plain(tree, MAX_DEPTH);
 }
 
@@ -49,7 +49,7 @@ export function parseConfig(text, added = 0) {
  */
 export function parseList(text) {
   const tree = treeOf(text);
-  if (tree?.type !== 'array') throw textInvalid('The text is JSON, but no list.');
+  if (tree?.type !== 'array') throw textInvalid('The text is JSON, but not a list.');
   return plain(tree, MAX_DEPTH);
 }
 
@@ -89,7 +89,7 @@ function inspect(source, options) {
   const tree = orTooDeep(() => parseTree(source, errors, options));
   if (errors.length === 0) return { tree };
   const before = source.slice(0, errors[0].offset).split(/\r\n|\r|\n/);
-  const what = ERROR_TEXTS[printParseErrorCode(errors[0].error)] ?? 'something that is not JSON';
+  const what = ERROR_TEXTS[printParseErrorCode(errors[0].error)] ?? 'content that is not JSON';
   return { problem: { what, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 } };
 }
 

@@ -8,14 +8,14 @@ import { FrontError } from '../errors.mjs';
 import { problemOf, readQuery } from './fields.mjs';
 
 /**
- * @typedef {object} Asked what a handler is given, checked
+ * @typedef {object} ApiRequest a validated request, as a handler gets it
  * @property {Record<string, string>} params of the path
  * @property {Record<string, any>} query
  * @property {any} body
  * @property {import('express').Request} req
  * @property {import('express').Response} res
  *
- * @typedef {(asked: Asked) => unknown} Handler returns what is sent as JSON; undefined: it has answered by itself
+ * @typedef {(request: ApiRequest) => unknown} Handler returns what is sent as JSON; undefined: it has answered by itself
  * @typedef {import('./routes.mjs').Route & {pattern: RegExp, names: string[], handle: Handler}} Compiled
  */
 
@@ -26,7 +26,7 @@ import { problemOf, readQuery } from './fields.mjs';
 
 /**
  * @template A answers by id of the route (describe/answers.d.mts)
- * @typedef {{[id in keyof A]: (asked: Asked) => Answer<A[id]>}} HandlersOf
+ * @typedef {{[id in keyof A]: (request: ApiRequest) => Answer<A[id]>}} HandlersOf
  */
 
 /**
@@ -49,7 +49,7 @@ export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false
     if (!route && passMethods) return next();
     if (!route) return refuseMethod(req, res, there);
     const body = route.body || route.anyBody ? await readBody(req, res) : undefined;
-    const answer = await route.handle(asked(route, req, res, body, ignoreUnknown));
+    const answer = await route.handle(parseRequest(route, req, res, body, ignoreUnknown));
     if (answer !== undefined)
       res.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }).json(answer);
   });
@@ -65,8 +65,8 @@ function compile(route, handle) {
   return { ...route, names, handle, pattern: new RegExp(`^${source}${slash}$`) };
 }
 
-/** @type {(route: Compiled, req: import('express').Request, res: import('express').Response, body: unknown, ignoreUnknown: boolean) => Asked} */
-function asked(route, req, res, body, ignoreUnknown) {
+/** @type {(route: Compiled, req: import('express').Request, res: import('express').Response, body: unknown, ignoreUnknown: boolean) => ApiRequest} */
+function parseRequest(route, req, res, body, ignoreUnknown) {
   const query = readQuery(route.query ?? {}, /** @type {Record<string, unknown>} */ (req.query));
   const queryProblem = problemOf(route.query ?? {}, query, { ignoreUnknown });
   if (queryProblem) throw new FrontError('QUERY_INVALID', `The query: ${queryProblem}`);
@@ -90,5 +90,5 @@ function refuseMethod(req, res, there) {
   const methods = there.map(({ method }) => method);
   const allowed = [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].sort().join(', ');
   res.set('Allow', allowed);
-  throw new FrontError('METHOD_NOT_ALLOWED', `${req.method} is none of its methods: ${allowed}.`);
+  throw new FrontError('METHOD_NOT_ALLOWED', `The path does not support ${req.method}, only ${allowed}.`);
 }

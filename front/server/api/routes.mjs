@@ -40,11 +40,11 @@ const expect = optional(name);
 /** @type {Route[]} */
 export const HUB_ROUTES = [
   route('state', 'GET', '/api/hub/state', {
-    summary: 'All that there is, as it is now.',
+    summary: 'The current state of the whole hub.',
     answer: 'State',
   }),
   route('reload', 'POST', '/api/hub/reload', {
-    summary: 'Read the files now, not when their change is noticed.',
+    summary: 'Read the configuration files now, without waiting until a change is noticed.',
     answer: '{snapshot}',
   }),
   route('addWorkspace', 'POST', '/api/hub/workspaces', {
@@ -68,7 +68,7 @@ export const HUB_ROUTES = [
   }),
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
     summary:
-      'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases, what the ' +
+      'Change settings: the format of its tool names, its slug (empty: derived from its name), its aliases, what the ' +
       'history keeps of arguments and results, for how long results of read-only tools are kept.',
     query: workspaceName,
     body: {
@@ -109,13 +109,13 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY_ERRORS],
   }),
   route('deleteServer', 'DELETE', '/api/hub/servers', {
-    summary: 'Delete a server, and its name from the workspaces.',
+    summary: 'Delete a server, and remove it from the workspaces.',
     query: { ...serverKey, expect },
     answer: '{snapshot}',
     errors: ['NO_SUCH_SERVER', 'EDIT_CONFLICT'],
   }),
   route('setServer', 'PATCH', '/api/hub/servers', {
-    summary: 'Change settings of a server; null sets one back to its default.',
+    summary: 'Change settings of a server; null resets one to its default.',
     query: serverKey,
     body: { settings: object },
     answer: '{snapshot, server}',
@@ -140,7 +140,7 @@ export const HUB_ROUTES = [
   ),
   route('editMany', 'POST', '/api/hub/many', {
     summary:
-      'Do one thing to several servers and workspaces in one change, or to none: switch them on (`enable`) or off (`disable`), put the servers into each of the workspaces (`join`) or take them out (`leave`), or `delete` them.',
+      'Change several servers and workspaces in one step, all or none: switch them on (`enable`) or off (`disable`), put the servers into each of the workspaces (`join`) or remove them (`leave`), or `delete` them.',
     body: {
       action: oneOf('enable', 'disable', 'join', 'leave', 'delete'),
       servers: optional(names),
@@ -164,20 +164,20 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_SERVER', 'CONFIG_FILE_BROKEN'],
   }),
   route('forgetSettings', 'DELETE', '/api/hub/settings', {
-    summary: 'Remove what hub.json has for a server or workspace that does not exist (`HUB_ENTRY_UNUSED`).',
+    summary: 'Remove the settings in hub.json of a server or workspace that does not exist (`HUB_ENTRY_UNUSED`).',
     query: { section: oneOf('servers', 'workspaces'), name },
     answer: '{snapshot}',
     errors: ['EDIT_INVALID'],
   }),
   route('restartServer', 'POST', '/api/hub/servers/restart', {
-    summary: 'Close the connection to a server, with its process, and open it anew.',
+    summary: 'Restart a server: close its connection and process, and connect again.',
     query: serverKey,
     answer: '{server}',
     errors: ['SERVER_UNKNOWN'],
   }),
   route('import', 'POST', '/api/hub/import', {
     summary:
-      "Add the servers of another client's configuration: JSON (comments allowed), TOML, YAML, a part of these, or Markdown around it.",
+      "Add the servers of another client's configuration: JSON (comments allowed), TOML, YAML, a fragment of these, or Markdown that contains it.",
     body: { text, workspace: optional(name), replace: optional(flag), dry_run: optional(flag) },
     answer: '{servers, workspace, snapshot}',
     errors: ['EDIT_INVALID', ...ENTRY_ERRORS],
@@ -188,13 +188,13 @@ export const HUB_ROUTES = [
     errors: KEY_FILE_ERRORS,
   }),
   route('addKey', 'POST', '/api/hub/keys', {
-    summary: 'Make a key; without `workspaces` for all of them. Its token is in this answer and nowhere else.',
+    summary: 'Create a key; without `workspaces` for all of them. Only this answer contains its token.',
     body: { name, workspaces: optional(names), admin: optional(flag) },
     answer: '{id, token}',
     errors: ['ALREADY_EXISTS', 'NO_SUCH_WORKSPACE', 'KEY_INVALID', ...KEY_FILE_ERRORS],
   }),
   route('revokeKey', 'DELETE', '/api/hub/keys', {
-    summary: 'Revoke a key, by its id or its name; what it opened ends within two seconds.',
+    summary: 'Revoke a key, by its id or its name; its sessions and logins end within two seconds.',
     query: { key: name },
     answer: '{}',
     errors: ['NO_SUCH_KEY', ...KEY_FILE_ERRORS],
@@ -257,7 +257,7 @@ export const HUB_ROUTES = [
     errors: ['WORKSPACE_UNKNOWN'],
   }),
   route('endSession', 'DELETE', '/api/hub/sessions', {
-    summary: 'End a session, with what is under way for it.',
+    summary: 'End a session, and cancel its requests in progress.',
     query: { id: name },
     answer: '{}',
     errors: ['SESSION_UNKNOWN'],
@@ -284,7 +284,7 @@ const id = '/:id';
 /** @type {Route[]} */
 export const YAMCP_ROUTES = [
   route('stats', 'GET', '/api/stats', {
-    summary: 'How many servers and workspaces there are, how many are active, and how many issues.',
+    summary: 'The numbers of servers and workspaces, in total and active, and the number of issues.',
     answer: '{totalServers, activeServers, totalWorkspaces, activeWorkspaces, issues}',
   }),
   route('servers', 'GET', '/api/servers', {
@@ -304,7 +304,7 @@ export const YAMCP_ROUTES = [
     errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY_ERRORS],
   }),
   route('deleteServer', 'DELETE', `/api/servers${id}`, {
-    summary: 'Delete a server, and its name from the workspaces.',
+    summary: 'Delete a server, and remove it from the workspaces.',
     answer: '{success, message}',
     errors: ['NO_SUCH_SERVER'],
   }),

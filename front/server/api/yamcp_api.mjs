@@ -149,7 +149,7 @@ function workspaces(hub) {
 function config(hub) {
   const put = async (
     /** @type {'providers' | 'workspaces'} */ file,
-    /** @type {import('./router.mjs').Asked} */ { body, req },
+    /** @type {import('./router.mjs').ApiRequest} */ { body, req },
   ) => {
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
       throw new FrontError('BODY_INVALID', 'Invalid JSON: must be an object');
@@ -176,7 +176,7 @@ async function sendConfig(hub, file, res) {
 /** @type {(hub: HubClient) => Promise<import('./describe/answers.mjs').YamcpAnswers['logs']>} */
 async function logs(hub) {
   try {
-    const { records } = await hub.ask('logs', { limit: DEFAULT_LOG_LINES });
+    const { records } = await hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES });
     return records.map(logOf).reverse();
   } catch (error) {
     // YAMCP-UI's Logs page shows the lines of an error only.

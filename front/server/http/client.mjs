@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 
 /**
  * @typedef {import('node:net').BlockList} BlockList
- * @typedef {{headers: import('node:http').IncomingHttpHeaders, socket: {remoteAddress?: string, encrypted?: boolean}}} Asked
+ * @typedef {{headers: import('node:http').IncomingHttpHeaders, socket: {remoteAddress?: string, encrypted?: boolean}}} RequestHead
  */
 
 /** Limit for the proxies in a row that are followed. */
@@ -14,7 +14,7 @@ const MAX_HOPS = 20;
 /**
  * Return the address of the client. Each proxy appends the address of its peer to X-Forwarded-For; the last address
  * that is not a trusted proxy is the client. What the client itself put before that is ignored.
- * @param {Asked} request @param {BlockList} trusted
+ * @param {RequestHead} request @param {BlockList} trusted
  */
 export function clientAddress({ headers, socket }, trusted) {
   let address = bareAddress(socket.remoteAddress ?? '');
@@ -29,7 +29,7 @@ export function clientAddress({ headers, socket }, trusted) {
 
 /**
  * Return whether the browser used TLS, to the hub or to a trusted proxy before it.
- * @param {Asked} request @param {BlockList} trusted
+ * @param {RequestHead} request @param {BlockList} trusted
  */
 export function isSecure({ headers, socket }, trusted) {
   if (socket.encrypted) return true;
@@ -37,7 +37,7 @@ export function isSecure({ headers, socket }, trusted) {
   return proto === 'https' && isTrusted(bareAddress(socket.remoteAddress ?? ''), trusted);
 }
 
-/** Return the origin of the page that a browser requests. @param {Asked} request @param {BlockList} trusted */
+/** Return the origin of the page that a browser requests. @param {RequestHead} request @param {BlockList} trusted */
 export const originOf = (request, trusted) =>
   request.headers.host ? `${isSecure(request, trusted) ? 'https' : 'http'}://${request.headers.host}` : '';
 

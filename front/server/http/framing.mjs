@@ -4,7 +4,7 @@ import { FrontError } from '../errors.mjs';
 
 /**
  * `rawHeaders`: names and values by turns, every one that came.
- * @typedef {{method?: string, httpVersion?: string, rawHeaders?: readonly string[], headers: import('node:http').IncomingHttpHeaders}} Asked
+ * @typedef {{method?: string, httpVersion?: string, rawHeaders?: readonly string[], headers: import('node:http').IncomingHttpHeaders}} RequestHead
  */
 
 /** Methods whose body is read. With other methods, a body has no meaning (RFC 9110, 9.3). */
@@ -28,25 +28,25 @@ export const connectionOptions = (connection = '') =>
 
 /**
  * Refuse a request that two servers could parse differently (request smuggling).
- * @param {Asked} request
+ * @param {RequestHead} request
  * @throws {FrontError} FRAMING_REFUSED, HEADERS_TOO_MANY, LENGTH_REQUIRED
  */
 export function checkFraming({ method, httpVersion = '1.1', rawHeaders = [], headers }) {
   if (rawHeaders.length > 2 * MAX_HEADERS) throw new FrontError('HEADERS_TOO_MANY');
   const { 'content-length': length, 'transfer-encoding': coding } = headers;
   for (const name of ['content-length', 'transfer-encoding', 'host']) {
-    if (isRepeated(name, rawHeaders)) throw refused(`It has more than one header ${name}.`);
+    if (isRepeated(name, rawHeaders)) throw refused(`The request has more than one header ${name}.`);
   }
   for (const name of connectionOptions(headers.connection)) {
     if (END_TO_END_HEADERS.test(name))
-      throw refused(`Its header Connection names ${name}, which is not of the connection.`);
+      throw refused(`The header Connection names ${name}, which is not a header of the connection.`);
   }
-  if (length !== undefined && !CONTENT_LENGTH.test(length)) throw refused('Its Content-Length is not a number.');
+  if (length !== undefined && !CONTENT_LENGTH.test(length)) throw refused('The Content-Length is not a number.');
   if (coding === undefined) return;
   if (!hasBody(method)) throw new FrontError('LENGTH_REQUIRED');
-  if (length !== undefined) throw refused('It has both Content-Length and Transfer-Encoding.');
-  if (coding.toLowerCase() !== 'chunked') throw refused('Its Transfer-Encoding is not chunked alone.');
-  if (httpVersion !== '1.1') throw refused(`HTTP/${httpVersion} has no Transfer-Encoding.`);
+  if (length !== undefined) throw refused('The request has both Content-Length and Transfer-Encoding.');
+  if (coding.toLowerCase() !== 'chunked') throw refused('The Transfer-Encoding is not exactly chunked.');
+  if (httpVersion !== '1.1') throw refused(`HTTP/${httpVersion} does not support Transfer-Encoding.`);
 }
 
 /**

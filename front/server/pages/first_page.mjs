@@ -4,10 +4,10 @@
 import { h } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import { Shell } from '../../console/layout.mjs';
-import { state as shown } from '../../console/hub/store.mjs';
+import { state as consoleState } from '../../console/hub/store.mjs';
 
 /** Return the console's first page as HTML. @param {import('../state/state.mjs').State} state */
 export function firstPage(state) {
-  shown.value = state;
+  consoleState.value = state;
   return renderToString(h(Shell, {}));
 }

@@ -14,7 +14,7 @@ import {
   REFRESH_GAP_MS,
   REFRESH_PAUSE_FACTOR,
 } from './pace.mjs';
-import { applied, diff, entriesOf, nothing, view } from './view.mjs';
+import { applied, diff, entriesOf, initialKnown, view } from './view.mjs';
 
 /**
  * @import {Answers, Requests, SnapshotId} from '../../../bridge/node/types.mjs'
@@ -34,7 +34,7 @@ const ALL_PARTS = ['desired', 'status'];
 /** Owns the connections to adapter and sidecar, from `start` to `close`. */
 export class HubClient {
   /** @type {Known} */
-  #known = nothing();
+  #known = initialKnown();
   /** @type {State} */
   #state;
   /** @type {Set<Part>} */
@@ -68,7 +68,7 @@ export class HubClient {
     this.adapter = this.#client('adapter', desired);
     this.sidecar = this.#client('sidecar', actual);
     this.#known.yamcpUi = settings.yamcpUiDir ? 'away' : 'none';
-    this.#known.errors = this.#absences();
+    this.#known.errors = this.#awayErrors();
     this.#state = this.#view(0);
   }
 
@@ -136,7 +136,7 @@ export class HubClient {
    * @returns {Promise<Answers[K]>}
    * @throws FrontError HUB_AWAY, BridgeError of the sidecar's own
    */
-  ask(kind, body, options = {}) {
+  askSidecar(kind, body, options = {}) {
     return this.sidecar.request(kind, body, options).catch((error) => this.#unanswered('sidecar', error));
   }
 
@@ -147,7 +147,7 @@ export class HubClient {
    * @returns {Promise<Answers[K]>}
    * @throws FrontError HUB_AWAY, BridgeError of the adapter's own
    */
-  desired(kind, body, options = {}) {
+  askAdapter(kind, body, options = {}) {
     return this.adapter
       .request(kind, body, { by: author(), ...options })
       .catch((error) => this.#unanswered('adapter', error));
@@ -161,7 +161,7 @@ export class HubClient {
    * @throws FrontError HUB_AWAY (`data.sent`: it may have been made), BridgeError of the adapter's own
    */
   async change(kind, body) {
-    const answer = await this.desired(kind, body);
+    const answer = await this.askAdapter(kind, body);
     this.refresh(...ALL_PARTS);
     return { ...answer, applied: await this.#waitUntilShown(answer.snapshot) };
   }
@@ -248,8 +248,8 @@ export class HubClient {
     this.#next = null;
     this.#asking = true;
     this.#roundBegan = performance.now();
-    const status = parts.has('status') && this.#askPeer('sidecar', () => this.#askSidecar());
-    const desired = parts.has('desired') && this.#askPeer('adapter', () => this.#askAdapter());
+    const status = parts.has('status') && this.#askPeer('sidecar', () => this.#loadStatus());
+    const desired = parts.has('desired') && this.#askPeer('adapter', () => this.#loadDesired());
     await Promise.all([status, desired]);
     this.#roundTook = performance.now() - this.#roundBegan;
     this.#asking = false;
@@ -259,11 +259,11 @@ export class HubClient {
     if (this.#pendingParts.size > 0) this.refresh();
   }
 
-  async #askSidecar() {
+  async #loadStatus() {
     this.#known.status = await this.sidecar.request('status');
   }
 
-  async #askAdapter() {
+  async #loadDesired() {
     const [desired, servers, workspaces] = await Promise.all([
       this.adapter.request('desired'),
       this.#entries('providers'),
@@ -316,7 +316,7 @@ export class HubClient {
 
   /** Compute State again, and notify listeners if it changed. */
   #merge() {
-    this.#known.errors = this.#absences();
+    this.#known.errors = this.#awayErrors();
     const next = this.#view(this.#state.seq + 1);
     const change = diff(this.#state, next);
     if (!change) return;
@@ -338,11 +338,11 @@ export class HubClient {
   }
 
   /** @returns {ErrorDescription[]} */
-  #absences() {
+  #awayErrors() {
     const { adapter, sidecar, yamcpUi } = this.#known;
     return [
-      ...(adapter === 'away' ? [away('adapter')] : []),
-      ...(sidecar === 'away' ? [away('sidecar')] : []),
+      ...(adapter === 'away' ? [awayError('adapter')] : []),
+      ...(sidecar === 'away' ? [awayError('sidecar')] : []),
       ...(yamcpUi === 'away' ? [new FrontError('YAMCP_UI_AWAY')] : []),
     ].map(({ code, message, hint }) => ({ code, message, hint }));
   }
@@ -381,13 +381,13 @@ export class HubClient {
 
   /** @param {Peer} name @param {any} error @returns {never} */
   #unanswered(name, error) {
-    if (codeOf(error) === 'BRIDGE_UNAVAILABLE') throw away(name, error.data);
+    if (codeOf(error) === 'BRIDGE_UNAVAILABLE') throw awayError(name, error.data);
     throw error;
   }
 }
 
 /** @param {Peer} name @param {Record<string, unknown>} [data] */
-function away(name, data = {}) {
+function awayError(name, data = {}) {
   const what = name === 'adapter' ? 'which keeps the configuration' : 'which serves the endpoints';
   return new FrontError('HUB_AWAY', `The ${name}, ${what}, does not answer.`, { data: { ...data, process: name } });
 }

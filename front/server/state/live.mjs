@@ -26,8 +26,8 @@ const [GOING_AWAY, NOT_ALLOWED, TRY_AGAIN_LATER] = [1001, 1008, 1013];
 const MAX_MISSED_PINGS = 3;
 
 /**
- * `holds`: whether its login still counts.
- * @typedef {{socket: WebSocket, holds: () => boolean, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page
+ * `isStillAuthorized`: whether its login is still valid.
+ * @typedef {{socket: WebSocket, isStillAuthorized: () => boolean, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page
  */
 
 /** The connected pages. */
@@ -68,12 +68,12 @@ export class Live {
   /**
    * Accept an authorized WebSocket.
    * @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head
-   * @param {() => boolean} [holds]  whether the request would still be authorized
+   * @param {() => boolean} [isStillAuthorized]  whether the request would still be authorized
    * @throws {FrontError} LIVE_BUSY
    */
-  upgrade(request, socket, head, holds = () => true) {
+  upgrade(request, socket, head, isStillAuthorized = () => true) {
     if (this.#pages.size >= MAX_PAGES) throw new FrontError('LIVE_BUSY', `${MAX_PAGES} pages are connected.`);
-    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#welcome(accepted, holds));
+    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#addPage(accepted, isStillAuthorized));
   }
 
   /** Close all connections. */
@@ -87,10 +87,10 @@ export class Live {
 
   // --- to pages --------------------------------------------------------------------------------------------------
 
-  /** @param {WebSocket} socket @param {() => boolean} holds */
-  #welcome(socket, holds) {
+  /** @param {WebSocket} socket @param {() => boolean} isStillAuthorized */
+  #addPage(socket, isStillAuthorized) {
     /** @type {Page} */
-    const page = { socket, holds, missed: 0, logs: null, calls: new Set() };
+    const page = { socket, isStillAuthorized, missed: 0, logs: null, calls: new Set() };
     this.#pages.set(socket, page);
     socket.on('message', (data, binary) => this.#message(page, data, binary));
     socket.on('pong', () => {
@@ -135,7 +135,8 @@ export class Live {
 
   /** Close the connections whose login has ended. */
   #closeEndedLogins() {
-    for (const page of this.#pages.values()) if (!page.holds()) this.#end(page, NOT_ALLOWED, 'log in again');
+    for (const page of this.#pages.values())
+      if (!page.isStillAuthorized()) this.#end(page, NOT_ALLOWED, 'log in again');
   }
 
   /** Close the connections that have not answered pings for a while. */
@@ -168,7 +169,7 @@ export class Live {
     } catch {
       message = null;
     }
-    const answer = isObject(message) ? this.#answer(page, message) : refusal('It is not a JSON object.');
+    const answer = isObject(message) ? this.#answer(page, message) : refusal('The message is not a JSON object.');
     if (answer) this.#send(page, JSON.stringify(answer));
   }
 
@@ -189,7 +190,7 @@ export class Live {
         this.#execute(page, message).then((result) => this.#send(page, JSON.stringify({ type: 'result', ...result })));
         return null;
       default:
-        return refusal('Its type is none of status, ping, logs, execute.');
+        return refusal('The type of the message must be status, ping, logs or execute.');
     }
   }
 
@@ -213,7 +214,7 @@ export class Live {
       const { body, timeout } = callOf(message);
       if (page.calls.size >= MAX_CALLS_PER_PAGE) throw new FrontError('LIVE_BUSY');
       page.calls.add(call);
-      const { result } = await this.hub.ask('call', body, { timeout, signal: call.signal });
+      const { result } = await this.hub.askSidecar('call', body, { timeout, signal: call.signal });
       return { id, result, seconds: (performance.now() - began) / 1000 };
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) this.log.fault('a call of a page failed', error);
@@ -230,7 +231,7 @@ function callOf({ workspace, tool, arguments: given = {}, timeout = CALL_TIMEOUT
   if (!fits || !(typeof timeout === 'number' && timeout > 0 && timeout <= CALL_TIMEOUT.most)) {
     throw new FrontError(
       'LIVE_MESSAGE_INVALID',
-      'execute has workspace, tool, arguments and timeout (s, at most 3600).',
+      'execute requires workspace, tool, arguments and timeout (seconds, at most 3600).',
     );
   }
   return { body: { workspace, tool, arguments: given, timeout }, timeout: timeout + CALL_TIMEOUT.margin };

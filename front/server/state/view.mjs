@@ -9,14 +9,14 @@ import { DEFAULTS } from '../../console/forms/server_settings.mjs';
  */
 
 /**
- * @typedef {object} Known  what was last heard, and of whom nothing is heard now
+ * @typedef {object} Known  the last answers of the adapter and the sidecar, and which processes are unavailable
  * @property {Desired | null} desired
  * @property {Status | null} status
  * @property {{servers: Entries, workspaces: Entries}} config
  * @property {'ok' | 'away'} adapter
  * @property {'ok' | 'away'} sidecar
  * @property {'ok' | 'away' | 'none'} yamcpUi
- * @property {ErrorDescription[]} errors  of who is away
+ * @property {ErrorDescription[]} errors  one for each process that is unavailable
  *
  * @typedef {Map<string, {hash: string, shown: Shown}>} Entries  of one of YAMCP's files, by name, in its order
  * @typedef {Partial<Pick<ServerState, 'namespace' | 'type' | 'command' | 'args' | 'cwd' | 'env' | 'url' | 'headers'>>} Shown
@@ -49,7 +49,7 @@ const NO_RUN = {
 };
 
 /** Return what is known before the first answer. @returns {Known} */
-export function nothing() {
+export function initialKnown() {
   /** @type {Entries} */
   const none = new Map();
   return {
@@ -72,7 +72,7 @@ export function nothing() {
  */
 export function view(known, here) {
   const status = known.sidecar === 'ok' ? known.status : null;
-  const specs = known.desired?.snapshot ?? remembered(known.status);
+  const specs = known.desired?.snapshot ?? desiredFromStatus(known.status);
   const issues = bySubject(known.desired?.issues ?? []);
   const servers = serverStates(known, specs, status, issues);
   const actual = new Map((status?.workspaces ?? []).map((workspace) => [workspace.name, workspace]));
@@ -91,7 +91,7 @@ export function view(known, here) {
  * Return the desired state as far as the sidecar's status contains it, for when the adapter is away.
  * @param {Status | null} status
  */
-function remembered(status) {
+function desiredFromStatus(status) {
   const servers = (status?.servers ?? []).map((server) => /** @type {Specified} */ ({ ...server, settings: DEFAULTS }));
   const workspaces = (status?.workspaces ?? []).map((workspace) => ({
     ...workspace,

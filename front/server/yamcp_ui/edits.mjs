@@ -38,7 +38,7 @@ export function yamcpUiEdits(parts) {
 function handlersOf(parts) {
   const { hub } = parts;
   const server = async (/** @type {Record<string, any>} */ entry, /** @type {string | null} */ key) =>
-    isMasked(entry) ? (await hub.desired('unmask_server', { entry, key })).content : entry;
+    isMasked(entry) ? (await hub.askAdapter('unmask_server', { entry, key })).content : entry;
   return {
     addServer: async ({ body, res }) => pass(parts, res, 'POST', '/api/servers', await server(body, null)),
     putServer: async ({ params: { id }, body, res }) =>
@@ -49,7 +49,7 @@ function handlersOf(parts) {
     deleteWorkspace: ({ params: { id }, res }) => remove(parts, res, 'workspaces', id),
     putProvidersConfig: async ({ body, res }) => {
       const masked = isMasked(objectOnly(body));
-      const whole = masked ? (await hub.desired('unmask_config', { content: body })).content : body;
+      const whole = masked ? (await hub.askAdapter('unmask_config', { content: body })).content : body;
       return pass(parts, res, 'PUT', '/api/config/providers', whole);
     },
     putWorkspacesConfig: ({ body, res }) => pass(parts, res, 'PUT', '/api/config/workspaces', objectOnly(body)),
@@ -109,7 +109,7 @@ async function pass(parts, res, method, path, body) {
 function outcome({ status, type, text }) {
   const body = /\bjson\b/.test(type) ? parsed(text) : undefined;
   if (status < 300 && body !== undefined) return body;
-  const why = typeof body?.error === 'string' ? body.error : `It answered ${status}.`;
+  const why = typeof body?.error === 'string' ? body.error : `YAMCP-UI answered with status ${status}.`;
   throw new FrontError('YAMCP_UI_REFUSED', why, { status: status >= 400 ? status : 502 });
 }
 

@@ -51,7 +51,7 @@ ${SECRET_SCRIPT}
 <main>
 <h1>YAMCP-UI does not answer</h1>
 <p>${CATALOGUE.YAMCP_UI_AWAY.cause} Endpoints are not affected.</p>
-<p role="status">This page comes back by itself as soon as it does.</p>
+<p role="status">This page reloads automatically when YAMCP-UI answers again.</p>
 <p><a href="/hub/">Go to the hub's own console</a></p>
 <p><code>YAMCP_UI_AWAY</code></p>
 </main>
@@ -105,7 +105,7 @@ export class YamcpUi {
       agent: this.agent,
       headers,
       timeout: RESPONSE_TIMEOUT_MS,
-      answered: (answer) => carry(answer, request, response),
+      answered: (answer) => sendResponse(answer, request, response),
       failed: (error) => this.#failed(error, request, response),
     });
   }
@@ -147,7 +147,7 @@ function sendAway(request, response) {
  * Pass YAMCP-UI's response on, with the overlay added to pages.
  * @param {Answer} answer @param {Request} request @param {Response} response
  */
-function carry(answer, request, response) {
+function sendResponse(answer, request, response) {
   answer.once('close', () => {
     if (!answer.complete) response.destroy();
   });

@@ -1,4 +1,4 @@
-/** Wrong tokens: how many an address may try, how long it waits, and that there is an end to what is remembered. */
+/** Wrong tokens: the limit for each address, the wait, and bounded memory. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { Attempts, networkOf } from '../../../front/server/access/attempts.mjs';
 /** @param {{now: number}} time */
 const attempts = (time) => new Attempts(() => time.now);
 
-test('after ten wrong tokens in a minute an address waits until the first of them is a minute old', () => {
+test('after ten wrong tokens within a minute an address waits until the first is a minute old', () => {
   const time = { now: 100 };
   const all = attempts(time);
   for (let count = 1; count <= 10; count += 1) {
@@ -23,7 +23,7 @@ test('after ten wrong tokens in a minute an address waits until the first of the
   assert.equal(all.failed('a'), true, 'nine of the last minute are left');
 });
 
-test('who goes on while it has to wait does not wait the longer', () => {
+test('attempts during the wait do not extend it', () => {
   const time = { now: 0 };
   const all = attempts(time);
   for (let count = 0; count < 10; count += 1) all.failed('a');
@@ -32,14 +32,14 @@ test('who goes on while it has to wait does not wait the longer', () => {
   assert.equal(all.wait('a'), 0);
 });
 
-test('one address does not wait for what another did', () => {
+test('wrong tokens of one address do not affect another', () => {
   const all = attempts({ now: 0 });
   for (let count = 0; count < 10; count += 1) all.failed('192.0.2.1');
   assert.ok(all.wait('192.0.2.1') > 0);
   assert.equal(all.wait('192.0.2.2'), 0);
 });
 
-test('of IPv6 whoever has an address has its first 64 bits', () => {
+test('IPv6 addresses are counted by their /64 network', () => {
   assert.equal(networkOf('2001:db8:1:2::7'), '2001:db8:1:2::/64');
   assert.equal(networkOf('2001:DB8:1:2:3:4:5:6'), '2001:db8:1:2::/64');
   assert.equal(networkOf('::1'), '0:0:0:0::/64');
@@ -49,7 +49,7 @@ test('of IPv6 whoever has an address has its first 64 bits', () => {
   assert.equal(networkOf(''), '');
 });
 
-test('no more than some thousand addresses are remembered, those that were wrong last', () => {
+test('the number of remembered addresses is bounded; the oldest are forgotten first', () => {
   const all = attempts({ now: 0 });
   for (let count = 0; count < 10; count += 1) all.failed('first');
   for (let one = 0; one < 5000; one += 1) all.failed(`10.0.${one >> 8}.${one & 255}`);
@@ -57,7 +57,7 @@ test('no more than some thousand addresses are remembered, those that were wrong
   assert.equal(all.wait('first'), 0);
 });
 
-test('what is over a minute old is forgotten', () => {
+test('wrong tokens that are older than a minute are forgotten', () => {
   const time = { now: 0 };
   const all = attempts(time);
   all.failed('a');

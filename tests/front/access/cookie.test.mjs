@@ -1,4 +1,4 @@
-/** Cookies: whose they are, how long they count, that nobody else can make one, and where their key is kept. */
+/** Login cookies: their principal and lifetime, their signature, and the file of their key. */
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const made = (time) => new Cookies(KEY, () => time.now);
 /** @param {typeof BOSS | null} principal */
 const held = (principal) => (/** @type {string} */ id) => (principal?.id === id ? principal : null);
 
-test('a cookie says whose it is for 30 days, and no longer', () => {
+test('a cookie identifies its principal for 30 days, and no longer', () => {
   const time = { now: 1_800_000_000 };
   const cookies = made(time);
   const value = cookies.make(BOSS);
@@ -28,26 +28,26 @@ test('a cookie says whose it is for 30 days, and no longer', () => {
   assert.equal(LOGIN_SECONDS, 30 * 24 * 3600);
 });
 
-test('its other half is of that cookie, made with that key, and cannot be guessed from it', () => {
+test('the page secret depends on the cookie and the key, and cannot be derived from the cookie', () => {
   const cookies = made({ now: 0 });
   const [value, other] = [cookies.make(BOSS), cookies.make(BOSS)];
   const secret = cookies.secret(value);
   assert.match(secret, /^[\w-]{43}$/);
-  assert.ok(cookies.isWhole(value, secret));
+  assert.ok(cookies.isPageSecret(value, secret));
   const strangers = new Cookies(Buffer.alloc(32, 1)).secret(value);
   for (const wrong of ['', 'x', value, cookies.secret(other), strangers, `${secret}x`]) {
-    assert.equal(cookies.isWhole(value, wrong), false, wrong);
+    assert.equal(cookies.isPageSecret(value, wrong), false, wrong);
   }
 });
 
-test('it ends with the token that it was made for: revoked, or another of the same id', () => {
+test('a cookie becomes invalid when its token is revoked or replaced under the same id', () => {
   const cookies = made({ now: 0 });
   const value = cookies.make(BOSS);
   assert.equal(cookies.read(value, held(null)), null);
   assert.equal(cookies.read(value, held({ ...BOSS, mark: 'b'.repeat(64) })), null);
 });
 
-test('whatever is changed in it, it counts no more', () => {
+test('a modified cookie is invalid', () => {
   const cookies = made({ now: 0 });
   const value = cookies.make(BOSS);
   for (let at = 0; at < value.length - 1; at += 1) {
@@ -76,7 +76,7 @@ test('whatever is changed in it, it counts no more', () => {
   assert.equal(new Cookies(Buffer.alloc(32, 8), () => 0).read(value, held(BOSS)), null);
 });
 
-test('a log-out ends one login, wherever its cookie is kept, and no other', () => {
+test('a log-out ends one login, in all copies of its cookie, and no other login', () => {
   const cookies = made({ now: 0 });
   const [one, other] = [cookies.make(BOSS), cookies.make(BOSS)];
   const read = cookies.read(one, held(BOSS));
@@ -87,24 +87,24 @@ test('a log-out ends one login, wherever its cookie is kept, and no other', () =
   assert.ok(cookies.read(other, held(BOSS)));
 });
 
-test('nothing of the token is in it', () => {
+test('a cookie contains nothing of the token', () => {
   assert.ok(!made({ now: 0 }).make(BOSS).includes('aaaa'));
 });
 
-test('a cookie is found among others by its whole name', () => {
+test('a cookie is found among others by its exact name', () => {
   const header = 'a=1; yamcp_hub_87650=x; yamcp_hub_8765=it; yamcp_hub_8765=again; b';
   assert.equal(cookieIn(header, 'yamcp_hub_8765'), 'it');
   assert.equal(cookieIn(header, 'hub'), '');
   assert.equal(cookieIn(undefined, 'yamcp_hub_8765'), '');
 });
 
-test('no script reads it, no other site sends it, and with TLS nothing else carries it', () => {
+test('the cookie is HttpOnly and SameSite, and Secure with TLS', () => {
   const plain = 'n=v; Path=/; Max-Age=5; HttpOnly; SameSite=Lax';
   assert.equal(setCookie('n', 'v', { secure: false, age: 5 }), plain);
   assert.equal(setCookie('n', 'v', { secure: true, age: 5 }), `${plain}; Secure`);
 });
 
-test('the key is made once, for the user of the hub alone, and anew where it is none', () => {
+test('the key file is created once, readable by its user only, and replaced if it is invalid', () => {
   const directory = mkdtempSync(join(tmpdir(), 'cookie'));
   const path = join(directory, 'data/cookie.key');
   const key = cookieKey(path);

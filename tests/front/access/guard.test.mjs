@@ -1,4 +1,4 @@
-/** The guard: which requests are let pass, by their Host, Origin, path, size and kind of body (pure). */
+/** The guard accepts or refuses requests by Host, Origin, path, size and type of the body (pure). */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ function outcome(act) {
 const pass = (guard, headers, method = 'GET', url = '/api/hub/state') =>
   outcome(() => guard.pass({ method, url, headers: { host: 'localhost', ...headers } }));
 
-test('paths that are written as the hub writes them go to their area', () => {
+test('canonical paths belong to their area', () => {
   const areas = {
     '/': 'other',
     '/mcp/demo/sse': 'mcp',
@@ -50,7 +50,7 @@ test('paths that are written as the hub writes them go to their area', () => {
   for (const [path, area] of Object.entries(areas)) assert.equal(areaOf(path), area, path);
 });
 
-test('a path that is written in any other way is refused, whatever lies behind would make of it', () => {
+test('any other form of a path is refused, however the server behind would read it', () => {
   const refused = [
     ...['', '*', 'http://localhost/api/hub/state', 'api/hub/state', '//localhost/api'],
     ...[
@@ -92,7 +92,7 @@ test('a path that is written in any other way is refused, whatever lies behind w
     );
 });
 
-test('the Host has to be a name of this machine, on any port, or one that was set', () => {
+test('the Host must be a name of this machine, with any port, or an allowed host', () => {
   const guard = guardOf({
     HUB_PUBLIC_URL: 'https://Hub.example:8443/x',
     HUB_ALLOWED_HOSTS: 'Box.lan, other',
@@ -136,7 +136,7 @@ test('the Host has to be a name of this machine, on any port, or one that was se
   );
 });
 
-test('the Origin, where there is one, has to be of such a host, for every path', () => {
+test('the Origin, if there is one, must have an allowed host, on every path', () => {
   const guard = guardOf({ HUB_ALLOWED_HOSTS: 'box.lan' });
   for (const origin of ['http://localhost:5173', 'https://box.lan', 'http://[::1]:1']) {
     assert.equal(pass(guard, { origin }), 'api', origin);
@@ -155,7 +155,7 @@ test('the Origin, where there is one, has to be of such a host, for every path',
   }
 });
 
-test('what another site can make a browser send does not change anything', () => {
+test('requests that another site can cause in a browser change nothing', () => {
   const guard = guardOf();
   const start = '/api/workspaces/w/start';
   for (const site of ['cross-site', 'same-site']) {
@@ -178,7 +178,7 @@ test('what another site can make a browser send does not change anything', () =>
   );
 });
 
-test('a page of another program on this machine may look, but not change anything', () => {
+test('a page of another program on this machine may read, but not change anything', () => {
   const guard = guardOf({ HUB_ALLOWED_HOSTS: 'box.lan', HUB_PUBLIC_URL: 'https://hub.example/x' });
   const host = 'localhost:8765';
   for (const origin of [
@@ -203,7 +203,7 @@ test('a page of another program on this machine may look, but not change anythin
   assert.equal(pass(guard, { host: 'hub.example', origin: 'http://hub.example' }, 'POST'), 'api');
 });
 
-test('a body that says that it is too large is refused before it is read, on every path', () => {
+test('a body whose stated length is too large is refused before it is read, on every path', () => {
   const guard = guardOf({ HUB_MAX_BODY_BYTES: '2048' });
   const json = { 'content-type': 'application/json' };
   for (const url of ['/api/servers', '/mcp/demo', '/x']) {
@@ -212,20 +212,20 @@ test('a body that says that it is too large is refused before it is read, on eve
   }
 });
 
-test('a body of unknown length is refused where it has no meaning: it could be taken for the next request', () => {
+test('a body of unknown length is refused for methods without a body, because it could be read as the next request', () => {
   for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']) {
     assert.equal(pass(guardOf(), { 'transfer-encoding': 'chunked' }, method, '/mcp/demo'), 'LENGTH_REQUIRED');
   }
   assert.equal(pass(guardOf(), { 'transfer-encoding': 'chunked' }, 'POST', '/mcp/demo'), 'mcp');
 });
 
-test('a name is read from a Host header as URLs have it, or not at all', () => {
+test('a host name is parsed from a Host header as in URLs, or refused', () => {
   assert.equal(hostname('[2001:DB8::1]:80'), '2001:db8::1');
   assert.equal(hostname('A.b'), 'a.b');
   for (const none of ['', ':80', '[]', 'a b', 'a?b', 'a:1:2']) assert.equal(hostname(none), '', none);
 });
 
-test('front and sidecar read hosts and origins alike', () => {
+test('the front and the sidecar parse hosts and origins alike', () => {
   const { hosts, origins } = JSON.parse(readFileSync(new URL('../../support/hosts.json', import.meta.url), 'utf8'));
   for (const [host, name] of Object.entries(hosts)) assert.equal(hostname(host), name, JSON.stringify(host));
   for (const [origin, name] of Object.entries(origins)) assert.equal(originHost(origin), name, JSON.stringify(origin));

@@ -1,10 +1,10 @@
-/** What the front tells of the use of keys: at most once a minute, and nothing is lost while the adapter is away. */
+/** Uses of keys are reported at most once a minute, and kept while the adapter is unavailable. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KeyUses } from '../../../front/server/access/key_uses.mjs';
 
-test('uses are told together, some time after the first', { timeout: 30_000 }, async () => {
+test('uses are reported together, some time after the first one', { timeout: 30_000 }, async () => {
   /** @type {Record<string, number>[]} */
   const told = [];
   const uses = new KeyUses(5);
@@ -21,21 +21,25 @@ test('uses are told together, some time after the first', { timeout: 30_000 }, a
   assert.equal(told.length, 1, 'nothing is told twice');
 });
 
-test('what nobody took is told later, but for what is newer by then', { timeout: 30_000 }, async () => {
-  const uses = new KeyUses();
-  uses.note('k1');
-  await uses.flush(); // before there is anybody
-  let away = true;
-  /** @type {Record<string, number>} */
-  let told = {};
-  uses.start(async (each) => {
-    if (away) throw new Error('away');
-    told = each;
-  });
-  await uses.flush();
-  away = false;
-  uses.note('k2');
-  await uses.flush();
-  assert.deepEqual(Object.keys(told).sort(), ['k1', 'k2']);
-  uses.close();
-});
+test(
+  'uses that could not be reported are reported later, unless there are newer ones',
+  { timeout: 30_000 },
+  async () => {
+    const uses = new KeyUses();
+    uses.note('k1');
+    await uses.flush(); // before there is anybody
+    let away = true;
+    /** @type {Record<string, number>} */
+    let told = {};
+    uses.start(async (each) => {
+      if (away) throw new Error('away');
+      told = each;
+    });
+    await uses.flush();
+    away = false;
+    uses.note('k2');
+    await uses.flush();
+    assert.deepEqual(Object.keys(told).sort(), ['k1', 'k2']);
+    uses.close();
+  },
+);

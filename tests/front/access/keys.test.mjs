@@ -1,4 +1,4 @@
-/** Who is let in by which token: the same as bridge/keys.py says, by the same vectors, from files that change. */
+/** Tokens and their principals, by the same vectors as bridge/keys.py, from files that change. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -51,7 +51,7 @@ function principal(token, ring = keyring()) {
   return found && { id: found.id, name: found.name, workspaces: found.workspaces, admin: found.admin };
 }
 
-test('a key is good at once, also if the files were looked at in the same moment', () => {
+test('a new key is valid immediately, also if the files were checked in the same moment', () => {
   const ring = keyring();
   const token = `yh_k8888888_${'y'.repeat(43)}`;
   assert.equal(ring.check(token), null);
@@ -61,7 +61,7 @@ test('a key is good at once, also if the files were looked at in the same moment
   assert.equal(ring.check(token)?.id, 'k8888888');
 });
 
-test('tokens that are made up cost 25 looks in half a second at most', () => {
+test('made-up tokens cause at most 25 file checks in half a second', () => {
   const ring = keyring();
   let looks = 0;
   const refresh = ring.refresh.bind(ring);
@@ -77,7 +77,7 @@ test('tokens that are made up cost 25 looks in half a second at most', () => {
 });
 
 for (const { name, token, principal: expected } of CASES.checks) {
-  test(`whose token it is: ${name}`, () => {
+  test(`the principal of a token: ${name}`, () => {
     const found = principal(token);
     const sorted = (/** @type {any} */ one) =>
       one && { ...one, workspaces: one.workspaces && [...one.workspaces].sort() };
@@ -85,7 +85,7 @@ for (const { name, token, principal: expected } of CASES.checks) {
   });
 }
 
-test('what a key may use is told by the exact name of a workspace', () => {
+test('a key gives access to workspaces by their exact names', () => {
   for (const { token, workspace, may } of CASES.may_use) {
     const found = keyring().check(token);
     assert.equal(found !== null && mayUse(found, workspace), may, JSON.stringify(workspace));
@@ -101,7 +101,7 @@ for (const { name, text, token, valid } of CASES.token_files) {
 }
 
 for (const { name, text } of CASES.broken) {
-  test(`keys.json that is broken lets nobody in, and does not quote itself: ${name}`, () => {
+  test(`an invalid keys.json accepts no key, and its error quotes no content: ${name}`, () => {
     assert.throws(() => parseKeys(Buffer.from(text)));
     put('keys.json', text);
     const ring = keyring();
@@ -114,25 +114,25 @@ for (const { name, text } of CASES.broken) {
 }
 
 for (const { name, text } of CASES.usable) {
-  test(`keys.json that can be used: ${name}`, () => {
+  test(`a valid keys.json: ${name}`, () => {
     assert.ok(Array.isArray(parseKeys(Buffer.from(text))));
   });
 }
 
-test('keys.json that is not there means no keys, and is no error', () => {
+test('a missing keys.json means that there are no keys, and is no error', () => {
   rmSync(join(directory, 'keys.json'));
   const ring = keyring();
   assert.deepEqual([ring.check(LAPTOP), ring.error, logged], [null, '', []]);
 });
 
-test('a token that was given counts, and no file besides it', () => {
+test('a configured token is used in place of the token file', () => {
   const given = 'given-in-the-environment';
   const ring = keyring(tokenHash(given));
   assert.equal(ring.check(given)?.id, 'admin');
   assert.equal(ring.check(CASES.token), null);
 });
 
-test('files are looked at every half second, and a change of theirs counts from then on', () => {
+test('the files are checked every half second, and a change takes effect then', () => {
   const ring = keyring();
   const laptop = ring.check(LAPTOP);
   assert.ok(laptop);
@@ -161,7 +161,7 @@ test('a key with the same id and another token is another key', () => {
   assert.equal(ring.holder(laptop.id)?.mark, tokenHash('another'));
 });
 
-test('a key whose workspaces are others now is the same key', () => {
+test('a key whose workspaces have changed is the same key', () => {
   const ring = keyring();
   const laptop = ring.check(LAPTOP);
   assert.ok(laptop);
@@ -172,7 +172,7 @@ test('a key whose workspaces are others now is the same key', () => {
   assert.deepEqual(ring.current(laptop)?.workspaces, ['w']);
 });
 
-test('files that are too large, or cannot be read, let nobody in', () => {
+test('no key is accepted from files that are too large or unreadable', () => {
   put('keys.json', Buffer.concat([Buffer.from(CASES.file), Buffer.alloc(1 << 20, ' ')]));
   rmSync(join(directory, 'token'));
   mkdirSync(join(directory, 'token'));

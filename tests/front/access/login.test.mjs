@@ -1,4 +1,4 @@
-/** Logging in and out of a hub that wants a token: by link, by form, with a cookie; and what a cookie does not do. */
+/** Log-in and log-out in a protected hub: by link, by form and with a cookie; and the limits of a cookie. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ before(async () => {
 }, LIMIT);
 after(() => site?.close(), LIMIT);
 
-test('a link with the token logs in, and leads to the same address without it', LIMIT, async () => {
+test('a link with the token logs in, and redirects to the same URL without it', LIMIT, async () => {
   const answer = await site.ask('GET', `/hub/?a=b&token=${TOKEN}&c`, { headers: HTML });
   assert.equal(answer.status, 302);
   assert.match(String(answer.headers.location), /^\/hub\/\?a=b&c#hub_page=[\w-]{43}$/);
@@ -37,7 +37,7 @@ test('a link with the token logs in, and leads to the same address without it', 
   assert.equal(image.headers['set-cookie'], undefined, 'no page can make a browser log in or try by the way');
 });
 
-test('a login opens pages and the API, but no endpoint', LIMIT, async () => {
+test('a login gives access to pages and the API, but not to endpoints', LIMIT, async () => {
   const login = await site.login();
   assert.equal((await site.ask('GET', '/api/hub/state', { headers: login })).status, 200);
   assert.equal((await site.ask('GET', '/hub/', { headers: { ...login, ...HTML } })).status, 200);
@@ -48,7 +48,7 @@ test('a login opens pages and the API, but no endpoint', LIMIT, async () => {
 });
 
 test(
-  'a cookie alone, which browsers send to every port of the host, opens pages and nothing that is in them',
+  'the cookie alone, which browsers send to every port of the host, gives access to pages but not to data',
   LIMIT,
   async () => {
     const { cookie, 'x-hub-page': secret } = await site.login();
@@ -82,7 +82,7 @@ test(
   },
 );
 
-test('a login does nothing for pages of others, nor under a name of theirs', LIMIT, async () => {
+test('a login has no effect for pages of other origins, also under their names', LIMIT, async () => {
   const login = await site.login();
   /** @type {Record<string, string>[]} */
   const foreign = [
@@ -122,7 +122,7 @@ test('a login does nothing for pages of others, nor under a name of theirs', LIM
   assert.deepEqual(hub.read('workspaces'), { alpha: ['a'], beta: ['b'] });
 });
 
-test('a form logs in, refuses in words, and leads only where the hub is', LIMIT, async () => {
+test('the form logs in, shows errors, and redirects only within the hub', LIMIT, async () => {
   const type = { 'content-type': 'application/x-www-form-urlencoded' };
   /** @param {Record<string, string>} fields @param {Record<string, string>} [headers] */
   const post = (fields, headers = {}) =>
@@ -154,7 +154,7 @@ test('a form logs in, refuses in words, and leads only where the hub is', LIMIT,
   assert.match(String(secure.headers['set-cookie']), /; Secure$/);
 });
 
-test('who is logged in needs no login page; who logs out is out, with every page that is open', LIMIT, async () => {
+test('a logged-in user gets no login page; a log-out ends the login on every open page', LIMIT, async () => {
   const login = await site.login();
   const own = { ...login, origin: hub.url };
   const page = await site.ask('GET', '/login?next=/hub/', { headers: { ...login, ...HTML } });

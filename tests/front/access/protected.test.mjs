@@ -1,4 +1,4 @@
-/** A hub that wants a token: every way in without one, with a wrong one, with one that may not, and with one revoked. */
+/** A protected hub: every route without a token, and with a wrong, insufficient or revoked one. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -50,11 +50,11 @@ function everything() {
   ];
 }
 
-test('nothing is free but /healthz and the login page', LIMIT, () => {
+test('only /healthz and the login page are public', LIMIT, () => {
   assert.deepEqual(PUBLIC_PATHS, { '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] });
 });
 
-test('every route, page, file and endpoint wants a token, whatever it is asked', LIMIT, async () => {
+test('every route, page, file and endpoint requires a token, for every method', LIMIT, async () => {
   const all = everything();
   assert.ok(all.length > 400);
   for (const [method, path] of all) {
@@ -70,7 +70,7 @@ test('every route, page, file and endpoint wants a token, whatever it is asked',
   }
 });
 
-test('a cookie counts for the hub’s own pages alone, whatever is asked for', LIMIT, async () => {
+test('a cookie is accepted from the hub’s own pages only, for every request', LIMIT, async () => {
   const login = await site.login();
   for (const sent of [
     { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
@@ -101,7 +101,7 @@ test('a cookie counts for the hub’s own pages alone, whatever is asked for', L
   }
 });
 
-test('the routes that are known to Express are among those', LIMIT, async () => {
+test('the tested routes include all routes that are registered in Express', LIMIT, async () => {
   const root = mkdtempSync(join(tmpdir(), 'front'));
   const front = new Front(load({ HUB_DATA_DIR: root, HUB_TOKEN: TOKEN, HUB_YAMCP_UI_DIR: STANDIN }), new Log('error'));
   try {
@@ -116,7 +116,7 @@ test('the routes that are known to Express are among those', LIMIT, async () => 
   }
 });
 
-test('a person without a login is shown the login page, and led back', LIMIT, async () => {
+test('a browser without a login gets the login page, and is redirected back afterwards', LIMIT, async () => {
   for (const [path, next] of [
     ['/hub/', '%2Fhub%2F'],
     ['/workspaces?a=b', '%2Fworkspaces%3Fa%3Db'],
@@ -131,7 +131,7 @@ test('a person without a login is shown the login page, and led back', LIMIT, as
   assert.equal((await site.ask('POST', '/hub/', { headers: HTML })).status, 401);
 });
 
-test('health is told without a name, but to whoever has a token', LIMIT, async () => {
+test('health details are only for requests with a token', LIMIT, async () => {
   const free = await site.ask('GET', '/healthz');
   assert.deepEqual([free.status, free.body], [200, { status: 'ok' }]);
   const told = await site.ask('GET', '/healthz', { headers: ADMIN });
@@ -155,7 +155,7 @@ test('health is told without a name, but to whoever has a token', LIMIT, async (
 
 // --- with the token ------------------------------------------------------------------------------------------------
 
-test('a bearer may everything, by whatever name it calls the hub', LIMIT, async () => {
+test('a bearer token gives access to everything, under any host name', LIMIT, async () => {
   const foreign = { ...ADMIN, host: 'tunnel.example', origin: 'https://tunnel.example' };
   for (const headers of [ADMIN, { authorization: `bearer   ${TOKEN}` }, foreign]) {
     assert.equal((await site.ask('GET', '/api/hub/state', { headers })).status, 200);
@@ -170,13 +170,13 @@ test('a bearer may everything, by whatever name it calls the hub', LIMIT, async 
   );
 });
 
-test('the state says that the hub is protected, and has no addresses past the front', LIMIT, async () => {
+test('the state says that the hub is protected, and contains no URLs that bypass the front', LIMIT, async () => {
   const { hub: about, workspaces } = await hub.state();
   assert.deepEqual([about.protected, about.sidecar_url], [true, '']);
   for (const { direct_sse_url, direct_http_url } of workspaces) assert.equal(direct_sse_url + direct_http_url, '');
 });
 
-test('status and figures of the sidecar are there for admins, and nowhere else', LIMIT, async () => {
+test('status and metrics of the sidecar are available to admins only', LIMIT, async () => {
   const status = await site.ask('GET', '/status', { headers: ADMIN });
   assert.deepEqual([status.status, status.body.source], [200, 'adapter']);
   assert.match((await site.ask('GET', '/metrics', { headers: ADMIN })).body, /^# HELP /m);
@@ -186,7 +186,7 @@ test('status and figures of the sidecar are there for admins, and nowhere else',
   await assert.rejects(fetch(`${hub.sidecarUrl}/status`), 'the sidecar has no port');
 });
 
-test('YAMCP-UI’s pages and edits come by its Unix socket', LIMIT, async () => {
+test('pages and edits of YAMCP-UI use its Unix socket', LIMIT, async () => {
   const login = await site.login();
   const page = await site.ask('GET', '/workspaces', { headers: { ...login, ...HTML } });
   assert.equal(page.status, 200);
@@ -200,7 +200,7 @@ test('YAMCP-UI’s pages and edits come by its Unix socket', LIMIT, async () => 
 
 // --- with a wrong one ----------------------------------------------------------------------------------------------
 
-test('after ten wrong tokens their address has to wait, and another one has not', LIMIT, async () => {
+test('after ten wrong tokens their address must wait, and another address need not', LIMIT, async () => {
   const from = site.stranger();
   const wrong = { ...from, authorization: `Bearer ${WRONG}` };
   for (let count = 0; count < 10; count += 1) {
@@ -232,7 +232,7 @@ test('after ten wrong tokens their address has to wait, and another one has not'
   assert.match(logs, new RegExp(`"code":"TOO_MANY_ATTEMPTS","address":"${from['x-forwarded-for']}"`));
 });
 
-test('what is no token at all counts as none', LIMIT, async () => {
+test('a malformed token counts as no token', LIMIT, async () => {
   for (const authorization of ['Basic dTpw', TOKEN, 'Bearer', `Token ${TOKEN}`]) {
     const { status, body } = await site.ask('GET', '/api/hub/state', { headers: { authorization } });
     assert.deepEqual([status, body.code], [401, 'TOKEN_REQUIRED'], authorization);
@@ -245,7 +245,7 @@ test('what is no token at all counts as none', LIMIT, async () => {
 
 // --- keys ----------------------------------------------------------------------------------------------------------
 
-test('a key is for endpoints: no page, file, or call of the API, not even to be logged in with', LIMIT, async () => {
+test('a key gives access to endpoints only: no page, file or API request, and no login', LIMIT, async () => {
   const { token, headers } = await site.key('laptop');
   assert.equal((await site.initialize('alpha', headers)).status, 200);
   assert.equal((await site.initialize('beta', headers)).status, 200);
@@ -261,7 +261,7 @@ test('a key is for endpoints: no page, file, or call of the API, not even to be 
   assert.equal(link.headers['set-cookie'], undefined);
 });
 
-test('an endpoint that a key may not use is one that is not there', LIMIT, async () => {
+test('an endpoint that a key may not use looks like one that does not exist', LIMIT, async () => {
   const { headers } = await site.key('only alpha', '--workspace', 'alpha');
   assert.equal((await site.initialize('alpha', headers)).status, 200);
   const [refused, none] = [await site.initialize('beta', headers), await site.initialize('nope', headers)];
@@ -269,7 +269,7 @@ test('an endpoint that a key may not use is one that is not there', LIMIT, async
   assert.equal(JSON.stringify(refused).replaceAll('beta', '*'), JSON.stringify(none).replaceAll('nope', '*'));
 });
 
-test('a key for everything may everything, logs in, and is gone when it is revoked', LIMIT, async () => {
+test('an admin key gives access to everything, logs in, and becomes invalid when it is revoked', LIMIT, async () => {
   const boss = await site.key('boss', '--admin');
   const login = await site.login(boss.token);
   const [byBearer, byCookie] = await Promise.all([
@@ -290,7 +290,7 @@ test('a key for everything may everything, logs in, and is gone when it is revok
   await bystander.close();
 });
 
-test('a stream that a key opened ends with it, and that of another goes on', LIMIT, async () => {
+test('revoking a key ends its streams, and no others', LIMIT, async () => {
   const [short, long] = [await site.key('short'), await site.key('long')];
   const open = (/** @type {Record<string, string>} */ headers) => fetch(`${hub.url}/mcp/alpha/sse`, { headers });
   const [ending, staying] = await Promise.all([open(short.headers), open(long.headers)]);
@@ -302,46 +302,42 @@ test('a stream that a key opened ends with it, and that of another goes on', LIM
   await reader.cancel();
 });
 
-test(
-  'an admin makes, lists and revokes keys by the API; who was used when is told, tokens are not',
-  LIMIT,
-  async () => {
-    const keys = async () => (await site.ask('GET', '/api/hub/keys', { headers: ADMIN })).body.keys;
-    const named = async (/** @type {string} */ name) =>
-      (await keys()).find((/** @type {any} */ key) => key.name === name);
-    const page = await pageOf({ front: hub.url }, { headers: ADMIN });
-    const began = Date.now() / 1000 - 1;
-    const body = { name: 'by api', workspaces: ['alpha'] };
-    const made = await site.ask('POST', '/api/hub/keys', { headers: ADMIN, body });
-    assert.deepEqual([made.status, Object.keys(made.body)], [200, ['id', 'token']]);
-    assert.equal(made.headers['cache-control'], 'no-store');
-    const headers = { authorization: `Bearer ${made.body.token}` };
-    const { created, ...rest } = await named('by api');
-    assert.deepEqual(rest, { id: made.body.id, ...body, admin: false, last_used: null });
-    assert.ok(created > began);
-    assert.equal((await site.initialize('alpha', headers)).status, 200);
-    assert.equal((await site.initialize('beta', headers)).status, 404);
-    assert.ok((await named('by api')).last_used > began);
+test('an admin creates, lists and revokes keys with the API; it shows the last use, but no tokens', LIMIT, async () => {
+  const keys = async () => (await site.ask('GET', '/api/hub/keys', { headers: ADMIN })).body.keys;
+  const named = async (/** @type {string} */ name) =>
+    (await keys()).find((/** @type {any} */ key) => key.name === name);
+  const page = await pageOf({ front: hub.url }, { headers: ADMIN });
+  const began = Date.now() / 1000 - 1;
+  const body = { name: 'by api', workspaces: ['alpha'] };
+  const made = await site.ask('POST', '/api/hub/keys', { headers: ADMIN, body });
+  assert.deepEqual([made.status, Object.keys(made.body)], [200, ['id', 'token']]);
+  assert.equal(made.headers['cache-control'], 'no-store');
+  const headers = { authorization: `Bearer ${made.body.token}` };
+  const { created, ...rest } = await named('by api');
+  assert.deepEqual(rest, { id: made.body.id, ...body, admin: false, last_used: null });
+  assert.ok(created > began);
+  assert.equal((await site.initialize('alpha', headers)).status, 200);
+  assert.equal((await site.initialize('beta', headers)).status, 404);
+  assert.ok((await named('by api')).last_used > began);
 
-    const boss = await site.ask('POST', '/api/hub/keys', { headers: ADMIN, body: { name: 'chief', admin: true } });
-    assert.equal((await named('chief')).last_used, null);
-    const asBoss = { authorization: `Bearer ${boss.body.token}` };
-    assert.equal((await site.ask('GET', '/api/hub/keys', { headers: asBoss })).status, 200);
-    assert.ok((await named('chief')).last_used > began);
-    assert.ok(JSON.parse(await hub.hubctl('keys', '--json')).every((/** @type {any} */ key) => 'last_used' in key));
+  const boss = await site.ask('POST', '/api/hub/keys', { headers: ADMIN, body: { name: 'chief', admin: true } });
+  assert.equal((await named('chief')).last_used, null);
+  const asBoss = { authorization: `Bearer ${boss.body.token}` };
+  assert.equal((await site.ask('GET', '/api/hub/keys', { headers: asBoss })).status, 200);
+  assert.ok((await named('chief')).last_used > began);
+  assert.ok(JSON.parse(await hub.hubctl('keys', '--json')).every((/** @type {any} */ key) => 'last_used' in key));
 
-    for (const key of [made.body.id, 'chief']) {
-      assert.deepEqual((await site.ask('DELETE', '/api/hub/keys', { headers: ADMIN, query: { key } })).body, {});
-    }
-    while ((await site.initialize('alpha', { ...headers, ...site.stranger() })).status !== 401) await pause(50); // the keys are looked at twice a second
-    assert.deepEqual([await named('by api'), await named('chief')], [undefined, undefined]);
-    page.send({ type: 'status' });
-    assert.ok(!JSON.stringify(await page.next('state')).includes('yh_k'));
-    await page.close();
-  },
-);
+  for (const key of [made.body.id, 'chief']) {
+    assert.deepEqual((await site.ask('DELETE', '/api/hub/keys', { headers: ADMIN, query: { key } })).body, {});
+  }
+  while ((await site.initialize('alpha', { ...headers, ...site.stranger() })).status !== 401) await pause(50); // the keys are looked at twice a second
+  assert.deepEqual([await named('by api'), await named('chief')], [undefined, undefined]);
+  page.send({ type: 'status' });
+  assert.ok(!JSON.stringify(await page.next('state')).includes('yh_k'));
+  await page.close();
+});
 
-test('keys that cannot be made or are not there are refused, with why', LIMIT, async () => {
+test('invalid or missing keys are refused, with the reason', LIMIT, async () => {
   const make = (/** @type {unknown} */ body) => site.ask('POST', '/api/hub/keys', { headers: ADMIN, body });
   await make({ name: 'taken' });
   for (const [body, status, code] of /** @type {const} */ ([
@@ -365,7 +361,7 @@ test('keys that cannot be made or are not there are refused, with why', LIMIT, a
   assert.equal((await site.ask('DELETE', '/api/hub/keys', { headers: ADMIN })).body.code, 'QUERY_INVALID');
 });
 
-test('a client may not speak in the front’s name', LIMIT, async () => {
+test('a client cannot send requests in the front’s name', LIMIT, async () => {
   const { headers } = await site.key('pretender', '--workspace', 'alpha');
   assert.equal(
     (await site.initialize('beta', { ...headers, 'x-hub-front': TOKEN, cookie: await site.cookie() })).status,
@@ -373,7 +369,7 @@ test('a client may not speak in the front’s name', LIMIT, async () => {
   );
 });
 
-test('two requests on one connection are two: a token for the one is none for the other', LIMIT, async () => {
+test('two requests on one connection are authorized separately', LIMIT, async () => {
   const { hostname, port } = new URL(hub.url);
   const send = (/** @type {Record<string, string>} */ headers) =>
     new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** What the front tells of requests that it refused: in batches, bounded, and again where nobody took it. */
+/** Refused requests are reported in batches of bounded size, and again after a report failed. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { Refusals } from '../../../front/server/access/refusals.mjs';
 const request = (url, headers = {}) =>
   /** @type {import('node:http').IncomingMessage} */ (/** @type {any} */ ({ url, headers }));
 
-test('refusals are told together, without query and credentials', { timeout: 30_000 }, async () => {
+test('refusals are reported together, without query and credentials', { timeout: 30_000 }, async () => {
   const refusals = new Refusals();
   /** @type {import('../../../bridge/node/types.d.mts').NoteRefusals[]} */
   const told = [];
@@ -32,21 +32,25 @@ test('refusals are told together, without query and credentials', { timeout: 30_
   assert.equal(told.length, 1, 'nothing is told twice');
 });
 
-test('a flood is counted, and nothing of it is lost while the sidecar is away', { timeout: 30_000 }, async () => {
-  const refusals = new Refusals();
-  let away = true;
-  /** @type {import('../../../bridge/node/types.d.mts').NoteRefusals[]} */
-  const told = [];
-  refusals.start(async (body) => {
-    if (away) throw new Error('away');
-    told.push(body);
-  });
-  for (let count = 0; count < 600; count += 1) refusals.note(request('/mcp/w'), 'TOKEN_INVALID', '::1');
-  await refusals.flush();
-  refusals.note(request('/mcp/w'), 'TOO_MANY_ATTEMPTS', '::1');
-  away = false;
-  await refusals.flush();
-  assert.equal(told[0].refusals.length, 500);
-  assert.equal(told[0].omitted, 101);
-  refusals.close();
-});
+test(
+  'excess refusals are counted, and nothing is lost while the sidecar is unavailable',
+  { timeout: 30_000 },
+  async () => {
+    const refusals = new Refusals();
+    let away = true;
+    /** @type {import('../../../bridge/node/types.d.mts').NoteRefusals[]} */
+    const told = [];
+    refusals.start(async (body) => {
+      if (away) throw new Error('away');
+      told.push(body);
+    });
+    for (let count = 0; count < 600; count += 1) refusals.note(request('/mcp/w'), 'TOKEN_INVALID', '::1');
+    await refusals.flush();
+    refusals.note(request('/mcp/w'), 'TOO_MANY_ATTEMPTS', '::1');
+    away = false;
+    await refusals.flush();
+    assert.equal(told[0].refusals.length, 500);
+    assert.equal(told[0].omitted, 101);
+    refusals.close();
+  },
+);

@@ -1,4 +1,4 @@
-/** Sign-ins are left in the spool for the recorder: bounded, complete files, and nothing where there is no history. */
+/** Sign-ins are written to the spool for the recorder: bounded, in complete files, and only with a history. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -23,7 +23,7 @@ const read = (directory, name) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-test('attempts of one moment are one complete file, which only its owner reads; too many are counted', async () => {
+test('sign-ins of one moment are written to one complete file that only its owner can read; excess ones are counted', async () => {
   const spool = join(root, 'a');
   const signIns = new SignIns({ spool, spoolMaxBytes: 1e6 }, log);
   for (let n = 0; n < 503; n += 1) signIns.note({ ...ATTEMPT, principal: 'x'.repeat(200) });
@@ -43,7 +43,7 @@ test('attempts of one moment are one complete file, which only its owner reads; 
   assert.deepEqual([statSync(spool).mode & 0o777, statSync(join(spool, first)).mode & 0o777], [0o700, 0o600]);
 });
 
-test('a full spool takes no more, and the next file says how many are missing', async () => {
+test('nothing is written to a full spool, and the next file has the number of lost records', async () => {
   const spool = join(root, 'b');
   const signIns = new SignIns({ spool, spoolMaxBytes: 10 }, log);
   signIns.note(ATTEMPT);
@@ -70,7 +70,7 @@ test('a file that cannot be completed leaves nothing behind', async (t) => {
   assert.deepEqual([kept.length, lost], [0, 1]);
 });
 
-test('without a history nothing is kept', async () => {
+test('nothing is recorded if the history is off', async () => {
   const signIns = new SignIns({ spool: null, spoolMaxBytes: 0 }, log);
   signIns.note(ATTEMPT);
   await signIns.flush();

@@ -1,4 +1,4 @@
-/** Both HTTP APIs while a file is broken, or the adapter or the sidecar is away. */
+/** Both HTTP APIs while a file is broken, or the adapter or the sidecar is unavailable. */
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => hub?.close());
 
-test('while a file cannot be parsed nothing is written over it', OPTIONS, async () => {
+test('a file that cannot be parsed is not overwritten', OPTIONS, async () => {
   const file = join(hub.yamcpDir, 'providers.json');
   writeFileSync(file, '{"broken": ');
   for (const answer of [
@@ -40,7 +40,7 @@ test('while a file cannot be parsed nothing is written over it', OPTIONS, async 
 });
 
 test(
-  'while the adapter is away the state is shown, and a change is 503 with what to do; then it is back',
+  'without the adapter the state is shown, and a change gets 503 with a hint; afterwards both work again',
   OPTIONS,
   async () => {
     await hub.stop('adapter');
@@ -62,36 +62,28 @@ test(
   },
 );
 
-test(
-  'while the sidecar is away what is known is shown as unknown, and a change is made but not applied',
-  OPTIONS,
-  async () => {
-    await hub.stop('sidecar');
-    const state = await hub.waitJson(`${hub.front}/api/hub/state`, (now) => now.hub.sidecar === 'away' && now);
-    assert.deepEqual(
-      state.workspaces.map((/** @type {any} */ workspace) => workspace.state),
-      ['unknown'],
-    );
-    assert.deepEqual((await api.get('/api/workspaces')).body[0].status, 'active');
-    assert.equal((await api.get('/api/stats')).body.activeServers, 0);
-    const paths = ['/api/hub/logs', '/api/hub/history', '/api/hub/tools?workspace=first'];
-    const refused = await Promise.all(paths.map((path) => api.get(path)));
-    assert.deepEqual(
-      refused.map(({ status, body }) => [status, body.code]),
-      paths.map(() => [503, 'HUB_AWAY']),
-    );
-    const [line] = (await api.get('/api/logs')).body;
-    assert.deepEqual(
-      [line.level, typeof line.message],
-      ['error', 'string'],
-      "YAMCP-UI's Logs page says why it is empty",
-    );
-    const off = await api.post('/api/hub/workspaces/stop', { query: { name: 'first' } });
-    assert.deepEqual([off.status, off.body.applied, off.body.workspace.enabled], [200, false, false]);
-    hub.start('sidecar');
-    await hub.waitJson(
-      `${hub.front}/api/hub/state`,
-      (now) => now.hub.sidecar === 'ok' && now.workspaces[0].state === 'off',
-    );
-  },
-);
+test('without the sidecar states are unknown, and a change is made but not applied', OPTIONS, async () => {
+  await hub.stop('sidecar');
+  const state = await hub.waitJson(`${hub.front}/api/hub/state`, (now) => now.hub.sidecar === 'away' && now);
+  assert.deepEqual(
+    state.workspaces.map((/** @type {any} */ workspace) => workspace.state),
+    ['unknown'],
+  );
+  assert.deepEqual((await api.get('/api/workspaces')).body[0].status, 'active');
+  assert.equal((await api.get('/api/stats')).body.activeServers, 0);
+  const paths = ['/api/hub/logs', '/api/hub/history', '/api/hub/tools?workspace=first'];
+  const refused = await Promise.all(paths.map((path) => api.get(path)));
+  assert.deepEqual(
+    refused.map(({ status, body }) => [status, body.code]),
+    paths.map(() => [503, 'HUB_AWAY']),
+  );
+  const [line] = (await api.get('/api/logs')).body;
+  assert.deepEqual([line.level, typeof line.message], ['error', 'string'], "YAMCP-UI's Logs page says why it is empty");
+  const off = await api.post('/api/hub/workspaces/stop', { query: { name: 'first' } });
+  assert.deepEqual([off.status, off.body.applied, off.body.workspace.enabled], [200, false, false]);
+  hub.start('sidecar');
+  await hub.waitJson(
+    `${hub.front}/api/hub/state`,
+    (now) => now.hub.sidecar === 'ok' && now.workspaces[0].state === 'off',
+  );
+});

@@ -1,4 +1,4 @@
-/** The API described by itself: the OpenAPI document and its page are right, and so are the files made of the code. */
+/** The OpenAPI document, the API page, and the files generated from the routes. */
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -50,7 +50,7 @@ const operationsOf = ({ paths }) =>
     ),
   );
 
-test('generated files are what the code says', { timeout: 60_000 }, () => {
+test('generated files are up to date', { timeout: 60_000 }, () => {
   for (const [path, text] of Object.entries(files()))
     assert.equal(readFileSync(path, 'utf8'), text, `${path} is out of date: run make generate`);
 });
@@ -62,7 +62,7 @@ test('the document is valid OpenAPI 3.1', async () => {
   }
 });
 
-test('every route is in it, under an id of its own', async () => {
+test('the document contains every route, with a unique id', async () => {
   const forBrowsers = ['POST /login', 'POST /logout', 'WS /api/hub/live'];
   const all = [...HUB_ROUTES, ...YAMCP_ROUTES, ...OTHER_ROUTES].map(
     ({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`,
@@ -80,7 +80,7 @@ test('every route is in it, under an id of its own', async () => {
   );
 });
 
-test('every operation has its answer and its errors, by code', async () => {
+test('every operation has its response and its errors, by code', async () => {
   for (const [name, { responses, requestBody }] of Object.entries(operationsOf(await documentOf(fronts.open)))) {
     assert.ok(responses[200].content, name);
     assert.match(responses[500].description, /HUB_INTERNAL/, name);
@@ -93,7 +93,7 @@ test('every operation has its answer and its errors, by code', async () => {
   assert.equal(responses[401], undefined);
 });
 
-test('a protected hub wants a token for the document, and says so in it', async () => {
+test('a protected hub requires a token for the document, and the document says so', async () => {
   const { status, body } = await get(fronts.closed, '/api/openapi.json');
   assert.deepEqual([status, body.code], [401, 'TOKEN_REQUIRED']);
   const { security, components, paths } = await documentOf(fronts.closed);
@@ -103,17 +103,17 @@ test('a protected hub wants a token for the document, and says so in it', async 
   assert.equal((await documentOf(fronts.open)).security, undefined);
 });
 
-test('of a login, the page wants the cookie alone, as other pages do; the document wants more', async () => {
+test('with a login cookie, the page needs no page secret, like other pages; the document does', async () => {
   const { auth } = fronts.closed;
   const request = /** @type {any} */ ({ headers: {}, socket: { remoteAddress: '127.0.0.1' } });
-  const [cookie] = auth.welcome(auth.prove(TOKEN, request), request).header.split(';');
+  const [cookie] = auth.logIn(auth.prove(TOKEN, request), request).header.split(';');
   assert.equal((await get(fronts.closed, '/hub/api')).status, 401);
   assert.equal((await get(fronts.closed, '/hub/api', { cookie })).status, 200);
   const { status, body } = await get(fronts.closed, '/api/openapi.json', { cookie });
   assert.deepEqual([status, body.code], [401, 'PAGE_SECRET_REQUIRED']);
 });
 
-test('the page has every operation, and neither script nor anything from elsewhere', async () => {
+test('the page contains every operation, no script, and nothing from other hosts', async () => {
   const { status, headers, body } = await get(fronts.open, '/hub/api');
   assert.equal(status, 200);
   assert.match(String(headers['content-type']), /^text\/html/);
@@ -124,7 +124,7 @@ test('the page has every operation, and neither script nor anything from elsewhe
   for (const [, target] of body.matchAll(/href="#([^"]+)"/g)) assert.ok(body.includes(`id="${target}"`), target);
 });
 
-test('HEAD has no body, other methods are refused, and addresses are those that a client uses', async () => {
+test('HEAD has no body, other methods are refused, and URLs are those that the client uses', async () => {
   for (const path of ['/api/openapi.json', '/hub/api']) {
     const head = await get(fronts.open, path, {}, 'HEAD');
     assert.deepEqual([head.status, head.body], [200, ''], path);

@@ -1,4 +1,4 @@
-/** docs/api.md lists every route as it is, and its examples do what it says. */
+/** docs/api.md lists every route, and its examples work. */
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -27,7 +27,7 @@ before(async () => {
 });
 after(() => hub?.close());
 
-test('docs/api.md has a row for every route, as it is, and no other', OPTIONS, () => {
+test('docs/api.md has exactly one row for each route, with its text', OPTIONS, () => {
   const rows = text.split('\n').filter((line) => /^\| `(?:GET|POST|PUT|PATCH|DELETE|WS) /.test(line));
   const routes = [...HUB_ROUTES, ...OTHER_ROUTES, ...YAMCP_ROUTES];
   assert.ok(routes.length > 20);
@@ -39,7 +39,7 @@ test('every route has a handler', OPTIONS, () => {
   assert.ok(hubApi(parts) && yamcpApi(parts));
 });
 
-test('the examples do what is said', OPTIONS, async () => {
+test('the examples work as documented', OPTIONS, async () => {
   const blocks = [...text.matchAll(/```sh\n(.*?)```(?:\n\n```json\n(.*?)```)?/gs)];
   assert.ok(blocks.length > 8);
   const here = (/** @type {string} */ words) => words.replaceAll('http://127.0.0.1:8765', hub.front);

@@ -1,4 +1,4 @@
-/** What a request may hold, field by field. */
+/** Validation of the fields of a request. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,13 +17,13 @@ import {
 const fields = { name, servers: optional(names), on: optional(flag), entry: optional(object), env: optional(values) };
 const nest = (/** @type {number} */ levels) => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`);
 
-test('what fits is let pass, the odd names too', () => {
+test('valid values are accepted, also unusual names', () => {
   for (const odd of ['', '..', 'a/b?c#d%', 'ü ✓ 🙂', '__proto__', 'x'.repeat(1024)]) {
     assert.equal(problemOf(fields, { name: odd, servers: [odd], on: false, entry: { a: [odd] }, env: { a: 1 } }), null);
   }
 });
 
-test('what does not fit is told by the name of its field', () => {
+test('an error of an invalid value names its field', () => {
   for (const [given, told] of /** @type {[unknown, RegExp][]} */ ([
     [null, /must be an object/],
     [[], /must be an object/],
@@ -32,8 +32,8 @@ test('what does not fit is told by the name of its field', () => {
     [{ name: 1 }, /"name" must be text/],
     [{ name: null }, /"name" must be text/],
     [{ name: 'x'.repeat(1025) }, /"name" is longer than 1024/],
-    [{ name: 'a\0' }, /"name" holds a NUL/],
-    [{ name: '\ud800' }, /"name" holds a NUL or half a character/],
+    [{ name: 'a\0' }, /"name" contains NUL/],
+    [{ name: '\ud800' }, /"name" contains NUL or a lone surrogate/],
     [{ name: 'a', servers: 'b' }, /"servers" must be a list/],
     [{ name: 'a', servers: ['b', 2] }, /"servers" has an item 2 that must be text/],
     [{ name: 'a', servers: Array(10_001).fill('x') }, /"servers" has more than/],
@@ -48,11 +48,11 @@ test('what does not fit is told by the name of its field', () => {
   }
 });
 
-test('a field that is not known is let pass where that is asked for', () => {
+test('unknown fields are accepted with ignoreUnknown', () => {
   assert.equal(problemOf({ name }, { name: 'a', more: 1 }, { ignoreUnknown: true }), null);
 });
 
-test('numbers of a query are read, and refused when they are none or out of bounds', () => {
+test('numbers in a query are parsed, and refused if they are invalid or out of bounds', () => {
   const limit = number('whole number from 1 to 9', { min: 1, max: 9, whole: true });
   const problem = (/** @type {unknown} */ given) => problemOf({ limit }, readQuery({ limit }, { limit: given }));
   assert.equal(problem('9'), null);

@@ -46,7 +46,7 @@ before(async () => {
 after(() => hub?.close());
 
 test(
-  'a server is added, read, changed, renamed, set and deleted, and its secret stays what it was',
+  'a server is added, read, changed, renamed, configured and deleted, and its secret is preserved',
   OPTIONS,
   async () => {
     const added = await api.post('/api/hub/servers', { body: { key: 'new', entry: entry('new', { TOKEN: SECRET }) } });
@@ -145,7 +145,7 @@ test('a workspace is added, used, switched off and on, renamed and deleted', OPT
   assert.equal('crew' in stored('workspaces'), false);
 });
 
-test('a server is switched off and on in one workspace alone', OPTIONS, async () => {
+test('a server is switched off and on in one workspace only', OPTIONS, async () => {
   for (const name of ['here', 'there']) {
     await api.post('/api/hub/workspaces', { body: { name, servers: ['good'] } });
   }
@@ -167,7 +167,7 @@ test('a server is switched off and on in one workspace alone', OPTIONS, async ()
   for (const name of ['here', 'there']) await api.del('/api/hub/workspaces', { query: { name } });
 });
 
-test('settings of what is not there are removed, and of what is there not', OPTIONS, async () => {
+test('settings of servers and workspaces that do not exist are removed, others are not', OPTIONS, async () => {
   const before = stored('workspaces');
   hub.write(undefined, { ...before, brief: [] });
   await api.post('/api/hub/reload');
@@ -204,7 +204,7 @@ test('a server is switched off and on, and restarted', OPTIONS, async () => {
   assert.equal((await api.post('/api/hub/servers/restart', { query: { key: 'none' } })).status, 404);
 });
 
-test('of two writers the later one is told, with the hash of what is there now', OPTIONS, async () => {
+test('the later of two writers gets a conflict with the current hash', OPTIONS, async () => {
   await api.post('/api/hub/servers', { body: { key: 'shared', entry: entry('shared', { T: SECRET }) } });
   const { hash, entry: seen } = (await api.get('/api/hub/servers', { query: { key: 'shared' } })).body;
   const write = (/** @type {string} */ cwd, /** @type {string} */ expect) =>
@@ -241,7 +241,7 @@ test('of two writers the later one is told, with the hash of what is there now',
   );
 });
 
-test('a name that is taken, or is not there, or an entry that cannot be used, is refused', OPTIONS, async () => {
+test('names that are taken or do not exist, and invalid entries, are refused', OPTIONS, async () => {
   for (const [
     method,
     path,
@@ -314,7 +314,7 @@ test('a name that is taken, or is not there, or an entry that cannot be used, is
   }
 });
 
-test('prompts and resources are listed, read and completed as a client would', OPTIONS, async () => {
+test('prompts and resources are listed, read and completed as by a client', OPTIONS, async () => {
   await api.post('/api/hub/workspaces', { body: { name: 'viewed', servers: ['good'] } });
   const workspace = 'viewed';
   const query = { workspace };
@@ -356,40 +356,48 @@ test('prompts and resources are listed, read and completed as a client would', O
   await api.del('/api/hub/workspaces', { query: { name: workspace } });
 });
 
-test('sessions are listed, newest first, and ended: the client gets 404, and begins anew', OPTIONS, async () => {
-  await api.post('/api/hub/workspaces', { body: { name: 'connected', servers: ['good'] } });
-  const { slug } = (await api.get('/api/hub/state')).body.workspaces.find(
-    (/** @type {any} */ { name }) => name === 'connected',
-  );
-  const clientInfo = { name: 'tester', version: '7' };
-  const params = { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo };
-  const accept = { Accept: 'application/json, text/event-stream' };
-  const post = (/** @type {Record<string, string>} */ headers, /** @type {string} */ method, /** @type {any} */ sent) =>
-    api.post(`/mcp/${slug}`, {
-      headers: { ...accept, ...headers },
-      body: { jsonrpc: '2.0', id: 1, method, params: sent },
-    });
-  const session = String((await post({}, 'initialize', params)).headers['mcp-session-id']);
-  const named = { 'Mcp-Session-Id': session, 'MCP-Protocol-Version': '2025-11-25' };
+test(
+  'sessions are listed, newest first, and ended: the client gets 404, and starts a new session',
+  OPTIONS,
+  async () => {
+    await api.post('/api/hub/workspaces', { body: { name: 'connected', servers: ['good'] } });
+    const { slug } = (await api.get('/api/hub/state')).body.workspaces.find(
+      (/** @type {any} */ { name }) => name === 'connected',
+    );
+    const clientInfo = { name: 'tester', version: '7' };
+    const params = { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo };
+    const accept = { Accept: 'application/json, text/event-stream' };
+    const post = (
+      /** @type {Record<string, string>} */ headers,
+      /** @type {string} */ method,
+      /** @type {any} */ sent,
+    ) =>
+      api.post(`/mcp/${slug}`, {
+        headers: { ...accept, ...headers },
+        body: { jsonrpc: '2.0', id: 1, method, params: sent },
+      });
+    const session = String((await post({}, 'initialize', params)).headers['mcp-session-id']);
+    const named = { 'Mcp-Session-Id': session, 'MCP-Protocol-Version': '2025-11-25' };
 
-  const { body } = await api.get('/api/hub/sessions', { query: { workspace: 'connected', limit: '10' } });
-  const [found] = body.sessions;
-  assert.deepEqual([body.total, body.sessionless], [1, []]);
-  const { client_name, client_version, capabilities, transport, principal } = found;
-  assert.deepEqual([client_name, client_version, transport, principal], ['tester', '7', 'http', '']);
-  assert.deepEqual(capabilities, ['roots']);
-  assert.ok(session.startsWith(found.id) && !JSON.stringify(body).includes(session), 'its id is not told');
+    const { body } = await api.get('/api/hub/sessions', { query: { workspace: 'connected', limit: '10' } });
+    const [found] = body.sessions;
+    assert.deepEqual([body.total, body.sessionless], [1, []]);
+    const { client_name, client_version, capabilities, transport, principal } = found;
+    assert.deepEqual([client_name, client_version, transport, principal], ['tester', '7', 'http', '']);
+    assert.deepEqual(capabilities, ['roots']);
+    assert.ok(session.startsWith(found.id) && !JSON.stringify(body).includes(session), 'its id is not told');
 
-  assert.deepEqual((await api.del('/api/hub/sessions', { query: { id: found.id } })).body, {});
-  assert.equal((await post(named, 'tools/list', {})).status, 404);
-  const again = await api.del('/api/hub/sessions', { query: { id: found.id } });
-  assert.deepEqual([again.status, again.body.code], [404, 'SESSION_UNKNOWN']);
-  assert.equal((await api.get('/api/hub/sessions', { query: { limit: '0' } })).status, 400);
-  assert.equal((await api.get('/api/hub/sessions', { query: { workspace: 'none' } })).status, 404);
-  await api.del('/api/hub/workspaces', { query: { name: 'connected' } });
-});
+    assert.deepEqual((await api.del('/api/hub/sessions', { query: { id: found.id } })).body, {});
+    assert.equal((await post(named, 'tools/list', {})).status, 404);
+    const again = await api.del('/api/hub/sessions', { query: { id: found.id } });
+    assert.deepEqual([again.status, again.body.code], [404, 'SESSION_UNKNOWN']);
+    assert.equal((await api.get('/api/hub/sessions', { query: { limit: '0' } })).status, 400);
+    assert.equal((await api.get('/api/hub/sessions', { query: { workspace: 'none' } })).status, 404);
+    await api.del('/api/hub/workspaces', { query: { name: 'connected' } });
+  },
+);
 
-test('any text can be a name', OPTIONS, async () => {
+test('any text is a valid name', OPTIONS, async () => {
   for (const name of [
     'with space',
     'ünïcode ✓ 🙂',
@@ -421,44 +429,40 @@ test('any text can be a name', OPTIONS, async () => {
   assert.deepEqual(Object.keys(stored('providers')), ['good', 'remote', 'broken']);
 });
 
-test(
-  'a pasted configuration is taken with comments, and what is there already is left or replaced',
-  OPTIONS,
-  async () => {
-    const text = `{ // mine\n "mcpServers": { "imp": {"command": "/bin/false", "env": {"K": "${SECRET}"},}, "good": {"command": "x"} } }`;
-    const dry = await api.post('/api/hub/import', { body: { text, dry_run: true } });
-    const outcomes = (/** @type {any} */ body) =>
-      body.servers.map((/** @type {any} */ { key, outcome }) => [key, outcome]);
-    assert.deepEqual(outcomes(dry.body), [
-      ['imp', 'added'],
-      ['good', 'exists'],
-    ]);
-    assert.equal('imp' in stored('providers'), false);
-    const done = await api.post('/api/hub/import', { body: { text, workspace: 'imported' } });
-    assert.deepEqual(
-      [done.body.applied, outcomes(done.body)],
+test('a pasted configuration may contain comments; existing servers are kept or replaced', OPTIONS, async () => {
+  const text = `{ // mine\n "mcpServers": { "imp": {"command": "/bin/false", "env": {"K": "${SECRET}"},}, "good": {"command": "x"} } }`;
+  const dry = await api.post('/api/hub/import', { body: { text, dry_run: true } });
+  const outcomes = (/** @type {any} */ body) =>
+    body.servers.map((/** @type {any} */ { key, outcome }) => [key, outcome]);
+  assert.deepEqual(outcomes(dry.body), [
+    ['imp', 'added'],
+    ['good', 'exists'],
+  ]);
+  assert.equal('imp' in stored('providers'), false);
+  const done = await api.post('/api/hub/import', { body: { text, workspace: 'imported' } });
+  assert.deepEqual(
+    [done.body.applied, outcomes(done.body)],
+    [
+      true,
       [
-        true,
-        [
-          ['imp', 'added'],
-          ['good', 'exists'],
-        ],
+        ['imp', 'added'],
+        ['good', 'exists'],
       ],
-    );
-    assert.ok(
-      (await api.get('/api/hub/state')).body.workspaces.some((/** @type {any} */ { name }) => name === 'imported'),
-    );
+    ],
+  );
+  assert.ok(
+    (await api.get('/api/hub/state')).body.workspaces.some((/** @type {any} */ { name }) => name === 'imported'),
+  );
 
-    const masked = JSON.stringify({ servers: { imp: { command: '/bin/true', env: { K: MASK } } } });
-    const again = await api.post('/api/hub/import', { body: { text: masked, replace: true } });
-    assert.deepEqual(outcomes(again.body), [['imp', 'replaced']]);
-    assert.match(JSON.stringify(stored('providers').imp), new RegExp(SECRET));
-    const unknown = await api.post('/api/hub/import', { body: { text: masked.replace('"imp"', '"other"') } });
-    assert.equal(unknown.body.code, 'MASKED_VALUE');
-    await api.del('/api/hub/workspaces', { query: { name: 'imported' } });
-    await api.del('/api/hub/servers', { query: { key: 'imp' } });
-  },
-);
+  const masked = JSON.stringify({ servers: { imp: { command: '/bin/true', env: { K: MASK } } } });
+  const again = await api.post('/api/hub/import', { body: { text: masked, replace: true } });
+  assert.deepEqual(outcomes(again.body), [['imp', 'replaced']]);
+  assert.match(JSON.stringify(stored('providers').imp), new RegExp(SECRET));
+  const unknown = await api.post('/api/hub/import', { body: { text: masked.replace('"imp"', '"other"') } });
+  assert.equal(unknown.body.code, 'MASKED_VALUE');
+  await api.del('/api/hub/workspaces', { query: { name: 'imported' } });
+  await api.del('/api/hub/servers', { query: { key: 'imp' } });
+});
 
 test('logs, history and reload answer', OPTIONS, async () => {
   const { records } = (await api.get('/api/hub/logs', { query: { limit: '5' } })).body;
@@ -470,7 +474,7 @@ test('logs, history and reload answer', OPTIONS, async () => {
   assert.equal((await api.post('/api/hub/reload')).body.applied, true);
 });
 
-test('no secret is in any answer', OPTIONS, async () => {
+test('no response contains a secret', OPTIONS, async () => {
   await api.post('/api/hub/workspaces', { body: { name: 'all', servers: ['good', 'remote', 'broken'] } });
   const paths = [
     'state',

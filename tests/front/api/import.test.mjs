@@ -1,4 +1,4 @@
-/** What people paste: JSON with comments and trailing commas, and what is wrong with it by line and column. */
+/** Parsing of pasted JSON with comments and trailing commas, and errors with line and column. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,13 +9,13 @@ test('comments, trailing commas and a byte order mark are allowed', () => {
   assert.deepEqual(parseConfig(text), { servers: { a: { command: 'x', args: ['1', '2'] } } });
 });
 
-test('a name of an object that JavaScript keeps for itself is a name like any other', () => {
+test('property names that JavaScript reserves are ordinary names', () => {
   const parsed = parseConfig('{"mcpServers": {"__proto__": {"command": "x"}, "constructor": {"command": "y"}}}');
   assert.deepEqual(Object.keys(parsed.mcpServers), ['__proto__', 'constructor']);
   assert.equal(Object.getPrototypeOf(parsed.mcpServers), Object.prototype);
 });
 
-test('what is wrong is told by line and column, and without repeating the text', () => {
+test('an error has line and column, and does not quote the text', () => {
   for (const [text, line, column] of /** @type {[string, number, number][]} */ ([
     ['{\n  "a": SECRET\n}', 2, 8],
     ['{"a": 1\r\n "SECRET": 2}', 2, 2],
@@ -34,13 +34,13 @@ test('what is wrong is told by line and column, and without repeating the text',
   }
 });
 
-test('a text that is empty, no object or nested without end is refused', () => {
+test('a text that is empty, not an object, or nested too deeply is refused', () => {
   for (const [text, told] of /** @type {[string, RegExp][]} */ ([
     ['', /empty/],
     [' \n', /empty/],
-    ['[]', /no object/],
-    ['"x"', /no object/],
-    ['null', /no object/],
+    ['[]', /not an object/],
+    ['"x"', /not an object/],
+    ['null', /not an object/],
     [`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`, /deeper/],
     ['['.repeat(500_000), /deeper/],
   ])) {
@@ -52,8 +52,8 @@ test('a text that is empty, no object or nested without end is refused', () => {
   }
 });
 
-test('what is wrong with plain JSON includes comments and trailing commas', () => {
+test('in plain JSON, comments and trailing commas are errors', () => {
   assert.equal(jsonProblem('{"a": 1}'), undefined);
   assert.deepEqual(jsonProblem('{"a": 1 /* x */}')?.line, 1);
-  assert.deepEqual(jsonProblem('{"a": [1,\n]}'), { what: 'no value where one must be', line: 2, column: 1 });
+  assert.deepEqual(jsonProblem('{"a": [1,\n]}'), { what: 'a missing value', line: 2, column: 1 });
 });

@@ -1,4 +1,4 @@
-/** Every form in which people paste servers: what is read out of it, and what is wrong with it by line and column. */
+/** Parsing of every format in which users paste servers, and errors with line and column. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -43,13 +43,13 @@ const FORMS = [
 ];
 
 for (const [form, text, expected] of FORMS) {
-  test(`${form} is read`, async () => {
+  test(`${form} is parsed`, async () => {
     assert.deepEqual(await readConfig(text), expected);
     assert.deepEqual(await readConfig(`\uFEFF${text.replaceAll('\n', '\r\n')}`), expected);
   });
 }
 
-test('what is wrong is told by its place in the whole text, and without repeating it', async () => {
+test('an error has the position in the whole text, and does not quote it', async () => {
   for (const [text, line, column] of /** @type {[string, number, number][]} */ ([
     ['"a": {"b": SECRET}', 1, 12],
     ['text\n```json\n{\n  "a": SECRET\n}\n```', 4, 8],
@@ -67,7 +67,7 @@ test('what is wrong is told by its place in the whole text, and without repeatin
   }
 });
 
-test('texts that cannot be a configuration are refused in words', async () => {
+test('texts that cannot be a configuration are refused with a message', async () => {
   const bomb = [
     'a: &a [1]',
     ...Array.from({ length: 9 }, (_, n) => `b${n}: &b${n} [${`*${n ? `b${n - 1}` : 'a'},`.repeat(9)}]`),
@@ -78,7 +78,7 @@ test('texts that cannot be a configuration are refused in words', async () => {
     [bomb.join('\n'), /YAML/],
     [`a: ${'['.repeat(100_000)}`, /YAML|deeper/],
     [`a = ${'['.repeat(100)}${']'.repeat(100)}`, /deeper/],
-    ['5', /no object/],
+    ['5', /not an object/],
   ])) {
     await assert.rejects(
       readConfig(text),

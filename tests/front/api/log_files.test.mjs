@@ -1,4 +1,4 @@
-/** Log files: what is listed can be read, and nothing besides. */
+/** Log files: those that are listed can be read, and no others. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -31,7 +31,7 @@ mkdirSync(join(yamcp, 'demo_01234567', 'dir.log'));
 execFileSync('mkfifo', [join(yamcp, 'demo_01234567', 'pipe.log')]);
 const dirs = logDirs(join(root, 'data'), { XDG_STATE_HOME: join(root, 'state') });
 
-test('what there is is listed in the form of YAMCP-UI, links and pipes left out', async () => {
+test('log files are listed in the format of YAMCP-UI, without links and pipes', async () => {
   const found = await listLogFiles(dirs);
   assert.deepEqual(
     found.map((file) => file.name),
@@ -43,7 +43,7 @@ test('what there is is listed in the form of YAMCP-UI, links and pipes left out'
   assert.equal(path, join(root, 'data', 'logs', 'sidecar.log'));
 });
 
-test('what is listed can be read', async () => {
+test('listed files can be read', async () => {
   for (const { name, size } of await listLogFiles(dirs)) {
     const [workspace, file] = name.split('/');
     const opened = await openLogFile(dirs, workspace, file);
@@ -53,7 +53,7 @@ test('what is listed can be read', async () => {
   }
 });
 
-test('nothing else can be: no way out by dots, slashes or links, no pipe, no directory, no other file', async () => {
+test('nothing else can be read: no paths with dots, slashes or links, no pipe, no directory, no other file', async () => {
   for (const [workspace, file] of [
     ['..', 'outside.log'],
     ['.', 'top.log'],
@@ -79,6 +79,6 @@ test('nothing else can be: no way out by dots, slashes or links, no pipe, no dir
   }
 });
 
-test('where there are no logs, nothing is listed', async () => {
+test('without logs the list is empty', async () => {
   assert.deepEqual(await listLogFiles(logDirs(join(root, 'none'), { XDG_STATE_HOME: join(root, 'none') })), []);
 });

@@ -1,4 +1,4 @@
-/** The routes of the history over a recorder in memory: what is asked of it, its errors, and exports page by page. */
+/** The routes of the history over a recorder in memory: requests to it, its errors, and paged exports. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -78,7 +78,7 @@ function paged(_kind, { before: older = MANY + 1, limit = 100 }) {
   return { calls, next: last === 0 ? null : last + 1 };
 }
 
-test('each route asks the recorder for what its query says, and nothing that is not allowed', async () => {
+test('each route sends its query to the recorder, and refuses invalid parameters', async () => {
   answer = () => ({});
   for (const [path, kind, body] of /** @type {[string, string, any][]} */ ([
     [
@@ -115,7 +115,7 @@ test('each route asks the recorder for what its query says, and nothing that is 
   assert.deepEqual(asked, []);
 });
 
-test("a recorder's error is told as it tells it", async () => {
+test('errors of the recorder are passed on', async () => {
   answer = () => {
     throw new BridgeError('NO_SUCH_RECORD', 'There is no call 9.', { hint: 'It may be older than what is kept.' });
   };
@@ -125,7 +125,7 @@ test("a recorder's error is told as it tells it", async () => {
   }
 });
 
-test('an export has every record once, in order, however many pages that takes', async () => {
+test('an export contains every record once, in order, over any number of pages', async () => {
   answer = paged;
   asked.length = 0;
   const { headers, body } = await download('/api/hub/calls/export?form=jsonl&server=s');
@@ -161,7 +161,7 @@ test('an export has every record once, in order, however many pages that takes',
   );
 });
 
-test('an export that fails in its midst ends without its end, so that a part is not taken for the whole', async () => {
+test('an export that fails midway ends incomplete, so that it is not taken for the whole', async () => {
   answer = (kind, body) => {
     if (body.before) throw new BridgeError('STORE_UNAVAILABLE', 'away');
     return paged(kind, body);
@@ -169,7 +169,7 @@ test('an export that fails in its midst ends without its end, so that a part is 
   await assert.rejects(download('/api/hub/calls/export?form=jsonl'), { message: 'terminated' });
 });
 
-test('an export is read as fast as its client reads, and not when that has left', async () => {
+test('an export is read at the speed of its client, and stops when the client disconnects', async () => {
   const wide = 'x'.repeat(20_000);
   answer = (_, { before: older = 1_000_000 }) => ({
     calls: Array.from({ length: 50 }, (_each, at) => ({ id: older - at, at: 0, tool: wide })),
@@ -194,12 +194,12 @@ test('an export is read as fast as its client reads, and not when that has left'
   assert.equal(asked.length, then);
 });
 
-test('CSV is what spreadsheets read, and no formula', () => {
+test('CSV is readable by spreadsheets and contains no formulas', () => {
   for (const { values, line } of VECTORS.lines) assert.equal(csvLine(values), line);
   assert.deepEqual(COLUMNS, VECTORS.columns);
 });
 
-test('without a history, and without a recorder, it is said what to do', async () => {
+test('errors without a history, or without a recorder, have a hint', async () => {
   const log = new Log('error', () => {});
   await assert.rejects(new Recorder(null, log).ask('records_status'), { code: 'HISTORY_OFF', status: 409 });
   const absent = new Recorder('ipc:///nowhere/at/all.sock', log);

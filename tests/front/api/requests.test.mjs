@@ -1,4 +1,4 @@
-/** What the hub's own HTTP API refuses before it asks anybody. */
+/** Requests that the hub's own HTTP API refuses before it sends anything to another process. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -17,7 +17,7 @@ before(async () => {
 });
 after(() => hub?.close());
 
-test('what is wrong with a request is told by the name of what is wrong', OPTIONS, async () => {
+test('an error of an invalid request names the invalid part', OPTIONS, async () => {
   const deep = JSON.parse(`${'{"a":'.repeat(80)}1${'}'.repeat(80)}`);
   const path = '/api/hub/workspaces';
   for (const [given, more, status, code, told] of /** @type {[string, object, number, string, RegExp][]} */ ([
@@ -35,7 +35,7 @@ test('what is wrong with a request is told by the name of what is wrong', OPTION
     [path, { body: { name: 1, servers: [] } }, 400, 'BODY_INVALID', /"name" must be text/],
     [path, { body: { name: 'a', servers: [1] } }, 400, 'BODY_INVALID', /"servers" has an item 1/],
     [path, { body: { name: 'a', servers: [], more: 1 } }, 400, 'BODY_INVALID', /"more" that is not known/],
-    [path, { body: { name: 'a\0', servers: [] } }, 400, 'BODY_INVALID', /"name" holds a NUL/],
+    [path, { body: { name: 'a\0', servers: [] } }, 400, 'BODY_INVALID', /"name" contains NUL/],
     [path, { body: { name: 'a', servers: [] }, query: { odd: '1' } }, 400, 'QUERY_INVALID', /"odd"/],
     ['/api/hub/servers', { body: { key: 'a', entry: deep } }, 400, 'BODY_INVALID', /"entry" is nested/],
     ['/api/hub/servers', { body: { key: 'x'.repeat(2000), entry: {} } }, 400, 'BODY_INVALID', /"key" is longer/],
@@ -84,7 +84,7 @@ test('what is wrong with a request is told by the name of what is wrong', OPTION
   }
 });
 
-test('a body whose length is not told is refused too where it is larger than the limit', OPTIONS, async () => {
+test('a body of unknown length is also refused if it is larger than the limit', OPTIONS, async () => {
   let left = 100;
   const body = new ReadableStream({
     pull: (stream) => (left-- > 0 ? stream.enqueue(Buffer.alloc(65_536, ' ')) : stream.close()),
@@ -94,7 +94,7 @@ test('a body whose length is not told is refused too where it is larger than the
   assert.deepEqual([answer.status, (await answer.json()).code], [413, 'BODY_TOO_LARGE']);
 });
 
-test('a path that is none is 404, a method that is none 405, both in JSON', OPTIONS, async () => {
+test('an unknown path gets 404, an unsupported method 405, both in JSON', OPTIONS, async () => {
   const none = await api.get('/api/hub/nothing');
   assert.deepEqual([none.status, none.body.code], [404, 'NOT_FOUND']);
   const method = await api.del('/api/hub/state');

@@ -1,4 +1,4 @@
-/** YAMCP-UI's REST API as the front serves it alone: in its format, and true. */
+/** YAMCP-UI's REST API as the front serves it without YAMCP-UI: in its format, with the actual state. */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ before(async () => {
 });
 after(() => hub?.close());
 
-test('stats, servers and workspaces have the fields of YAMCP-UI, and tell the truth', OPTIONS, async () => {
+test('stats, servers and workspaces have the fields of YAMCP-UI, with the actual state', OPTIONS, async () => {
   const stats = (await api.get('/api/stats')).body;
   assert.deepEqual(Object.keys(stats), [
     'totalServers',
@@ -114,17 +114,21 @@ test('a server is added, changed, renamed and deleted as by scripts for YAMCP-UI
   await api.del('/api/workspaces/of%20new');
 });
 
-test('what the form does not have stays: headers, cwd, a namespace that is not the key', OPTIONS, async () => {
-  const { id, name, namespace, type, url } = await server('remote');
-  await api.put('/api/servers/remote', { body: { id, name, namespace, type, url } });
-  assert.deepEqual(stored('providers').remote, {
-    namespace: 'web',
-    type: 'sse',
-    providerParameters: { url: `http://u:${SECRET}@127.0.0.1:9/sse`, headers: { A: SECRET } },
-  });
-});
+test(
+  'fields that the form does not have are preserved: headers, cwd, a namespace other than the key',
+  OPTIONS,
+  async () => {
+    const { id, name, namespace, type, url } = await server('remote');
+    await api.put('/api/servers/remote', { body: { id, name, namespace, type, url } });
+    assert.deepEqual(stored('providers').remote, {
+      namespace: 'web',
+      type: 'sse',
+      providerParameters: { url: `http://u:${SECRET}@127.0.0.1:9/sse`, headers: { A: SECRET } },
+    });
+  },
+);
 
-test('writers at once, who know of no hashes: each change is made, and no other is lost', OPTIONS, async () => {
+test('concurrent writers without hashes: each change is made, and none is lost', OPTIONS, async () => {
   const ids = Array.from({ length: 8 }, (_, at) => `w${at}`);
   const form = (/** @type {string} */ name, /** @type {string} */ arg) => ({
     name,
@@ -172,7 +176,7 @@ test('a workspace is added, changed, renamed, stopped, started and deleted', OPT
   assert.equal(await workspace('crew'), undefined);
 });
 
-test('a server is stopped and started, and the answer has the state that came of it', OPTIONS, async () => {
+test('a server is stopped and started, and the response has the resulting state', OPTIONS, async () => {
   const stop = await api.post('/api/servers/good/stop');
   assert.deepEqual([stop.body.success, stop.body.server.status, stop.body.server.enabled], [true, 'stopped', false]);
   const start = await api.post('/api/servers/good/start');
@@ -180,7 +184,7 @@ test('a server is stopped and started, and the answer has the state that came of
   await hub.waitJson(`${hub.front}/api/servers`, (servers) => by(servers, 'good').status === 'running');
 });
 
-test('what is not there, is taken or is wrong is refused, as YAMCP-UI does it or better', OPTIONS, async () => {
+test('missing, taken and invalid names are refused, as in YAMCP-UI or better', OPTIONS, async () => {
   const stdio = { type: 'stdio', command: 'x' };
   for (const [
     method,
@@ -220,45 +224,31 @@ test('what is not there, is taken or is wrong is refused, as YAMCP-UI does it or
   assert.deepEqual(Object.keys(stored('providers')), ['good', 'bad', 'remote']);
 });
 
-test(
-  'a name of any text can stand in the path, percent-encoded; what no client can send stays without effect',
-  OPTIONS,
-  async () => {
-    for (const name of [
-      'with space',
-      'ünï ✓',
-      'a/b',
-      '../servers/good',
-      'a?b#c%d',
-      '%2e%2e',
-      '',
-      '__proto__',
-      'start',
-    ]) {
-      const id = encodeURIComponent(name);
-      const said = JSON.stringify(name);
-      assert.equal((await api.post('/api/servers', { body: { name, type: 'stdio', command: 'x' } })).status, 200, said);
-      assert.equal((await api.post('/api/workspaces', { body: { name, servers: [name] } })).status, 200, said);
-      const stop = await api.post(`/api/workspaces/${id}/stop`);
-      assert.deepEqual([stop.status, stop.body.workspace?.id], [200, name], said + JSON.stringify(stop.body));
-      assert.equal((await api.put(`/api/workspaces/${id}`, { body: { servers: [] } })).status, 200, said);
-      assert.equal((await api.del(`/api/workspaces/${id}`)).status, 200, said);
-      assert.equal((await api.del(`/api/servers/${id}`)).status, 200, said);
-    }
-    for (const path of [
-      '/api/servers/..',
-      '/api/workspaces/../servers/good',
-      '/api/workspaces/%2e%2e',
-      '/api/servers/%zz',
-    ]) {
-      assert.equal((await api.del(path)).status, 404, path);
-    }
-    assert.deepEqual(Object.keys(stored('providers')), ['good', 'bad', 'remote']);
-  },
-);
+test('any name works in the path, percent-encoded; names that no client can send have no effect', OPTIONS, async () => {
+  for (const name of ['with space', 'ünï ✓', 'a/b', '../servers/good', 'a?b#c%d', '%2e%2e', '', '__proto__', 'start']) {
+    const id = encodeURIComponent(name);
+    const said = JSON.stringify(name);
+    assert.equal((await api.post('/api/servers', { body: { name, type: 'stdio', command: 'x' } })).status, 200, said);
+    assert.equal((await api.post('/api/workspaces', { body: { name, servers: [name] } })).status, 200, said);
+    const stop = await api.post(`/api/workspaces/${id}/stop`);
+    assert.deepEqual([stop.status, stop.body.workspace?.id], [200, name], said + JSON.stringify(stop.body));
+    assert.equal((await api.put(`/api/workspaces/${id}`, { body: { servers: [] } })).status, 200, said);
+    assert.equal((await api.del(`/api/workspaces/${id}`)).status, 200, said);
+    assert.equal((await api.del(`/api/servers/${id}`)).status, 200, said);
+  }
+  for (const path of [
+    '/api/servers/..',
+    '/api/workspaces/../servers/good',
+    '/api/workspaces/%2e%2e',
+    '/api/servers/%zz',
+  ]) {
+    assert.equal((await api.del(path)).status, 404, path);
+  }
+  assert.deepEqual(Object.keys(stored('providers')), ['good', 'bad', 'remote']);
+});
 
 test(
-  'the configuration is read and replaced whole: masked, its layout kept, and not over a later change',
+  'a configuration file is read and replaced as a whole: secrets masked, layout preserved, no later change overwritten',
   OPTIONS,
   async () => {
     const path = '/api/config/providers';
@@ -296,7 +286,7 @@ test(
   },
 );
 
-test("logs are the hub's, newest first, each with a text for a message", OPTIONS, async () => {
+test("logs are the hub's records, newest first, each with a text message", OPTIONS, async () => {
   const logs = (await api.get('/api/logs')).body;
   assert.ok(logs.length > 0 && logs.length <= 100);
   for (const line of logs) {
@@ -309,7 +299,7 @@ test("logs are the hub's, newest first, each with a text for a message", OPTIONS
   assert.ok(Date.parse(logs[0].timestamp) >= Date.parse(logs.at(-1).timestamp));
 });
 
-test('log files are listed and downloaded, and nothing else is', OPTIONS, async () => {
+test('log files are listed and downloaded, and nothing else', OPTIONS, async () => {
   const dir = join(hub.root, 'data', 'logs');
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'sidecar.log'), 'one line\n');

@@ -1,4 +1,4 @@
-/** bridge/node against the Python server over real sockets: nothing is lost, nothing done twice, nothing left open. */
+/** bridge/node against the Python server over real sockets: no request is lost or repeated, no socket leaks. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -49,7 +49,7 @@ async function refusal(promise) {
   return error;
 }
 
-test('10,000 pipelined requests arrive in order, each once, and all are answered', OPTIONS, async (t) => {
+test('10,000 pipelined requests arrive in order, once each, and all are answered', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   await peers.start();
   const answers = await Promise.all(numbers(10_000).map((n) => apply(client, n)));
@@ -60,7 +60,7 @@ test('10,000 pipelined requests arrive in order, each once, and all are answered
   assert.deepEqual(peers.accepted(), numbers(10_000));
 });
 
-test('nothing is lost when the server is killed and restarted, and the order stays', OPTIONS, async (t) => {
+test('no request is lost when the server is killed and restarted, and the order is preserved', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   const count = 3000;
   const asked = numbers(count).map((n) => apply(client, n, 50));
@@ -80,44 +80,44 @@ test('nothing is lost when the server is killed and restarted, and the order sta
   assert.ok(handled.length - count <= 2 * MAX_PENDING, `${handled.length} handled`);
 });
 
-test('what must not be repeated fails at the kill; the next server is met without asking', OPTIONS, async (t) => {
-  /** @type {unknown[]} */
-  const told = [];
-  const { peers, client } = arranged(t, {
-    onPeer: (session) => told.push(session),
-    onConnection: (up) => told.push(up),
-  });
-  const peer = await peers.start();
-  const first = await client.peer();
-  const asked = refusal(client.request('restart', { key: 'x' }, LONG));
-  await client.request('ping');
-  await peers.kill(peer);
-  const error = await asked;
-  assert.equal(error.code, 'BRIDGE_UNAVAILABLE');
-  assert.match(error.message, /the connection ended/);
-  assert.deepEqual(error.data, { sent: true });
-  assert.equal(client.connected, false);
-  await peers.start();
-  const second = await client.peer(first);
-  assert.notEqual(second, first);
-  assert.deepEqual(told, [true, first, false, true, second]);
-});
-
 test(
-  'a request made while nobody is there waits, and tells at its deadline that it was not sent',
+  'requests that must not be repeated fail when the server is killed; the client reconnects automatically',
   OPTIONS,
   async (t) => {
-    const { peers, client } = arranged(t);
-    const { code, data, message } = await refusal(client.request('restart', { key: 'x' }, { timeout: 0.2 }));
-    assert.deepEqual([code, data], ['BRIDGE_UNAVAILABLE', { sent: false }]);
-    assert.match(message, /could not be reached within 0.2 s/);
-    const waiting = client.request('ping', {}, LONG);
+    /** @type {unknown[]} */
+    const told = [];
+    const { peers, client } = arranged(t, {
+      onPeer: (session) => told.push(session),
+      onConnection: (up) => told.push(up),
+    });
     const peer = await peers.start();
-    assert.equal((await waiting).pid, peer.pid);
+    const first = await client.peer();
+    const asked = refusal(client.request('restart', { key: 'x' }, LONG));
+    await client.request('ping');
+    await peers.kill(peer);
+    const error = await asked;
+    assert.equal(error.code, 'BRIDGE_UNAVAILABLE');
+    assert.match(error.message, /the connection ended/);
+    assert.deepEqual(error.data, { sent: true });
+    assert.equal(client.connected, false);
+    await peers.start();
+    const second = await client.peer(first);
+    assert.notEqual(second, first);
+    assert.deepEqual(told, [true, first, false, true, second]);
   },
 );
 
-test('a slow handler holds up nobody else', OPTIONS, async (t) => {
+test('a request without a server waits, and its timeout error says that it was not sent', OPTIONS, async (t) => {
+  const { peers, client } = arranged(t);
+  const { code, data, message } = await refusal(client.request('restart', { key: 'x' }, { timeout: 0.2 }));
+  assert.deepEqual([code, data], ['BRIDGE_UNAVAILABLE', { sent: false }]);
+  assert.match(message, /could not be reached within 0.2 s/);
+  const waiting = client.request('ping', {}, LONG);
+  const peer = await peers.start();
+  assert.equal((await waiting).pid, peer.pid);
+});
+
+test('a slow handler does not delay other requests', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   await peers.start();
   const giveUp = new AbortController();
@@ -136,7 +136,7 @@ test('a slow handler holds up nobody else', OPTIONS, async (t) => {
   await assert.rejects(client.request('ping', {}, { signal: giveUp.signal }), /no patience/);
 });
 
-test('a server that stands still costs bounded memory, and is asked again when it goes on', OPTIONS, async (t) => {
+test('a server that hangs costs bounded memory, and gets requests again when it continues', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   const peer = await peers.start();
   await client.peer();
@@ -152,7 +152,7 @@ test('a server that stands still costs bounded memory, and is asked again when i
   assert.deepEqual(peers.accepted(), [...numbers(MAX_PENDING), 20_000]);
 });
 
-test('a server that is killed while it stands still gets nothing twice that must not be', OPTIONS, async (t) => {
+test('a server that is killed while it hangs gets no request twice that must not be repeated', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   const peer = await peers.start();
   await client.peer();
@@ -166,7 +166,7 @@ test('a server that is killed while it stands still gets nothing twice that must
   assert.deepEqual(peers.accepted(), numbers(200));
 });
 
-test('10,000 events come in order; after a kill the reader is told to look again', OPTIONS, async (t) => {
+test('10,000 events arrive in order; after a kill the reader is told to refresh', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   const events = new Subscriber(`${peers.address}.events`);
   t.after(() => events.close());
@@ -188,7 +188,7 @@ test('10,000 events come in order; after a kill the reader is told to look again
   assert.equal(sessions.size, 2);
 });
 
-test('closing ends the loop of a subscriber, and what waits for a client', OPTIONS, async (t) => {
+test('closing ends the loop of a subscriber, and pending requests of a client', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   const events = new Subscriber(`${peers.address}.events`);
   await peers.start();
@@ -208,7 +208,7 @@ test('closing ends the loop of a subscriber, and what waits for a client', OPTIO
   assert.match((await refusal(client.request('ping'))).message, /the client was closed/);
 });
 
-test('messages of nearly 16 MiB go through, and a larger one is refused before it is sent', OPTIONS, async (t) => {
+test('messages of almost 16 MiB pass, and a larger one is refused before it is sent', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   await peers.start();
   const server = 'x'.repeat(MAX_BYTES - 200);
@@ -219,7 +219,7 @@ test('messages of nearly 16 MiB go through, and a larger one is refused before i
   await client.request('ping');
 });
 
-test("the server's own errors, unknown kinds and bad addresses have their codes", OPTIONS, async (t) => {
+test('server errors, unknown kinds and bad addresses have their codes', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   await peers.start();
   const unserved = await refusal(client.request('desired'));
@@ -237,7 +237,7 @@ test("the server's own errors, unknown kinds and bad addresses have their codes"
   }
 });
 
-test('answers that cannot be read fail what they answer, or are told of', OPTIONS, async (t) => {
+test('responses that cannot be decoded fail their request, or are reported', OPTIONS, async (t) => {
   /** @type {any[]} */
   const warnings = [];
   const { peers, client } = arranged(t, { onWarning: (message, fields) => warnings.push({ message, ...fields }) });
@@ -271,23 +271,19 @@ test('answers that cannot be read fail what they answer, or are told of', OPTION
   );
 });
 
-test(
-  'a request over the limit of 512 has its turn when one is answered, also of those given up',
-  OPTIONS,
-  async (t) => {
-    const { peers, client } = arranged(t, { maxPending: 2 });
-    await peers.start();
-    await client.peer();
-    const slow = numbers(2).map(() => refusal(client.request('logs', { limit: 1500 }, { timeout: 0.1 })));
-    const waiting = refusal(client.request('ping', {}, { timeout: 0.3 }));
-    const patient = client.request('ping', {}, LONG);
-    for (const { data } of await Promise.all(slow)) assert.deepEqual(data, { sent: true });
-    assert.deepEqual((await waiting).data, { sent: false });
-    assert.ok((await patient).pid);
-  },
-);
+test('a request over the limit of 512 waits until another one ends, also by cancellation', OPTIONS, async (t) => {
+  const { peers, client } = arranged(t, { maxPending: 2 });
+  await peers.start();
+  await client.peer();
+  const slow = numbers(2).map(() => refusal(client.request('logs', { limit: 1500 }, { timeout: 0.1 })));
+  const waiting = refusal(client.request('ping', {}, { timeout: 0.3 }));
+  const patient = client.request('ping', {}, LONG);
+  for (const { data } of await Promise.all(slow)) assert.deepEqual(data, { sent: true });
+  assert.deepEqual((await waiting).data, { sent: false });
+  assert.ok((await patient).pid);
+});
 
-test('a process that closed its clients exits by itself, whether somebody was there or not', OPTIONS, async (t) => {
+test('a process that has closed its clients exits, with and without a server', OPTIONS, async (t) => {
   const { peers } = arranged(t);
   const program = [
     `import { BridgeClient, Subscriber } from ${JSON.stringify(join(ROOT, 'bridge/node/index.mjs'))};`,
@@ -315,7 +311,7 @@ test('a process that closed its clients exits by itself, whether somebody was th
   assert.deepEqual(await run(peers.address, 'there'), [0, null, 'BRIDGE_UNAVAILABLE \n']);
 });
 
-test('a client that is stopped in the midst of its requests costs the others nothing', OPTIONS, async (t) => {
+test('a client that is stopped during its requests does not affect others', OPTIONS, async (t) => {
   const { peers, client } = arranged(t);
   await peers.start();
   const program = [
@@ -333,7 +329,7 @@ test('a client that is stopped in the midst of its requests costs the others not
   assert.deepEqual(peers.accepted(), numbers(500));
 });
 
-test('sessions that end and begin many times leave no socket behind', OPTIONS, async (t) => {
+test('sessions that start and end many times leave no socket behind', OPTIONS, async (t) => {
   const { peers } = arranged(t);
   await peers.start();
   const handles = () => process.getActiveResourcesInfo().length;

@@ -1,4 +1,4 @@
-/** bridge/node: envelopes to bytes and back, and the kinds, as the Python side has them. */
+/** bridge/node: encoding and decoding of envelopes, and the kinds, as on the Python side. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -54,7 +54,7 @@ test('the members are written in the documented order', () => {
   );
 });
 
-test('what JSON cannot say is not sent', () => {
+test('values that JSON cannot represent are not sent', () => {
   /** @type {any} */
   const circle = {};
   circle.self = circle;
@@ -63,13 +63,13 @@ test('what JSON cannot say is not sent', () => {
   }
 });
 
-test('text that only looks like a lone surrogate is sent as it is', () => {
+test('text that looks like an escaped lone surrogate is sent unchanged', () => {
   for (const x of ['\\ud800', '😀', '\\\\udfff', '\\\\\\ud800 \\u', '\ud83d\ude00\\ud83d']) {
     assert.equal(decode(encode({ ...ENVELOPE, body: { x } })).body.x, x);
   }
 });
 
-test('a lone surrogate is not read either, and a pair of escapes is', () => {
+test('a lone surrogate is refused when decoding, and a pair of escapes is decoded', () => {
   const message = (/** @type {string} */ x) => Buffer.from(JSON.stringify(ENVELOPE).replace('{}', `{"x":"${x}"}`));
   for (const x of ['\\ud800', '\\uDC00', '\\ud83d\\ud83d', '\\\\\\ud800']) {
     assert.throws(() => decode(message(x)), refused('BRIDGE_BAD_MESSAGE'));
@@ -77,13 +77,13 @@ test('a lone surrogate is not read either, and a pair of escapes is', () => {
   assert.equal(decode(message('\\ud83d\\uDE00 \\\\ud800')).body.x, '😀 \\ud800');
 });
 
-test('numbers that JSON does not have become null', () => {
+test('NaN and infinities become null', () => {
   for (const x of [Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.deepEqual(decode(encode({ ...ENVELOPE, body: { x } })).body, { x: null });
   }
 });
 
-test('a message at the limit of 16 MiB passes, and one byte more does not', () => {
+test('a message of exactly 16 MiB passes, and one more byte does not', () => {
   const room = MAX_BYTES - encode({ ...ENVELOPE, body: { x: '' } }).length;
   assert.equal(encode({ ...ENVELOPE, body: { x: 'x'.repeat(room) } }).length, MAX_BYTES);
   assert.throws(() => encode({ ...ENVELOPE, body: { x: 'x'.repeat(room + 1) } }), refused('BRIDGE_TOO_LARGE'));
@@ -91,7 +91,7 @@ test('a message at the limit of 16 MiB passes, and one byte more does not', () =
   assert.deepEqual(decode(Buffer.concat([data, Buffer.alloc(MAX_BYTES - data.length, ' ')])), ENVELOPE);
 });
 
-test('an explanation never holds a value, as it may be a secret', () => {
+test('an error message never contains a value, because it may be a secret', () => {
   for (const text of ['hunter2', '{"version":1,"id":["hunter2"],"session":"s","kind":"hunter 2"}', '{"x":hunter2}']) {
     assert.throws(
       () => decode(Buffer.from(text)),
@@ -100,16 +100,16 @@ test('an explanation never holds a value, as it may be a secret', () => {
   }
 });
 
-test('a name of 128 characters beyond the basic plane is not too long', () => {
+test('a name of 128 characters outside the basic plane is not too long', () => {
   assert.equal(decode(encode({ ...ENVELOPE, id: '😀'.repeat(128) })).id.length, 256);
   assert.throws(() => decode(encode({ ...ENVELOPE, id: '😀'.repeat(129) })), refused('BRIDGE_BAD_MESSAGE'));
 });
 
-test('each session is new', () => {
+test('each session has a new id', () => {
   assert.equal(new Set(Array.from({ length: 1000 }, newSession)).size, 1000);
 });
 
-test('the kinds, the codes and their hints are those of the Python side', () => {
+test('kinds, codes and hints equal those of the Python side', () => {
   const program = [
     'import json; from bridge.models import KINDS; from bridge import errors',
     'kinds = [[k.kind, list(k.sockets), k.repeatable] for k in KINDS.values()]',
@@ -130,7 +130,7 @@ test('the kinds, the codes and their hints are those of the Python side', () => 
   }
 });
 
-test('an answer is of its kind, or an error, or nothing that is understood', () => {
+test('a response is of its kind, an error, or invalid', () => {
   const ping = kindOf('ping');
   assert.deepEqual(answerBody(ping, { ...ENVELOPE, kind: 'ping.ok', body: { pid: 1 } }), { pid: 1 });
   const error = { code: 'NO_SUCH_SERVER', message: 'm', hint: 'h', data: { key: 'k' } };

@@ -1,4 +1,4 @@
-/** One entry in a client's file, set and removed: what stays, and how it is laid out. */
+/** Setting and removing one entry in a client's file: everything else is preserved, and the layout is followed. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -42,13 +42,13 @@ const JSON_CASES = [
 ];
 
 for (const [what, before, after] of JSON_CASES) {
-  test(`JSON, ${what}: the entry is added, everything else stays, and a second time changes nothing`, () => {
+  test(`JSON, ${what}: the entry is added, everything else is preserved, and a second edit changes nothing`, () => {
     assert.equal(editJson(before, AT, 'x', ENTRY), after);
     assert.equal(editJson(after, AT, 'x', ENTRY), after);
   });
 }
 
-test('JSON: an entry is removed, with its comma', () => {
+test('JSON: an entry is removed with its comma', () => {
   const source = '{\n  // all\n  "mcpServers": {\n    "a": {},\n    "x": { "y": 1 }\n  }\n}\n';
   assert.equal(editJson(source, AT, 'x'), '{\n  // all\n  "mcpServers": {\n    "a": {}\n  }\n}\n');
   assert.equal(editJson('{}', AT, 'x'), '{}');
@@ -61,7 +61,7 @@ for (const [text, why] of /** @type {[string, RegExp][]} */ ([
   ['{"mcpServers": {"a": {}, "a": {}}}', /a name twice/],
   ['{"mcpServers": {}, "mcpServers": {}}', /a name twice/],
 ])) {
-  test(`JSON that cannot be changed is refused: ${text}`, () => {
+  test(`JSON that cannot be edited is refused: ${text}`, () => {
     assert.throws(
       () => editJson(text, AT, 'x', ENTRY),
       (error) => error instanceof Unusable && why.test(error.message),
@@ -88,13 +88,13 @@ const TOML_CASES = [
 ];
 
 for (const [what, before, after] of TOML_CASES) {
-  test(`TOML, ${what}: the table is added, everything else stays, and a second time changes nothing`, () => {
+  test(`TOML, ${what}: the table is added, everything else is preserved, and a second edit changes nothing`, () => {
     assert.equal(editToml(before, 'servers', 'x', ENTRY), after);
     assert.equal(editToml(after, 'servers', 'x', ENTRY), after);
   });
 }
 
-test('TOML: a table is removed, with those below it', () => {
+test('TOML: a table is removed with its subtables', () => {
   const source = 'a = 1\n\n[servers.x]\nb = 1\n\n[servers.x.env]\nc = 2\n\n[servers.xy]\nd = 3\n';
   assert.equal(editToml(source, 'servers', 'x'), 'a = 1\n\n\n[servers.xy]\nd = 3\n');
 });
@@ -105,7 +105,7 @@ for (const text of [
   '[servers]\nx.command = "y"\n',
   'a = """\n[servers.x]\n"""\n[servers]\nx = {}\n',
 ]) {
-  test(`TOML that is none, or has the table in another form, is refused: ${JSON.stringify(text)}`, () => {
+  test(`TOML that is invalid, or has the table in another form, is refused: ${JSON.stringify(text)}`, () => {
     assert.throws(() => editToml(text, 'servers', 'x', ENTRY), Unusable);
   });
 }

@@ -1,4 +1,4 @@
-/** Addresses of endpoints as the page's visitor needs them. */
+/** URLs of endpoints below the origin of the page. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ const state = (published) => ({
   servers: [],
 });
 
-test('without HUB_PUBLIC_URL the endpoints stand below the address that the page was opened at', () => {
+test('without HUB_PUBLIC_URL the endpoints are below the origin of the page', () => {
   const seen = seenFrom(state(false), 'https://box.example:9000');
   const [{ sse_url, http_url }] = seen.workspaces;
   assert.deepEqual(
@@ -24,7 +24,7 @@ test('without HUB_PUBLIC_URL the endpoints stand below the address that the page
   assert.equal(seenFrom(seen, 'https://box.example:9000').workspaces[0], seen.workspaces[0], 'moved once');
 });
 
-test('HUB_PUBLIC_URL is what it says, and an unknown or the same address changes nothing', () => {
+test('with HUB_PUBLIC_URL, or an unknown or equal origin, nothing changes', () => {
   for (const [published, origin] of /** @type {const} */ ([
     [true, 'http://127.0.0.1:9000'],
     [false, FROM],
@@ -35,7 +35,7 @@ test('HUB_PUBLIC_URL is what it says, and an unknown or the same address changes
   }
 });
 
-test('the first page is rendered for the origin that its request names', () => {
+test('the first page is rendered for the origin of its request', () => {
   const trusted = load({ HUB_TRUSTED_PROXIES: '10.0.0.1' }).trustedProxies;
   /** @param {string} remoteAddress @param {Record<string, string>} headers */
   const origin = (remoteAddress, headers) => originOf({ headers, socket: { remoteAddress } }, trusted);

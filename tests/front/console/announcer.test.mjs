@@ -1,11 +1,11 @@
-/** What the console says aloud. */
+/** Announcements of the console for screen readers. */
 
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { startAnnouncer } from '../../../front/console/hub/announcer.mjs';
 import { announcement } from '../../../front/console/ui/toast.mjs';
 
-test('what happens at once is announced at once: the last of each, the first few, and how many more', (t) => {
+test('simultaneous events are announced together: the last one of each item, the first few, and the number of the rest', (t) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   t.after(() => mock.timers.reset());
   /** @type {(event: any) => void} */

@@ -1,8 +1,8 @@
-/** What of a workspace is missing, and why. */
+/** Servers of a workspace that are not available, and the reasons. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { missingServers, whyOf } from '../../../front/console/data/failing.mjs';
+import { failureReason, missingServers } from '../../../front/console/data/failing.mjs';
 
 /** @param {string} key @param {string} state @param {object} [more] @returns {any} */
 const server = (key, state, more = {}) => ({
@@ -19,17 +19,20 @@ const server = (key, state, more = {}) => ({
 });
 const reason = { code: 'SERVER_EXITED', message: 'It ended with exit code 3.', hint: '' };
 
-test('the reason is told with what the server wrote, unless it says the same', () => {
+test('a failure reason includes the last output of the server, unless it is already in it', () => {
   assert.equal(
-    whyOf(server('a', 'backoff', { reason, stderr_line: 'no permit' })),
-    `${reason.message} It wrote: no permit`,
+    failureReason(server('a', 'backoff', { reason, stderr_line: 'no permit' })),
+    `${reason.message} Last output: no permit`,
   );
-  assert.equal(whyOf(server('a', 'backoff', { reason, stderr_line: 'exit code 3' })), reason.message);
-  assert.equal(whyOf(server('a', 'invalid', { issues: [{ severity: 'error', message: 'no command' }] })), 'no command');
-  assert.equal(whyOf(server('a', 'starting')), '');
+  assert.equal(failureReason(server('a', 'backoff', { reason, stderr_line: 'exit code 3' })), reason.message);
+  assert.equal(
+    failureReason(server('a', 'invalid', { issues: [{ severity: 'error', message: 'no command' }] })),
+    'no command',
+  );
+  assert.equal(failureReason(server('a', 'starting')), '');
 });
 
-test('every server that does not serve is told, but those that are off in the workspace', () => {
+test('all servers that are not serving are listed, except those that are switched off in the workspace', () => {
   const servers = [
     server('well', 'ready'),
     server('half', 'degraded'),
@@ -47,9 +50,9 @@ test('every server that does not serve is told, but those that are off in the wo
   assert.deepEqual(
     found.map(({ key, word, why }) => [key, word, why]),
     [
-      ['tries', 'Trying again', reason.message],
+      ['tries', 'Retrying', reason.message],
       ['failed', 'Failed', reason.message],
-      ['everywhere', 'Off', 'It is switched off everywhere.'],
+      ['everywhere', 'Off', 'The server is switched off everywhere.'],
     ],
   );
 });

@@ -1,4 +1,4 @@
-/** The console's forms: what is typed, and what the hub is told. */
+/** The console's forms: conversion between the entered text and the entries and settings that are sent. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ const free = { taken: () => false };
 /** @param {string} name */
 const setting = (name) => /** @type {any} */ (SETTINGS.find((item) => item.name === name));
 
-test('arguments come back from their lines as they were, blanks, breaks and quotes included', () => {
+test('arguments survive conversion to lines and back, with spaces, line breaks and quotes', () => {
   for (const args of [
     [],
     ['-y', 'a b'],
@@ -36,11 +36,11 @@ test('arguments come back from their lines as they were, blanks, breaks and quot
   }
 });
 
-test('one argument a line, and blank lines are none', () => {
+test('one argument per line; blank lines are ignored', () => {
   assert.deepEqual(parseArgs('  -y\r\n\n@scope/server \n'), ['-y', '@scope/server']);
 });
 
-test('a command line is taken apart as a shell would, and a program alone is left alone', () => {
+test('a command line is split as by a shell, and a program without arguments is not', () => {
   assert.deepEqual(splitCommand(`npx -y "a b" 'c "d"' e\\ f "g\\"h" x="y z"`), {
     command: 'npx',
     args: ['-y', 'a b', 'c "d"', 'e f', 'g"h', 'x=y z'],
@@ -50,7 +50,7 @@ test('a command line is taken apart as a shell would, and a program alone is lef
   assert.deepEqual(splitCommand('it"s one'), { command: 'it"s', args: ['one'] });
 });
 
-test('arguments on one line are taken apart where they were meant to be several, and nowhere else', () => {
+test('several arguments on one line are split where they were meant to be several, and nowhere else', () => {
   assert.deepEqual(unpackedArgs('npx', ['-y @scope/pkg', '/srv/my docs']), ['-y', '@scope/pkg', '/srv/my docs']);
   assert.deepEqual(unpackedArgs('/usr/bin/uvx', ['pkg --port 1']), ['pkg', '--port', '1']);
   assert.deepEqual(unpackedArgs('node', ['--import "a b"']), ['--import', 'a b']);
@@ -60,7 +60,7 @@ test('arguments on one line are taken apart where they were meant to be several,
   assert.equal(unpackedArgs('echo', ['hello there']), null);
 });
 
-test("a pasted command line, address or client's JSON fills in the form", () => {
+test('a pasted command line, URL or client JSON fills in the form', () => {
   const filled = (/** @type {string} */ text) => {
     const { key, kind, command, args, env, url, headers, transport } = /** @type {any} */ (readPaste(text));
     return kind === 'stdio' ? { key, command, args: parseArgs(args), env } : { key, url, headers, transport };
@@ -107,7 +107,7 @@ test("a pasted command line, address or client's JSON fills in the form", () => 
   for (const text of ['', '  ', '{', '{"a": 1}', 'A=b', 'claude mcp add x']) assert.equal(readPaste(text), null, text);
 });
 
-test('an entry that is opened and saved says the same, with what the form does not know of it', () => {
+test('an entry that is opened and saved is unchanged, also in fields that the form does not have', () => {
   const stdio = {
     namespace: 'web',
     type: 'stdio',
@@ -123,7 +123,7 @@ test('an entry that is opened and saved says the same, with what the form does n
   assert.deepEqual(toEntry(toForm('r', remote), remote), remote);
 });
 
-test('an entry in the flat form becomes one in that of YAMCP', () => {
+test("an entry in the flat form is converted to YAMCP's form", () => {
   const flat = { command: 'npx', args: ['x'], disabled: true };
   assert.deepEqual(toEntry(toForm('files', flat), flat), {
     disabled: true,
@@ -134,7 +134,7 @@ test('an entry in the flat form becomes one in that of YAMCP', () => {
   assert.equal(toForm('r', { url: 'http://x' }).kind, 'remote');
 });
 
-test('an entry that nothing can be made of opens as an empty form', () => {
+test('an invalid entry opens as an empty form', () => {
   for (const entry of [
     null,
     [],
@@ -147,13 +147,13 @@ test('an entry that nothing can be made of opens as an empty form', () => {
   }
 });
 
-test('another kind leaves nothing of the first behind', () => {
+test('changing the kind removes the fields of the other kind', () => {
   const stdio = { type: 'stdio', namespace: 'a', providerParameters: { command: 'x', args: [], env: { A: '1' } } };
   const form = { ...toForm('a', stdio), kind: /** @type {const} */ ('remote'), url: ' https://x/mcp ' };
   assert.deepEqual(toEntry(form, stdio), { namespace: 'a', type: 'sse', providerParameters: { url: 'https://x/mcp' } });
 });
 
-test('an address of WebSocket is an entry of the type that YAMCP knows, whatever was chosen before', () => {
+test('a WebSocket URL gets the type that YAMCP knows, whatever was chosen before', () => {
   const form = { ...emptyForm(), key: 'a', kind: /** @type {const} */ ('remote'), url: 'wss://x/mcp' };
   for (const transport of /** @type {const} */ (['auto', 'http'])) {
     const entry = { namespace: 'a', type: 'sse', providerParameters: { url: 'wss://x/mcp' } };
@@ -162,12 +162,12 @@ test('an address of WebSocket is an entry of the type that YAMCP knows, whatever
   assert.equal(toForm('a', { type: 'websocket', url: 'wss://x' }).kind, 'remote');
 });
 
-test('names that are fields of every object are values like others', () => {
+test('names that are properties of every object are ordinary names', () => {
   const form = { ...emptyForm(), key: 'a', command: 'x', env: [{ name: '__proto__', value: '1' }] };
   assert.deepEqual(Object.entries(/** @type {any} */ (toEntry(form)).providerParameters.env), [['__proto__', '1']]);
 });
 
-test('what cannot be saved is said at its field', () => {
+test('an error is shown at its field', () => {
   assert.deepEqual(Object.keys(formFaults(emptyForm(), free)), ['key', 'command']);
   const remote = { ...emptyForm(), key: 'a', kind: /** @type {const} */ ('remote') };
   for (const url of ['', 'ftp://x', 'example.org', 'http://', 'wss://'])
@@ -185,7 +185,7 @@ test('what cannot be saved is said at its field', () => {
   assert.deepEqual(formFaults({ ...program, env: [{ name: '', value: '' }] }, free), {});
 });
 
-test('members are picked in place, and moved past the next picked one', () => {
+test('members are selected in place, and moved past the next selected one', () => {
   let members = membersOf(['c', 'gone'], ['a', 'b', 'c']);
   assert.deepEqual(pickedKeys(members), ['c', 'gone']);
   members = toggled(members, 'b');
@@ -198,7 +198,7 @@ test('members are picked in place, and moved past the next picked one', () => {
   assert.deepEqual(pickedKeys(toggled(members, 'c')), ['b', 'gone']);
 });
 
-test('a template is refused for what the hub would refuse it for', () => {
+test('a name template is refused if the hub would refuse it', () => {
   assert.equal(templateFault('{namespace}_{name}', 3), '');
   assert.equal(templateFault('{name}', 1), '');
   for (const [template, servers] of [
@@ -213,7 +213,7 @@ test('a template is refused for what the hub would refuse it for', () => {
   assert.equal(exampleName('{namespace}_{name}', '$&', 'read'), '$&_read');
 });
 
-test('settings: what was changed is said, a default as null, and what is out of bounds is not accepted', () => {
+test('settings: changes are sent, a default as null, and values out of bounds are refused', () => {
   const before = Object.fromEntries(SETTINGS.map(({ name, standard }) => [name, standard]));
   const changed = { ...before, call_timeout: 10, tool_timeouts: { slow: 900 } };
   assert.deepEqual(settingsChanges(before, changed), { call_timeout: 10, tool_timeouts: { slow: 900 } });
@@ -224,7 +224,7 @@ test('settings: what was changed is said, a default as null, and what is out of 
   assert.ok(readSetting(setting('max_inflight'), '1.5').fault);
 });
 
-test('settings: 0 stands for off where the hub accepts it, and a lazy start is a choice', () => {
+test('settings: 0 means off where the hub accepts it, and a lazy start is an option', () => {
   for (const name of ['idle_stop', 'idle_timeout', 'health_interval']) {
     assert.deepEqual(readSetting(setting(name), '0'), { value: 0 }, name);
     assert.match(readSetting(setting(name), '-1').fault ?? '', /^0 or more/, name);
@@ -236,7 +236,7 @@ test('settings: 0 stands for off where the hub accepts it, and a lazy start is a
   assert.deepEqual([eager.value, lazy.label], ['eager', 'When needed']);
 });
 
-test('settings: the times of single tools come back from their lines as they were', () => {
+test('settings: timeouts of single tools survive conversion to lines and back', () => {
   const times = { slow: 900, 'a = b': 1.5 };
   const read = readSetting(setting('tool_timeouts'), showSetting(setting('tool_timeouts'), times));
   assert.deepEqual(read, { value: times });
@@ -244,7 +244,7 @@ test('settings: the times of single tools come back from their lines as they wer
     assert.ok(readSetting(setting('tool_timeouts'), text).fault, text);
 });
 
-test('settings: a container comes back from its lines as it was, and what is none of it is said', () => {
+test('settings: a container survives conversion to lines and back, and invalid lines are reported', () => {
   const spec = setting('container');
   const container = {
     image: 'docker.io/library/node:22@sha256:ab',
@@ -271,7 +271,7 @@ test('settings: a container comes back from its lines as it was, and what is non
   assert.deepEqual(settingsChanges({ ...before, container: full }, { ...before, container: read }), {});
 });
 
-test('what is looked for is found whatever its case, word by word', () => {
+test('a search ignores case and matches word by word', () => {
   assert.ok(matches('DEV files', ['my-dev', 'Files']));
   assert.ok(matches('  ', ['x']));
   assert.ok(!matches('dev prod', ['dev']));

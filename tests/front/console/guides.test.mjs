@@ -1,4 +1,4 @@
-/** How each client is connected: every one has what to paste and where; tokens stand where they belong, and only there. */
+/** The guides for clients: each has text to paste and its place; tokens are where they belong, and only there. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,21 +11,21 @@ const BASE = 'https://hub.example/it\'s "here"/ü';
 const WORKSPACE = { slug: 'my-work', sse_url: `${BASE}/mcp/my-work/sse`, http_url: `${BASE}/mcp/my-work` };
 const IDS = GROUPS.flatMap(({ ids }) => ids);
 
-/** @param {string} id @param {import('../../../front/console/data/guides.mjs').Wanted} [wanted] */
+/** @param {string} id @param {import('../../../front/console/data/guides.mjs').TokenOptions} [wanted] */
 function of(id, wanted) {
   const found = guide(id, WORKSPACE, wanted);
   assert.ok(found, id);
   return found;
 }
 
-test('all clients are there, each once; of another one nothing is known', () => {
+test('all clients have a guide, once each; an unknown client has none', () => {
   const known = [...FILE_CLIENTS.map(({ id }) => id), ...Object.keys(PROGRAMS), 'smolagents', 'python', 'typescript'];
   assert.deepEqual([...IDS].sort(), known.sort());
   assert.equal(guide('notepad', WORKSPACE), null);
   assert.equal(guide('constructor', WORKSPACE), null);
 });
 
-test('each says what to paste; who has a file, where it is, and that hubctl writes it', () => {
+test('each guide has text to paste; clients with a file have its path and an hubctl command that writes it', () => {
   for (const id of IDS) {
     const { title, text, where, hubctl, writes, variable } = of(id);
     assert.ok(title && /hub\.example/.test(text), id);
@@ -38,7 +38,7 @@ test('each says what to paste; who has a file, where it is, and that hubctl writ
   assert.match(of('cursor').where, /, or \.cursor\/mcp\.json in a project$/);
 });
 
-test('what is to be pasted into files is what hubctl writes into them', () => {
+test('the text to paste into a file equals what hubctl writes', () => {
   for (const { id, at, format, entry } of FILE_CLIENTS.filter((client) => client.format === 'json')) {
     for (const key of ['', KEY]) {
       const { text } = of(id, { token: Boolean(key), key });
@@ -51,7 +51,7 @@ test('what is to be pasted into files is what hubctl writes into them', () => {
   assert.equal(codex[2], `http_headers = { Authorization = "Bearer ${KEY}" }`);
 });
 
-test('where the hub wants a token, each says where it goes; a key is filled in, or the command that hands it over', () => {
+test('if the hub requires a token, each guide shows where it goes; a key is filled in, or set by a command', () => {
   for (const id of IDS) {
     const { text, note, variable } = of(id, { token: true });
     assert.match(text + note, /YOUR_TOKEN|YAMCP_HUB_TOKEN|asks for the token/, id);
@@ -63,14 +63,14 @@ test('where the hub wants a token, each says where it goes; a key is filled in, 
   }
 });
 
-test('clients’ own commands quote what a shell would take apart', () => {
+test('commands of clients quote special characters for the shell', () => {
   const { command } = of('claude-code', { token: true, key: KEY });
   const url = `'${BASE.replace("'", "'\\''")}/mcp/my-work'`;
   assert.equal(command, `claude mcp add --transport http my-work ${url} --header 'Authorization: Bearer ${KEY}'`);
   assert.match(of('gemini-cli').command, /^gemini mcp add --transport http my-work '/);
 });
 
-test('Cursor’s link holds its entry, and there is none that lacks the token', () => {
+test('Cursor’s link contains its entry; there is none while the token is missing', () => {
   const entry = (/** @type {string} */ href) => {
     const query = new URL(href).searchParams;
     assert.equal(query.get('name'), 'my-work');
@@ -83,7 +83,7 @@ test('Cursor’s link holds its entry, and there is none that lacks the token', 
   assert.deepEqual(of('cursor', { token: true }).links, []);
 });
 
-test('VS Code’s links hold its entry, and ask for the token where there is none', () => {
+test('VS Code’s links contain its entry, and prompt for a missing token', () => {
   const entries = (/** @type {object} */ wanted) =>
     of('vscode', wanted).links.map(({ href }) => {
       const [scheme, query] = href.split('?');

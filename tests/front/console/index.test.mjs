@@ -1,4 +1,4 @@
-/** The console's first page: little to fetch before it can be shown, all of it there, and nothing from elsewhere. */
+/** The console's first page: few requests before the first paint, complete, and nothing from other hosts. */
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -32,12 +32,12 @@ const text = pages.page(
 );
 const fetched = [...text.matchAll(/<(?:link|script) [^>]*(?:href|src)="([^"]+)"/g)].map(([, path]) => path);
 
-test('every file that the page names is there, and few are needed before the first render', () => {
+test('every file that the page references exists, and few are needed before the first render', () => {
   for (const path of fetched) assert.ok(pages.assets.has(path.replace('/hub/', '')), path);
   assert.ok(new Set(fetched).size <= MOST_FILES, `${new Set(fetched).size} files`);
 });
 
-test('the page has its style sheets in it, in their order, and is allowed to by their hash', () => {
+test('the page contains its style sheets inline, in order, allowed by their hash', () => {
   const style = /<style>([\s\S]*?)<\/style>/.exec(text)?.[1] ?? '';
   const places = ['base', 'frame', 'controls', 'messages', 'forms', 'pages', 'editing', 'narrow'].map((name) =>
     style.indexOf(String(pages.assets.get(`assets/styles/${name}.css`)?.bytes)),
@@ -47,7 +47,7 @@ test('the page has its style sheets in it, in their order, and is allowed to by 
   assert.doesNotMatch(text, /<link rel="stylesheet"/);
 });
 
-test('the page comes with the workspaces in it, as the console shows them, and no name is markup', () => {
+test('the page contains the rendered workspaces, and names are not markup', () => {
   const main = text.slice(text.indexOf('<main'), text.indexOf('</main>'));
   assert.match(main, /role="switch"/);
   assert.match(main, /http:\/\/h\/w/);
@@ -55,20 +55,20 @@ test('the page comes with the workspaces in it, as the console shows them, and n
   assert.doesNotMatch(main, /<img/);
 });
 
-test('each inline script is allowed by its hash, and no other', () => {
+test('each inline script is allowed by its hash, and no other script is', () => {
   const inline = [...text.matchAll(/<script(?: type="importmap")?>([\s\S]*?)<\/script>/g)].map(([, script]) => script);
   assert.equal(inline.length, 3);
   for (const script of inline) assert.ok(pages.policy.includes(createHash('sha256').update(script).digest('base64')));
   assert.equal(pages.policy.match(/'sha256-/g)?.length, 4);
 });
 
-test('no style asks for anything outside of the hub', () => {
+test('no style sheet loads anything from outside the hub', () => {
   for (const [path, { bytes }] of pages.assets) {
     if (path.endsWith('.css')) assert.doesNotMatch(String(bytes), /url\(|@import/, path);
   }
 });
 
-test('what a name holds cannot end the script that the State stands in', () => {
+test('no name can close the script element that contains the State', () => {
   const inside = /<script id="hub-state" type="application\/json">([\s\S]*?)<\/script>/.exec(text)?.[1];
   assert.equal(JSON.parse(inside ?? '').workspaces[0].name, ODD);
 });

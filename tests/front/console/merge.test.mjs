@@ -1,4 +1,4 @@
-/** The console's State: what a change makes of it, and what is told of it. */
+/** The console's State: applying changes, and the events that describe them. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -37,7 +37,7 @@ const change = (more) => ({ type: 'change', seq: 8, workspaces: [], servers: [],
 /** @param {any} state */
 const told = (state) => eventsBetween(whole(), state).map(({ subject, text }) => `${subject} ${text}`);
 
-test('a change replaces what it names and leaves the rest untouched', () => {
+test('a change replaces the items that it names, and no others', () => {
   const before = whole();
   const after = merge(before, change({ workspaces: [workspace('v', { state: 'off' })] }));
   assert.deepEqual(
@@ -49,7 +49,7 @@ test('a change replaces what it names and leaves the rest untouched', () => {
   assert.equal(after?.seq, 8);
 });
 
-test('what is gone leaves, what is new takes its place in the order that the change gives', () => {
+test('removed items disappear, and new items take their place in the order of the change', () => {
   const order = { workspaces: ['u', 'w'], servers: ['a', 'b'] };
   const gone = { workspaces: ['v'], servers: [] };
   const after = merge(whole(), change({ workspaces: [workspace('u')], gone, order }));
@@ -59,18 +59,18 @@ test('what is gone leaves, what is new takes its place in the order that the cha
   );
 });
 
-test('a change that was missed, and an order that names something unknown, need the whole State', () => {
+test('a missed change, or an order with an unknown item, requires the whole State', () => {
   assert.equal(merge(whole(), change({ seq: 9 })), null);
   assert.equal(merge(null, change({})), null);
   assert.equal(merge(whole(), change({ order: { workspaces: ['w', 'v', 'x'], servers: ['a', 'b'] } })), null);
 });
 
-test('a change that is older than the State changes nothing', () => {
+test('a change that is older than the State is ignored', () => {
   const before = whole();
   assert.equal(merge(before, change({ seq: 7, workspaces: [workspace('w', { state: 'off' })] })), before);
 });
 
-test('names that are fields of every object are names like others', () => {
+test('names that are properties of every object are ordinary names', () => {
   const after = merge(whole(), change({ servers: [server('__proto__'), server('constructor')] }));
   assert.deepEqual(
     after?.servers.map(({ key }) => key),
@@ -78,17 +78,17 @@ test('names that are fields of every object are names like others', () => {
   );
 });
 
-test('the first State is no news, and the same State neither', () => {
+test('the first State causes no events, nor does an equal one', () => {
   assert.deepEqual(eventsBetween(null, whole()), []);
   const state = whole();
   assert.deepEqual(eventsBetween(state, { ...state, seq: 8 }), []);
 });
 
-test('what came, went and changed is told in words, with the reason where something is wrong', () => {
+test('added, removed and changed items become events, with the reason of a failure', () => {
   const reason = { message: 'It ended.' };
   assert.deepEqual(told(whole({ servers: [server('a', { state: 'backoff', reason }), server('c')] })), [
     'b was removed',
-    'a trying again: It ended.',
+    'a retrying: It ended.',
     'c was added: ready',
   ]);
   assert.deepEqual(
@@ -97,11 +97,11 @@ test('what came, went and changed is told in words, with the reason where someth
   );
 });
 
-test('a part of the hub that goes and comes back is told', () => {
+test('a process of the hub that becomes unavailable or available causes an event', () => {
   const away = whole({ hub: { at: 101, adapter: 'ok', sidecar: 'away', yamcp_ui: 'none' } });
-  assert.deepEqual(told(away), ['the sidecar is away']);
+  assert.deepEqual(told(away), ['the sidecar is unavailable']);
   assert.deepEqual(
     eventsBetween(away, whole()).map(({ tone, text }) => `${tone} ${text}`),
-    ['ok is there again'],
+    ['ok is available again'],
   );
 });

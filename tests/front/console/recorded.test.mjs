@@ -1,4 +1,4 @@
-/** What the pages of the history make of records: filters, lists, times of parts, diffs, usage (pure). */
+/** Data of the history pages: filters, lists, parts of durations, diffs, usage (pure). */
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -6,9 +6,9 @@ import {
   diffLines,
   exposedName,
   filtersOf,
-  notUndoable,
+  whyNotUndoable,
   outcomeOf,
-  partsOf,
+  durationParts,
   withNewer,
 } from '../../../front/console/data/recorded.mjs';
 import { callsOf, linesOf, rowsOf, totalOf } from '../../../front/console/data/usage_data.mjs';
@@ -17,7 +17,7 @@ import { callsOf, linesOf, rowsOf, totalOf } from '../../../front/console/data/u
 const CALL = { method: 'tools/call', server: 'notes', tool: 'add', workspace: 'w' };
 
 describe('records', () => {
-  test('filters of an address are those of the API; a range is counted from now', () => {
+  test('filters in the URL become filters of the API; a range counts back from now', () => {
     const names = ['tool', 'outcome'];
     assert.deepEqual(filtersOf({ last: 'hour', tool: 'a', outcome: '', before: '7' }, names, 10_000), {
       since: 6400,
@@ -27,7 +27,7 @@ describe('records', () => {
     assert.deepEqual(filtersOf({ last: 'constructor' }, names, 10_000), {});
   });
 
-  test('newer records come first by time, none twice, and no more than fit on a page', () => {
+  test('newer records come first, by time, without duplicates, and at most one page of them', () => {
     const list = [
       { id: 3, at: 30 },
       { id: 2, at: 20 },
@@ -44,8 +44,8 @@ describe('records', () => {
     ]);
   });
 
-  test('the time of a call is divided into waiting and the rest', () => {
-    const parts = partsOf({ seconds: 2, waited: 0.5 });
+  test('the duration of a call is divided into waiting and the rest', () => {
+    const parts = durationParts({ seconds: 2, waited: 0.5 });
     assert.deepEqual(
       parts.map(({ id, seconds, share }) => [id, seconds, share]),
       [
@@ -53,16 +53,16 @@ describe('records', () => {
         ['server', 1.5, 0.75],
       ],
     );
-    assert.deepEqual(partsOf({ seconds: 0, waited: 1 })[1].share, 0);
+    assert.deepEqual(durationParts({ seconds: 0, waited: 1 })[1].share, 0);
   });
 
-  test('an outcome that is a code stands for itself', () => {
+  test('an outcome that is an error code is shown as it is', () => {
     assert.deepEqual(outcomeOf('tool_error'), { word: 'Tool error', tone: 'bad' });
     assert.deepEqual(outcomeOf('CALL_TIMEOUT'), { word: 'CALL_TIMEOUT', tone: 'bad' });
     assert.equal(outcomeOf('toString').word, 'toString');
   });
 
-  test('a call is made again under the name that the workspace shows, where it can be', () => {
+  test('a call can be repeated under the name that the workspace exposes', () => {
     const workspace = { servers: ['notes'], name_template: 'x_{namespace}-{name}' };
     const servers = [{ key: 'notes', namespace: '$&n' }];
     assert.equal(exposedName(CALL, workspace, servers), 'x_$&n-add');
@@ -71,7 +71,7 @@ describe('records', () => {
     assert.equal(exposedName({ ...CALL, server: 'gone' }, workspace, servers), null);
   });
 
-  test('each line of a diff is what its first character says, but for the names of the files', () => {
+  test('the first character of a diff line decides its kind, except in file headers', () => {
     const diff = '--- server a\n+++ server a\n@@ -1 +1 @@\n {\n-  "--": 1\n+  "--": 2\n';
     assert.deepEqual(
       diffLines(diff).map(({ kind }) => kind),
@@ -79,11 +79,11 @@ describe('records', () => {
     );
   });
 
-  test('a change can be undone while the adapter remembers it; else it is said why not', () => {
-    assert.equal(notUndoable({ change: '1-1', kind: 'put_server' }, ['0-1', '1-1']), null);
-    assert.match(notUndoable({ change: '1-1', kind: 'put_server' }, []) ?? '', /undone, or/);
-    assert.match(notUndoable({ change: '', kind: 'file' }, ['']) ?? '', /did not make this change/);
-    assert.match(notUndoable({ change: '', kind: 'undo' }, []) ?? '', /itself an undo/);
+  test('a change can be undone while the adapter remembers it; otherwise there is a reason', () => {
+    assert.equal(whyNotUndoable({ change: '1-1', kind: 'put_server' }, ['0-1', '1-1']), null);
+    assert.match(whyNotUndoable({ change: '1-1', kind: 'put_server' }, []) ?? '', /undone, or/);
+    assert.match(whyNotUndoable({ change: '', kind: 'file' }, ['']) ?? '', /did not make this change/);
+    assert.match(whyNotUndoable({ change: '', kind: 'undo' }, []) ?? '', /itself an undo/);
   });
 });
 
@@ -105,7 +105,7 @@ describe('usage', () => {
     totals: [point(0, '', 5), point(0, 'b', 4), point(0, 'a')],
   };
 
-  test('a chart has every interval; one without calls has no quantile', () => {
+  test('a chart has every interval; one without calls has no quantiles', () => {
     const lines = linesOf(usage, '', 150, 200);
     assert.deepEqual(lines.at, [60, 120, 180, 240]);
     assert.deepEqual(lines.calls, [0, 1, 0, 4]);
@@ -113,7 +113,7 @@ describe('usage', () => {
     assert.deepEqual(linesOf(usage, 'a', 150, 200).calls, [0, 1, 0, 0]);
   });
 
-  test('figures of a range are those of the hub, not sums of quantiles', () => {
+  test('totals of a range come from the hub, not from sums of quantiles', () => {
     assert.equal(totalOf(usage, '')?.calls, 5);
     assert.deepEqual(
       rowsOf(usage).map(({ name }) => name),
@@ -121,7 +121,7 @@ describe('usage', () => {
     );
   });
 
-  test('a row leads to its calls, where a filter can tell them', () => {
+  test('a row links to its calls, if a filter can select them', () => {
     assert.deepEqual(callsOf('principal', 'ann', []), { principal: 'ann' });
     assert.deepEqual(callsOf('tool', 'a/b/c', ['a', 'a/b']), { server: 'a/b', tool: 'c' });
     assert.equal(callsOf('tool', '(others)', ['(others)']), null);

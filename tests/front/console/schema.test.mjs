@@ -23,14 +23,14 @@ const blank = (schema) => finished(schema, draftOf(schema, undefined, schema, tr
 /** @param {Schema} schema @param {unknown} value */
 const round = (schema, value) => readDraft(schema, draftOf(schema, value, schema, true), schema);
 
-describe('schemas made plain', () => {
-  test('a reference is followed, with what stands beside it', () => {
+describe('simplified schemas', () => {
+  test('a reference is resolved and merged with the keywords beside it', () => {
     const root = { $defs: { 'a/b': { type: 'string', title: 'A' } } };
     const found = plain({ $ref: '#/$defs/a~1b', description: 'mine' }, root);
     assert.deepEqual(found, { type: 'string', title: 'A', description: 'mine' });
   });
 
-  test('references in a circle, out of the schema and to nothing mean anything', () => {
+  test('references that are circular, external or dangling accept any value', () => {
     const root = {
       $defs: {
         a: { $ref: '#/$defs/b' },
@@ -43,7 +43,7 @@ describe('schemas made plain', () => {
     }
   });
 
-  test('"or null" is told apart, in each of the ways to say it', () => {
+  test('"or null" is recognized in all its forms', () => {
     for (const schema of [
       { type: ['string', 'null'] },
       { anyOf: [{ type: 'string' }, { type: 'null' }] },
@@ -55,7 +55,7 @@ describe('schemas made plain', () => {
     }
   });
 
-  test('allOf is merged: properties and what is required add up', () => {
+  test('allOf is merged: properties and required are united', () => {
     const schema = {
       allOf: [
         { properties: { a: { type: 'string' } }, required: ['a'] },
@@ -67,7 +67,7 @@ describe('schemas made plain', () => {
     assert.deepEqual(new Set(found.required), new Set(['a', 'b']));
   });
 
-  test('each kind of schema has its way of being edited; what has none is JSON', () => {
+  test('each kind of schema has a control; any other is edited as JSON', () => {
     const kinds = [
       [{ type: 'string' }, 'string'],
       [{ type: 'integer' }, 'integer'],
@@ -91,7 +91,7 @@ describe('schemas made plain', () => {
     for (const [schema, kind] of kinds) assert.equal(kindOf(plain(schema, {}), {}), kind, JSON.stringify(schema));
   });
 
-  test('types and rules are told in words', () => {
+  test('types and constraints as text', () => {
     assert.equal(typeText({ type: 'array', items: { type: ['integer', 'null'] } }, {}), 'list of whole number or null');
     assert.equal(typeText({ type: 'array', items: { type: 'object' } }, {}), 'list of objects');
     assert.deepEqual(rules({ type: 'array', uniqueItems: true }), ['unique items']);
@@ -103,7 +103,7 @@ describe('schemas made plain', () => {
     ]);
   });
 
-  test('options have labels, and alternatives keep what stands beside them', () => {
+  test('options have labels, and alternatives keep the keywords beside them', () => {
     const titled = { oneOf: [{ const: 'r', title: 'Red' }, { const: 'g' }] };
     assert.deepEqual(
       options(titled, titled)?.map(({ label }) => label),
@@ -124,8 +124,8 @@ describe('schemas made plain', () => {
   });
 });
 
-describe('checks before a call', () => {
-  test('what is missing, unknown or of another type is told with its place', () => {
+describe('validation before a call', () => {
+  test('missing, unknown and wrongly typed values are reported with their path', () => {
     const schema = {
       type: 'object',
       properties: { a: { type: 'string' }, b: { type: 'object', properties: { c: { type: 'integer' } } } },
@@ -139,7 +139,7 @@ describe('checks before a call', () => {
     ]);
   });
 
-  test('limits of numbers, texts and lists', () => {
+  test('constraints of numbers, strings and arrays', () => {
     assert.deepEqual(messages({ type: 'integer', minimum: 1, maximum: 5 }, 9), [': Must be at most 5.']);
     assert.deepEqual(messages({ type: 'number', multipleOf: 0.1 }, 0.3), []);
     assert.deepEqual(messages({ type: 'string', minLength: 1 }, ''), [': Must not be empty.']);
@@ -150,13 +150,13 @@ describe('checks before a call', () => {
     assert.deepEqual(messages({ type: 'string', format: 'date' }, 'today'), [': Not a date, such as 2026-01-31.']);
   });
 
-  test('a pattern is tried, but never one that could run for ever', () => {
+  test('a pattern is tested, but never one with catastrophic backtracking', () => {
     assert.deepEqual(messages({ type: 'string', pattern: '^a+$' }, 'b'), [': Must match ^a+$']);
     assert.deepEqual(messages({ type: 'string', pattern: '^(a+)+$' }, `${'a'.repeat(40)}b`), []);
     assert.deepEqual(messages({ type: 'string', pattern: '(' }, 'b'), []);
   });
 
-  test('one fitting alternative is enough; else the nearest tells what is wrong', () => {
+  test('one matching alternative is enough; otherwise the closest one reports its errors', () => {
     const schema = {
       anyOf: [{ type: 'integer' }, { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] }],
     };
@@ -164,7 +164,7 @@ describe('checks before a call', () => {
     assert.deepEqual(messages(schema, { a: 3 }), [': Must be a whole number.']);
   });
 
-  test('odd schemas from a server are no fault of the page', () => {
+  test('unusual schemas of servers cause no exception', () => {
     for (const schema of [
       { enum: 5 },
       { required: 'a', properties: 7 },
@@ -182,8 +182,8 @@ describe('checks before a call', () => {
   });
 });
 
-describe('drafts of a form', () => {
-  test('an untouched form holds the defaults, leaves out what is optional and asks for what is required', () => {
+describe('form drafts', () => {
+  test('an untouched form has the defaults, omits optional fields and asks for required ones', () => {
     const schema = {
       type: 'object',
       properties: {
@@ -198,21 +198,21 @@ describe('drafts of a form', () => {
     assert.deepEqual(blank(schema), { value: { n: 5, mode: 'x' }, problems: [{ path: '/q', message: 'Required.' }] });
   });
 
-  test('a value comes out of the form as it went in', () => {
+  test('a value survives conversion to a draft and back', () => {
     assert.deepEqual(round(TREE, { name: '', children: [{ value: 1, next: { value: 2 } }, {}] }).value, {
       name: '',
       children: [{ value: 1, next: { value: 2 } }, {}],
     });
   });
 
-  test('what no field shows is kept as JSON: further properties, and values of another type', () => {
+  test('values without a field are edited as JSON: additional properties, and values of another type', () => {
     const given = { name: 5, more: { a: [1] }, __proto__x: 1 };
     const draft = draftOf(TREE, given, TREE, true);
     assert.equal(draft.fields?.name.kind, 'json');
     assert.deepEqual(readDraft(TREE, draft, TREE).value, given);
   });
 
-  test('null, choices and lists of choices come through', () => {
+  test('null, choices and lists of choices survive conversion', () => {
     const schema = {
       type: 'object',
       properties: {
@@ -224,7 +224,7 @@ describe('drafts of a form', () => {
       assert.deepEqual(round(schema, value).value, value);
   });
 
-  test('texts that are no number or no JSON are told at their place, once', () => {
+  test('an invalid number or invalid JSON is reported once, at its path', () => {
     const schema = { type: 'object', properties: { n: { type: 'integer' }, j: {} }, required: ['n'] };
     const draft = draftOf(schema, {}, schema, true);
     draft.fields = { n: { kind: 'integer', text: '1.5' }, j: { kind: 'json', text: '{' } };
@@ -236,7 +236,7 @@ describe('drafts of a form', () => {
     assert.match(problems[0].message, /“1.5” is not a whole number/);
   });
 
-  test('a schema that needs itself without end is not followed without end', () => {
+  test('an infinitely recursive schema does not cause infinite recursion', () => {
     const endless = { type: 'object', properties: { me: { $ref: '#' } }, required: ['me'] };
     assert.ok(draftOf(endless, undefined, endless, true));
   });

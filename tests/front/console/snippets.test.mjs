@@ -33,15 +33,15 @@ const made = (name, base = 'https://hub.example/it\'s "here"') => ({
   http_url: `${base}/mcp/slug-1`,
 });
 
-describe('the text of the snippets', { timeout: 180_000 }, () => {
-  test('there is one for each client, in an order that stays', () => {
+describe('text of the snippets', { timeout: 180_000 }, () => {
+  test('each client has one snippet, in a fixed order', () => {
     assert.deepEqual(
       snippets(made('demo')).map(({ id }) => id),
       ['smolagents', 'claude-desktop', 'cursor', 'vscode', 'python', 'typescript'],
     );
   });
 
-  test('configurations are JSON that names the server by the slug and holds the URL, whatever the URL holds', () => {
+  test('configurations are JSON with the slug as the server name and the URL, whatever it contains', () => {
     const workspace = made('demo');
     const parsed = ['claude-desktop', 'cursor', 'vscode'].map((id) => JSON.parse(text(id, workspace)));
     assert.deepEqual(parsed[0].mcpServers['slug-1'].args, ['-y', 'mcp-remote', workspace.http_url]);
@@ -49,14 +49,14 @@ describe('the text of the snippets', { timeout: 180_000 }, () => {
     assert.deepEqual(parsed[2].servers['slug-1'], { type: 'http', url: workspace.http_url });
   });
 
-  test('on its own machine the hub has a command for Claude Desktop', () => {
+  test("on the hub's machine, hubctl is an alternative command for Claude Desktop", () => {
     for (const token of [false, true]) {
       const found = snippets(made('demo'), { token }).find(({ id }) => id === 'claude-desktop');
-      assert.match(found?.note ?? '', /hubctl \(its full path\) with the arguments run and slug-1\.$/);
+      assert.match(found?.note ?? '', /hubctl \(its full path\), with the arguments run and slug-1\.$/);
     }
   });
 
-  test('mcp-remote is told to accept plain http where it would refuse it, and only there', () => {
+  test('mcp-remote gets --allow-http only where it would refuse plain http', () => {
     const args = (/** @type {string} */ base) =>
       JSON.parse(text('claude-desktop', made('demo', base))).mcpServers['slug-1'].args;
     assert.ok(!args('http://127.0.0.1:8765').includes('--allow-http'));
@@ -66,7 +66,7 @@ describe('the text of the snippets', { timeout: 180_000 }, () => {
   });
 
   for (const token of [false, true]) {
-    test(`the Python ones compile and the TypeScript one parses, whatever the URL holds; token: ${token}`, async () => {
+    test(`Python snippets compile and the TypeScript one parses, whatever the URL contains; token: ${token}`, async () => {
       const directory = mkdtempSync(join(tmpdir(), 'snippets'));
       const [smolagents, python, typescript] = ['s.py', 'p.py', 't.mjs'].map((name) => join(directory, name));
       try {
@@ -81,7 +81,7 @@ describe('the text of the snippets', { timeout: 180_000 }, () => {
     });
   }
 
-  test('where the hub wants a token, each says where it goes, and none does otherwise', () => {
+  test('if the hub requires a token, each snippet shows where it goes; otherwise none does', () => {
     const parsed = (/** @type {string} */ id) => JSON.parse(text(id, made('demo'), true));
     const claude = parsed('claude-desktop').mcpServers['slug-1'];
     assert.deepEqual(claude.args.slice(-2), ['--header', ['Authorization:$', '{AUTH_HEADER}'].join('')]);
@@ -97,7 +97,7 @@ describe('the text of the snippets', { timeout: 180_000 }, () => {
   });
 });
 
-describe('the snippets, run as they stand against a hub', { timeout: 180_000 }, () => {
+describe('snippets, run unchanged against a hub', { timeout: 180_000 }, () => {
   /** @type {import('../support/hub.mjs').Hub} */
   let hub;
   /** @type {{name: string, slug: string, sse_url: string, http_url: string}[]} */
@@ -115,7 +115,7 @@ describe('the snippets, run as they stand against a hub', { timeout: 180_000 }, 
   });
   after(() => hub.close());
 
-  test('every name has a slug that the snippets can use', () => {
+  test('every name has a slug that is valid in the snippets', () => {
     assert.deepEqual(workspaces.map(({ name }) => name).sort(), [...NAMES].sort());
     for (const { slug } of workspaces) assert.match(slug, /^[A-Za-z0-9_-]{1,64}$/);
   });
@@ -139,7 +139,7 @@ describe('the snippets, run as they stand against a hub', { timeout: 180_000 }, 
   });
 });
 
-describe('the snippets, run as they stand against a hub that wants a token', { timeout: 180_000 }, () => {
+describe('snippets, run unchanged against a hub that requires a token', { timeout: 180_000 }, () => {
   const TOKEN = 'the-token-of-this-hub';
   const env = { ...process.env, YAMCP_HUB_TOKEN: TOKEN };
   /** @type {import('../support/run.mjs').Run} */

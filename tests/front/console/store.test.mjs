@@ -1,4 +1,4 @@
-/** The console's connection to the hub: it mends itself, catches up, and says what became of a call. */
+/** The console's connection to the hub: it reconnects, catches up, and reports the outcome of calls. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -55,7 +55,7 @@ async function served(t) {
   return { server, say, next, url: `ws://127.0.0.1:${port}` };
 }
 
-test('follows changes, and asks for the whole State when it missed one', OPTIONS, async (t) => {
+test('the store follows changes, and requests the whole State after a missed one', OPTIONS, async (t) => {
   const { server, say, next, url } = await served(t);
   connect(url, WebSocket);
   await once(server, 'connection');
@@ -70,23 +70,27 @@ test('follows changes, and asks for the whole State when it missed one', OPTIONS
   assert.deepEqual(await next(), { type: 'status' });
 });
 
-test('says that the connection is lost and of when it knows, connects again, and is true again', OPTIONS, async (t) => {
-  const { server, say, url } = await served(t);
-  connect(url, WebSocket);
-  await once(server, 'connection');
-  say({ type: 'state', state: whole(1) });
-  await until(() => connection.value === 'live', WAIT);
-  const again = once(server, 'connection');
-  for (const socket of server.clients) socket.terminate();
-  assert.ok(await until(() => connection.value === 'lost', WAIT));
-  assert.ok(Math.abs(lostAt.value - Date.now() / 1000) < WAIT);
-  assert.equal(live.send({ type: 'ping', id: 1 }), false);
-  await again;
-  say({ type: 'state', state: whole(2) });
-  assert.ok(await until(() => connection.value === 'live' && state.value?.seq === 2, WAIT));
-});
+test(
+  'the store reports a lost connection and the time of its State, reconnects, and is current again',
+  OPTIONS,
+  async (t) => {
+    const { server, say, url } = await served(t);
+    connect(url, WebSocket);
+    await once(server, 'connection');
+    say({ type: 'state', state: whole(1) });
+    await until(() => connection.value === 'live', WAIT);
+    const again = once(server, 'connection');
+    for (const socket of server.clients) socket.terminate();
+    assert.ok(await until(() => connection.value === 'lost', WAIT));
+    assert.ok(Math.abs(lostAt.value - Date.now() / 1000) < WAIT);
+    assert.equal(live.send({ type: 'ping', id: 1 }), false);
+    await again;
+    say({ type: 'state', state: whole(2) });
+    assert.ok(await until(() => connection.value === 'live' && state.value?.seq === 2, WAIT));
+  },
+);
 
-test('a call is answered by its result or its error, and ends with the connection', OPTIONS, async (t) => {
+test('a call gets its result or its error, and fails when the connection ends', OPTIONS, async (t) => {
   const { server, say, next, url } = await served(t);
   connect(url, WebSocket);
   await once(server, 'connection');
@@ -106,7 +110,7 @@ test('a call is answered by its result or its error, and ends with the connectio
   await assert.rejects(cut, { code: 'CONNECTION_LOST' });
 });
 
-test('logs are asked for while somebody listens, and again after the connection came back', OPTIONS, async (t) => {
+test('logs are requested while there is a listener, and again after a reconnection', OPTIONS, async (t) => {
   const { server, say, next, url } = await served(t);
   connect(url, WebSocket);
   await once(server, 'connection');

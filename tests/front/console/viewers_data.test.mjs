@@ -1,8 +1,8 @@
-/** Prompts, resources and contents as data: lists, URI templates, and what may be shown of what servers send. */
+/** Prompts, resources and contents as data: lists, URI templates, and what content of servers is displayed. */
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { argumentsOf, found, given, idOf } from '../../../front/console/data/catalog_list.mjs';
+import { argumentsOf, groupItems, idOf, withoutEmpty } from '../../../front/console/data/catalog_list.mjs';
 import { binary, fileName, formatted, shortened, textIn, textOf } from '../../../front/console/data/contents.mjs';
 import { expanded, variablesOf } from '../../../front/console/data/uri_template.mjs';
 
@@ -14,9 +14,9 @@ describe('lists of prompts and resources', () => {
     listed('notes', { name: 'Work', uri: 'notes://2', title: 'At work' }),
   ];
 
-  test('each word of a search has to be somewhere; groups are by server', () => {
+  test('every word of a search must match; groups are by server', () => {
     const ids = (/** @type {string} */ search) =>
-      found(all, search).map(({ server, items }) => [server, items.map(idOf)]);
+      groupItems(all, search).map(({ server, items }) => [server, items.map(idOf)]);
     assert.deepEqual(ids(''), [
       ['notes', ['notes://1', 'notes://2']],
       ['clock', ['clock://{zone}']],
@@ -26,16 +26,16 @@ describe('lists of prompts and resources', () => {
     assert.deepEqual(ids('nowhere'), []);
   });
 
-  test('arguments that are none are left out, and so is what is not filled in', () => {
+  test('invalid arguments are omitted, and so are empty values', () => {
     const odd = /** @type {any} */ ({ name: 'p', arguments: [{ name: 'who' }, null, 'x', { name: 5 }] });
     assert.deepEqual(argumentsOf(odd), [{ name: 'who' }]);
     assert.deepEqual(argumentsOf({ name: 'p' }), []);
-    assert.deepEqual(given({ who: 'Ada', tone: '' }), { who: 'Ada' });
+    assert.deepEqual(withoutEmpty({ who: 'Ada', tone: '' }), { who: 'Ada' });
   });
 });
 
 describe('URI templates', () => {
-  test('variables, each once', () => {
+  test('variables of a template, without duplicates', () => {
     assert.deepEqual(variablesOf('x://{a}/{+b,c*}{?a,d:3}/{}'), ['a', 'b', 'c', 'd']);
     assert.deepEqual(variablesOf('x://plain'), []);
   });
@@ -73,7 +73,7 @@ describe('URI templates', () => {
       assert.equal(expanded(template, values), uri, template);
   });
 
-  test('what is typed is data: it cannot leave its place, and half a character does no harm', () => {
+  test('values are encoded as data, also lone surrogates', () => {
     assert.equal(expanded('x://{id}', { id: '../{y}?a#b' }), 'x://..%2F%7By%7D%3Fa%23b');
     assert.equal(expanded('x://{id}', { id: '\uD800' }), 'x://%EF%BF%BD');
     assert.equal(expanded('x://{constructor}', {}), 'x://');
@@ -81,8 +81,8 @@ describe('URI templates', () => {
   });
 });
 
-describe('contents', () => {
-  test('listed types are shown, all others are bytes', () => {
+describe('content', () => {
+  test('listed media types are displayed, all others are binary', () => {
     assert.deepEqual(binary('QUJD', 'image/png'), { kind: 'image', source: 'data:image/png;base64,QUJD', bytes: 3 });
     assert.equal(binary('QUJD', 'audio/wav')?.kind, 'audio');
     assert.deepEqual(binary('QUI=', 'application/pdf'), { kind: 'binary', source: '', bytes: 2 });
@@ -91,7 +91,7 @@ describe('contents', () => {
     for (const data of ['<svg/>', 'QUJD"onerror=', 5, null, undefined]) assert.equal(binary(data, 'image/png'), null);
   });
 
-  test('JSON is formatted where it says that it is JSON, and nothing of it is lost', () => {
+  test('JSON is indented if its type is JSON and nothing is lost', () => {
     assert.equal(formatted('{"a":[1,"x y"]}', 'application/json'), '{\n  "a": [\n    1,\n    "x y"\n  ]\n}');
     assert.equal(formatted('{"a":1}', 'application/ld+json; charset=utf-8'), '{\n  "a": 1\n}');
     for (const [text, mime] of [
@@ -104,7 +104,7 @@ describe('contents', () => {
       assert.equal(formatted(text, mime), text);
   });
 
-  test('a file has a name that is one, whatever the URI', () => {
+  test('a URI always gives a valid file name', () => {
     assert.equal(fileName('file:///srv/report.pdf?x=1'), 'report.pdf');
     assert.equal(fileName('x://a/../..'), 'resource');
     assert.equal(fileName('x://a/.bashrc'), 'bashrc');
@@ -112,7 +112,7 @@ describe('contents', () => {
     assert.equal(fileName(`x://${'n'.repeat(500)}`).length, 100);
   });
 
-  test('a field that should be a text is none of its own methods; long texts are cut in the JSON', () => {
+  test('a field that should be text is converted without calling its methods; long texts are cut in the JSON', () => {
     assert.deepEqual(['x', undefined, null, 5].map(textIn), ['x', '', '', '5']);
     assert.equal(textIn({ toString: 'x' }), '{"toString":"x"}');
     const cut = /** @type {any} */ (shortened({ contents: [{ blob: 'A'.repeat(5000), uri: 'x://y' }] }));
@@ -121,7 +121,7 @@ describe('contents', () => {
     assert.equal(shortened(undefined), null);
   });
 
-  test('the texts of messages', () => {
+  test('texts of messages', () => {
     const messages = [
       { role: 'user', content: { type: 'text', text: 'one' } },
       { role: 'user', content: { type: 'image', data: 'QUJD' } },

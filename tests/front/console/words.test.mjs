@@ -1,12 +1,20 @@
-/** The console's words for states, times and sizes. */
+/** The console's texts for states, times and sizes. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { clock, count, duration, serverState, shown, size, workspaceState } from '../../../front/console/words.mjs';
+import {
+  clock,
+  count,
+  displayName,
+  duration,
+  serverState,
+  size,
+  workspaceState,
+} from '../../../front/console/words.mjs';
 
-test('every state of docs/states.md has a word of its own, and an unknown one is called so', () => {
+test('every state in docs/states.md has its own word, and an unknown state is shown as unknown', () => {
   const [, workspaces, servers] = readFileSync(join(import.meta.dirname, '../../../docs/states.md'), 'utf8').split(
     '\n## ',
   );
@@ -20,7 +28,7 @@ test('every state of docs/states.md has a word of its own, and an unknown one is
   assert.equal(serverState({ state: 'toString' }).word, 'Unknown');
 });
 
-test('a stopped server says why it is', () => {
+test('a stopped server shows why', () => {
   const words = [
     { enabled: false, workspaces: ['w'] },
     { enabled: true, workspaces: [] },
@@ -30,7 +38,7 @@ test('a stopped server says why it is', () => {
   assert.deepEqual(words, ['Off', 'Not in use', 'On demand', 'Stopped']);
 });
 
-test('times and sizes are short', () => {
+test('durations and sizes are short', () => {
   assert.deepEqual([0, 59.9, 60, 3599, 3660, 90_000, -5].map(duration), [
     '0 s',
     '59 s',
@@ -47,12 +55,12 @@ test('times and sizes are short', () => {
   );
 });
 
-test('a moment of today is a time, another one has its date', () => {
+test('a time of today has no date, any other has one', () => {
   const noon = new Date(2026, 4, 3, 12, 3, 9).getTime() / 1000;
   assert.equal(clock(noon, noon + 60), '12:03:09');
   assert.equal(clock(noon, noon + 2 * 86400), '3 May 12:03:09');
 });
 
-test('a name that cannot be seen is shown all the same', () => {
-  assert.deepEqual(['', ' ', 'dev'].map(shown), ['(no name)', '“ ”', 'dev']);
+test('an empty or blank name is visible', () => {
+  assert.deepEqual(['', ' ', 'dev'].map(displayName), ['(no name)', '“ ”', 'dev']);
 });

@@ -1,4 +1,4 @@
-/** The front's socket behind the acceptor: whose a connection is, what comes with the line, and what is no such line. */
+/** The front's socket behind the acceptor: the header line (PROXY protocol) of a connection, valid and invalid. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ async function answer(...pieces) {
   return text(socket).catch(() => '');
 }
 
-test('the line says whose it is, in one piece with the request or in many', LIMIT, async () => {
+test("the PROXY header gives the client's address, in one packet with the request or in many", LIMIT, async () => {
   assert.equal(statSync(path).mode & 0o777, 0o600);
   for (const pieces of [[LINE + REQUEST], [LINE, REQUEST], [...(LINE + REQUEST)]])
     assert.match(await answer(...pieces), /\r\n\r\n.*192\.0\.2\.7 4711/s);
@@ -46,7 +46,7 @@ test('the line says whose it is, in one piece with the request or in many', LIMI
   assert.match(await answer(`PROXY UNKNOWN\r\n${REQUEST}`), / 200 OK/);
 });
 
-test('what is no such line is not answered', LIMIT, async () => {
+test('an invalid PROXY header gets no response', LIMIT, async () => {
   for (const line of [REQUEST, 'PROXY TCP4 x y 1 2\r\n', `PROXY ${'x'.repeat(200)}`, '\r\n'])
     assert.equal(await answer(line, REQUEST), '');
 });

@@ -1,4 +1,4 @@
-/** Pages of named origins use the endpoints from a browser; nothing else of the hub is read by a page that is not its own. */
+/** CORS: pages of allowed origins may use endpoints; no page of another origin can read anything else. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -47,7 +47,7 @@ after(async () => {
 /** @param {number} which @param {string} method @param {string} path @param {Record<string, string>} headers */
 const asked = (which, method, path, headers) => ask(fronts[which].settings.baseUrl, method, path, { headers });
 
-test('a browser is told what a page of a named origin may send, before there is a token', LIMIT, async () => {
+test('a preflight request of an allowed origin is answered without a token', LIMIT, async () => {
   const headers = {
     'access-control-request-method': 'POST',
     'access-control-request-headers': 'authorization, content-type,mcp-session-id,Mcp-Param-Region, x-other',
@@ -82,7 +82,7 @@ test('a browser is told what a page of a named origin may send, before there is 
   }
 });
 
-test('every answer of an endpoint is one that such a page may read, refusals too', LIMIT, async () => {
+test('every response of an endpoint is readable for a page of an allowed origin, also refusals', LIMIT, async () => {
   for (const origin of NAMED) {
     const page = { origin, 'sec-fetch-site': 'cross-site' };
     const answers = [
@@ -107,7 +107,7 @@ test('every answer of an endpoint is one that such a page may read, refusals too
   }
 });
 
-test('a page of another program or site uses no endpoint of a hub without a token', LIMIT, async () => {
+test('a page of another program or site cannot use endpoints of a hub without a token', LIMIT, async () => {
   /** @type {Record<string, string>[]} */
   const pages = [
     { origin: 'http://127.0.0.1:6274' },

@@ -1,4 +1,4 @@
-/** What says how long a request is: refused where it is in doubt, and made anew where it is passed on (pure). */
+/** Framing of requests: an ambiguous length is refused, and forwarded requests are framed anew (pure). */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { checkFraming, hasBody, MAX_HEADERS, connectionOptions } from '../../../
 
 const CHUNKED = { 'transfer-encoding': 'chunked' };
 
-/** @param {Partial<import('../../../front/server/http/framing.mjs').Asked>} request @returns {string} the code of the refusal; empty: none */
+/** @param {Partial<import('../../../front/server/http/framing.mjs').RequestHead>} request @returns {string} the code of the refusal; empty: none */
 function refusal(request) {
   try {
     checkFraming({ method: 'POST', headers: {}, ...request });
@@ -16,7 +16,7 @@ function refusal(request) {
   }
 }
 
-test('a body has one length, or comes in chunks, and only where the method has a body', () => {
+test('a body has one length or is chunked, and only with a method that has a body', () => {
   for (const method of ['POST', 'PUT', 'PATCH']) assert.equal(refusal({ method, headers: CHUNKED }), '', method);
   for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY', 'post']) {
     assert.equal(refusal({ method, headers: CHUNKED }), 'LENGTH_REQUIRED', method);
@@ -33,14 +33,14 @@ test('a body has one length, or comes in chunks, and only where the method has a
   }
 });
 
-test('what frames a request, and Host, come once', () => {
+test('framing headers and Host must not be repeated', () => {
   for (const name of ['Content-Length', 'transfer-encoding', 'HOST']) {
     assert.equal(refusal({ rawHeaders: [name, '1', name.toLowerCase(), '1'] }), 'FRAMING_REFUSED', name);
   }
   assert.equal(refusal({ rawHeaders: ['Accept', 'content-length', 'Accept', 'content-length'] }), '');
 });
 
-test('Connection names what is of the connection, and nothing that the hub reads', () => {
+test('Connection may name only headers of the connection, none that the hub reads', () => {
   const named = ['content-length', 'Transfer-Encoding', 'HOST', 'authorization', 'cookie', 'origin', 'content-type'];
   for (const name of [...named, 'mcp-session-id', 'x-forwarded-for', 'x-real-ip', 'expect']) {
     assert.equal(refusal({ headers: { connection: `keep-alive ,\t${name}` } }), 'FRAMING_REFUSED', name);
@@ -51,7 +51,7 @@ test('Connection names what is of the connection, and nothing that the hub reads
   assert.deepEqual(connectionOptions(' A ,,b'), ['a', 'b']);
 });
 
-test('more headers than anybody has are refused', () => {
+test('too many headers are refused', () => {
   const rawHeaders = Array.from({ length: 2 * MAX_HEADERS }, () => 'a');
   assert.equal(refusal({ rawHeaders }), '');
   assert.equal(refusal({ rawHeaders: [...rawHeaders, 'a', 'a'] }), 'HEADERS_TOO_MANY');

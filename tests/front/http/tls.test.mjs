@@ -1,4 +1,4 @@
-/** HTTPS with a given certificate: served, read anew when it changes, and plain HTTP told what to do. */
+/** HTTPS with a given certificate: service, reload after a change, and an error for plain HTTP. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -83,7 +83,7 @@ async function shown() {
   return subject.CN;
 }
 
-test('pages, API and WebSocket are served over TLS, and cookies are for it alone', LIMIT, async () => {
+test('pages, API and WebSocket are served over TLS, and cookies are Secure', LIMIT, async () => {
   const state = JSON.parse(await text(await ask('/api/hub/state', ADMIN)));
   assert.equal(state.hub.public_url, `https://127.0.0.1:${port()}`);
   const entry = await ask(`/?token=${TOKEN}`, { accept: 'text/html' });
@@ -138,7 +138,7 @@ test('ciphers, curves and versions are those of Mozilla’s intermediate profile
   assert.equal(await agreed({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }), null);
 });
 
-test('browsers are told to use HTTPS alone for a name, and not for loopback or an address', LIMIT, async () => {
+test('HSTS is sent for a host name, and not for loopback or an IP address', LIMIT, async () => {
   for (const [host, told] of [
     ['hub.example', 'max-age=63072000'],
     ['hub.example:8765', 'max-age=63072000'],
@@ -154,13 +154,13 @@ test('browsers are told to use HTTPS alone for a name, and not for loopback or a
   }
 });
 
-test('a request that asks for another protocol is served as if it had not, over TLS too', LIMIT, async () => {
+test('an upgrade to another protocol is ignored, also over TLS', LIMIT, async () => {
   const upgrade = { connection: 'upgrade, http2-settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAAP__' };
   assert.equal((await ask('/api/hub/state', { ...ADMIN, ...upgrade })).statusCode, 200);
   assert.equal((await ask('/api/hub/state', upgrade)).statusCode, 401);
 });
 
-test('plain HTTP is told to use HTTPS, and none of what it says is looked at', LIMIT, async () => {
+test('plain HTTP gets an error that says to use HTTPS, and is not parsed further', LIMIT, async () => {
   const asking = plainRequest({
     host: '127.0.0.1',
     port: port(),
@@ -175,7 +175,7 @@ test('plain HTTP is told to use HTTPS, and none of what it says is looked at', L
   assert.match(hint, /https:\/\//);
 });
 
-test('a client that breaks off, or says no word of TLS, harms nobody', LIMIT, async () => {
+test('a client that disconnects, or sends no TLS, affects no other', LIMIT, async () => {
   for (const said of ['', '\x16', '\x16\x03\x01\x02\x00nonsense that is no hello at all', '\n']) {
     const socket = connect(port(), '127.0.0.1');
     await once(socket, 'connect');
@@ -188,7 +188,7 @@ test('a client that breaks off, or says no word of TLS, harms nobody', LIMIT, as
   assert.equal((await ask('/healthz')).statusCode !== undefined, true);
 });
 
-test('a certificate that is renewed is shown to whoever connects next, without anybody being told', LIMIT, async () => {
+test('a renewed certificate is used for new connections, without a signal', LIMIT, async () => {
   assert.equal(await shown(), 'first');
   const open = new WebSocket(`wss://127.0.0.1:${port()}/api/hub/live`, { headers: ADMIN, rejectUnauthorized: false });
   await once(open, 'open');
@@ -198,7 +198,7 @@ test('a certificate that is renewed is shown to whoever connects next, without a
   open.terminate();
 });
 
-test('at SIGHUP it is read anew at once; one that cannot be used leaves the one before', LIMIT, async () => {
+test('SIGHUP reloads the certificate immediately; if the new one is invalid, the old one stays', LIMIT, async () => {
   replace(certificate('third'));
   process.kill(/** @type {number} */ (hub.pid('front')), 'SIGHUP');
   await until(async () => (await shown()) === 'third');
@@ -209,7 +209,7 @@ test('at SIGHUP it is read anew at once; one that cannot be used leaves the one 
   assert.ok(!hub.log('front').includes('PRIVATE KEY'));
 });
 
-test('a certificate or key that cannot be used is a setting that cannot', LIMIT, () => {
+test('an invalid certificate or key is reported as an invalid setting', LIMIT, () => {
   const good = certificate('good');
   const log = /** @type {any} */ ({});
   const made = (/** @type {{cert: string, key: string}} */ given) => () => new SecureServer(given, {}, () => {}, log);
@@ -221,7 +221,7 @@ test('a certificate or key that cannot be used is a setting that cannot', LIMIT,
   assert.throws(made({ ...good, key: certificate('other').key }), { code: 'SETTING_INVALID' });
 });
 
-test('a stop ends connections that never said a word', LIMIT, async () => {
+test('shutdown closes connections that have sent nothing', LIMIT, async () => {
   const silent = connect(port(), '127.0.0.1');
   await once(silent, 'connect');
   const closed = once(silent, 'close');

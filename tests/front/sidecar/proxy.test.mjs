@@ -1,4 +1,4 @@
-/** The way of /mcp to what lies behind: nothing held back, nobody left waiting, whoever leaves or dies. */
+/** Forwarding of /mcp to the upstream: no buffering, and nobody waits for a peer that left or died. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -68,7 +68,7 @@ function ask(port, options = {}, body) {
   });
 }
 
-test('what is asked and answered passes as it is: method, path, query, headers, status, body', LIMIT, async () => {
+test('request and response pass unchanged: method, path, query, headers, status, body', LIMIT, async () => {
   const { port } = await relayed(async (asked, answer) => {
     const body = await text(asked);
     answer.writeHead(202, 'Taken', { 'mcp-session-id': 'one', 'x-two': ['a', 'b'] });
@@ -90,7 +90,7 @@ test('what is asked and answered passes as it is: method, path, query, headers, 
   ]);
 });
 
-test('headers of a stream arrive before its first byte, and each piece when it is written', LIMIT, async () => {
+test('headers of a stream arrive before its first byte, and each chunk when it is written', LIMIT, async () => {
   /** @type {ServerResponse[]} */
   const streams = [];
   const { port } = await relayed((_, answer) => {
@@ -108,7 +108,7 @@ test('headers of a stream arrive before its first byte, and each piece when it i
 });
 
 test(
-  'a client that leaves a stream ends the request behind at once, though its own request was read to the end',
+  'a client that leaves a stream aborts the upstream request at once, also after its own request was read',
   LIMIT,
   async () => {
     /** @type {Promise<unknown>[]} */
@@ -125,7 +125,7 @@ test(
   },
 );
 
-test('a client that leaves before there is an answer ends the request behind too', LIMIT, async () => {
+test('a client that leaves before the response aborts the upstream request', LIMIT, async () => {
   const { port, upstream, lines } = await relayed(() => {});
   const arrived = once(upstream, 'request');
   const asking = request({ port, host: '127.0.0.1', method: 'POST', path: '/mcp/demo' });
@@ -138,7 +138,7 @@ test('a client that leaves before there is an answer ends the request behind too
   assert.deepEqual(lines, [], 'that somebody leaves is nothing to tell of');
 });
 
-test('a client that leaves while it still sends ends the request behind too', LIMIT, async () => {
+test('a client that leaves while it sends aborts the upstream request', LIMIT, async () => {
   const { port, upstream } = await relayed((asked) => asked.resume());
   const arrived = once(upstream, 'request');
   const asking = request({ port, host: '127.0.0.1', method: 'POST', path: '/mcp/demo' });
@@ -151,7 +151,7 @@ test('a client that leaves while it still sends ends the request behind too', LI
   await closed;
 });
 
-test('where nobody listens a client waits, and gets a JSON-RPC error that says so', LIMIT, async () => {
+test('without a listening upstream a client waits, then gets a JSON-RPC error with the reason', LIMIT, async () => {
   const { port, lines } = await relayed(null);
   const began = performance.now();
   const answer = await ask(port, { method: 'POST' }, '{"jsonrpc":"2.0","id":1,"method":"ping"}');
@@ -164,7 +164,7 @@ test('where nobody listens a client waits, and gets a JSON-RPC error that says s
   assert.equal(JSON.parse(lines[0]).code, 'SIDECAR_AWAY');
 });
 
-test('a request that comes while nobody listens is served by who listens next, whole', LIMIT, async () => {
+test('a request during a restart of the upstream is served completely by the new process', LIMIT, async () => {
   const { port, behindPort } = await relayed(null);
   const sent = 'x'.repeat(MIB);
   const answered = ask(port, { method: 'POST' }, sent);
@@ -175,14 +175,14 @@ test('a request that comes while nobody listens is served by who listens next, w
   assert.equal(await text(await answered), 'true');
 });
 
-test('what dies before it answers is told of in the same way', LIMIT, async () => {
+test('an upstream that dies before it responds causes the same error', LIMIT, async () => {
   const { port } = await relayed((asked) => asked.socket.destroy());
   const answer = await ask(port, { method: 'POST' }, '{}');
   assert.equal(answer.statusCode, 502);
   assert.equal(JSON.parse(await text(answer)).error.data.code, 'SIDECAR_AWAY');
 });
 
-test('what dies in mid-answer leaves no client waiting', LIMIT, async () => {
+test('an upstream that dies during its response leaves no client waiting', LIMIT, async () => {
   const { port } = await relayed((asked, answer) => {
     answer.writeHead(200, { 'content-type': 'text/event-stream' });
     answer.write('data: 1\n\n', () => asked.socket.destroy());
@@ -191,7 +191,7 @@ test('what dies in mid-answer leaves no client waiting', LIMIT, async () => {
   await assert.rejects(text(answer), { code: 'ECONNRESET' });
 });
 
-test('connections to what lies behind are kept, whatever the client says of its own', LIMIT, async () => {
+test('upstream connections are kept alive, whatever the client says about its own', LIMIT, async () => {
   const sockets = new Set();
   const { port } = await relayed((asked, answer) => {
     sockets.add(asked.socket);
@@ -207,7 +207,7 @@ test('connections to what lies behind are kept, whatever the client says of its 
   assert.equal(sockets.size, 1);
 });
 
-test('a connection that was ended behind while nobody used it is not used again', LIMIT, async () => {
+test('an upstream connection that was closed while idle is not used again', LIMIT, async () => {
   const { port, upstream, relay } = await relayed((_, answer) => answer.end('ok'));
   assert.equal(await text(await ask(port)), 'ok');
   const [socket] = Object.values(relay.agent.freeSockets).flatMap((sockets) => sockets ?? []);
@@ -217,7 +217,7 @@ test('a connection that was ended behind while nobody used it is not used again'
   assert.equal(await text(await ask(port)), 'ok');
 });
 
-test('the end of a connection that was announced behind is not passed on to the client', LIMIT, async () => {
+test('Connection: close of the upstream is not passed on to the client', LIMIT, async () => {
   const { port } = await relayed((_, answer) =>
     answer.writeHead(200, { connection: 'close', 'keep-alive': 'timeout=1' }).end('ok'),
   );
@@ -227,7 +227,7 @@ test('the end of a connection that was announced behind is not passed on to the 
   assert.equal(await text(answer), 'ok');
 });
 
-test('a client that does not read holds up what is written behind, and nothing piles up', LIMIT, async () => {
+test('backpressure: a slow client slows down the upstream, and nothing is buffered without limit', LIMIT, async () => {
   const piece = Buffer.alloc(MIB);
   let written = 0;
   const { port } = await relayed((_, answer) => {
@@ -253,7 +253,7 @@ test('a client that does not read holds up what is written behind, and nothing p
   answer.destroy();
 });
 
-test('what does not read behind holds up the client, and nothing piles up', LIMIT, async () => {
+test('backpressure: a slow upstream slows down the client, and nothing is buffered without limit', LIMIT, async () => {
   const { port, upstream } = await relayed((asked) => asked.pause());
   const arrived = once(upstream, 'request');
   const asking = request({ port, host: '127.0.0.1', method: 'POST', path: '/mcp/demo' });
@@ -289,7 +289,7 @@ async function settled(figure, wanted = () => false) {
   }
 }
 
-test('an answer that comes before the request is complete reaches the client', LIMIT, async () => {
+test('a response before the end of the request reaches the client', LIMIT, async () => {
   const { port } = await relayed((_, answer) => answer.writeHead(413, { connection: 'close' }).end('too large'));
   const asking = request({ port, host: '127.0.0.1', method: 'POST', path: '/mcp/demo' });
   asking.on('error', () => {});
@@ -300,7 +300,7 @@ test('an answer that comes before the request is complete reaches the client', L
   asking.destroy();
 });
 
-test('a client of HTTP/1.0 gets its answer unchunked, and the end of the connection', LIMIT, async () => {
+test('an HTTP/1.0 client gets its response without chunks, and the connection closes', LIMIT, async () => {
   const { port } = await relayed((_, answer) => {
     answer.write('one ');
     answer.end('two');
@@ -312,7 +312,7 @@ test('a client of HTTP/1.0 gets its answer unchunked, and the end of the connect
   assert.doesNotMatch(said, /transfer-encoding/i);
 });
 
-test('a client that asks before it sends gets leave from the front', LIMIT, async () => {
+test('the front answers Expect: 100-continue', LIMIT, async () => {
   const { port } = await relayed(async (asked, answer) => answer.end(`${asked.headers.expect} ${await text(asked)}`));
   const asking = request({
     port,
@@ -328,7 +328,7 @@ test('a client that asks before it sends gets leave from the front', LIMIT, asyn
   assert.equal(await text(answer), 'undefined body');
 });
 
-test('a hundred requests at once all get their own answers', LIMIT, async () => {
+test('100 concurrent requests get their own responses', LIMIT, async () => {
   const { port } = await relayed(async (asked, answer) => {
     const body = await text(asked);
     setImmediate(() => answer.end(body));

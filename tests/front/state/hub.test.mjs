@@ -1,4 +1,4 @@
-/** What the front knows of the hub: it follows edits and switches, waits for changes, and survives what dies or hangs. */
+/** The front's client of adapter and sidecar: it follows edits, waits for changes, and survives failures. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -45,7 +45,7 @@ async function until(wanted) {
 const workspace = () => hub.state.workspaces[0];
 
 // Nobody watches the State here, so nothing is asked for at intervals: what is shown was told by an event.
-test('a change is answered when the sidecar has carried it out and State shows it', LIMIT, async () => {
+test('a change is answered when the sidecar has applied it and State shows it', LIMIT, async () => {
   for (const enabled of [false, true]) {
     const { applied, snapshot } = await hub.change('set_workspace', { name: 'w', enabled });
     assert.equal(applied, true);
@@ -56,7 +56,7 @@ test('a change is answered when the sidecar has carried it out and State shows i
   await until(() => workspace().state === 'ready');
 });
 
-test('an edit of the files is followed, and entries that cannot be used are listed', LIMIT, async () => {
+test('an edit of the files is followed, and invalid entries are listed', LIMIT, async () => {
   world.write({ ...SERVERS, bad: stdio('bad', '') }, { w: ['a', 'b'], 'x y/z': ['bad'] });
   await until((state) => state.workspaces[0].ready === 2 && state.servers.some((server) => server.state === 'invalid'));
   const bad = hub.state.servers[2];
@@ -69,14 +69,14 @@ test('an edit of the files is followed, and entries that cannot be used are list
   );
 });
 
-test('what is wrong with a change is told as the adapter tells it, and nothing is changed', LIMIT, async () => {
+test('errors of the adapter are passed on, and nothing is changed', LIMIT, async () => {
   const { seq } = await hub.fresh();
   await assert.rejects(hub.change('set_workspace', { name: 'nobody', enabled: true }), { code: 'NO_SUCH_WORKSPACE' });
   await assert.rejects(hub.change('delete_server', { key: 'a', expect: 'other' }), { code: 'EDIT_CONFLICT' });
   assert.equal((await hub.fresh()).seq, seq);
 });
 
-test('nothing is asked while nothing happens, but for a ping now and then', LIMIT, async () => {
+test('while nothing happens, only pings are sent', LIMIT, async () => {
   await hub.fresh();
   const { at } = hub.state.hub;
   const before = process.cpuUsage();
@@ -87,13 +87,13 @@ test('nothing is asked while nothing happens, but for a ping now and then', LIMI
 });
 
 test(
-  'without an adapter what it last said stays shown, changes fail at once or in time, and it is met again',
+  'without an adapter its last state is shown, changes fail at once or at their timeout, and it reconnects',
   LIMIT,
   async () => {
     await world.stop('adapter', 'SIGKILL');
     await until((state) => state.hub.adapter === 'away');
     assert.deepEqual([workspace().state, hub.state.hub.errors[0].code], ['ready', 'HUB_AWAY']);
-    const late = hub.desired('set_workspace', { name: 'w', enabled: false }, { timeout: 0.2 });
+    const late = hub.askAdapter('set_workspace', { name: 'w', enabled: false }, { timeout: 0.2 });
     await assert.rejects(
       late,
       (/** @type {any} */ error) => error.code === 'HUB_AWAY' && error.data.process === 'adapter',
@@ -108,7 +108,7 @@ test(
 );
 
 test(
-  'without a sidecar nothing is told to be running, a change is accepted but not applied, and it is met again',
+  'without a sidecar nothing is shown as running, a change is accepted but not applied, and it reconnects',
   LIMIT,
   async () => {
     await world.stop('sidecar', 'SIGKILL');
@@ -124,7 +124,7 @@ test(
   },
 );
 
-test('a process that hangs is away until it goes on', LIMIT, async () => {
+test('a process that hangs is shown as away until it continues', LIMIT, async () => {
   const pid = /** @type {number} */ (world.pid('sidecar'));
   process.kill(pid, 'SIGSTOP');
   try {
@@ -137,20 +137,20 @@ test('a process that hangs is away until it goes on', LIMIT, async () => {
   await until((state) => state.hub.sidecar === 'ok' && state.workspaces[0].state === 'ready');
 });
 
-test('a server that crashes is shown with its reason, and ready again when it is', LIMIT, async () => {
+test('a crashed server is shown with its reason, and as ready when it is ready again', LIMIT, async () => {
   /** @type {string[]} */
   const seen = [];
   const off = hub.onChange(({ servers }) =>
     seen.push(...servers.filter(({ key }) => key === 'a').map(({ state }) => state)),
   );
-  const crash = hub.ask('call', { workspace: 'w', tool: 'a_crash', arguments: { code: 3 } });
+  const crash = hub.askSidecar('call', { workspace: 'w', tool: 'a_crash', arguments: { code: 3 } });
   await assert.rejects(crash, { name: 'BridgeError' });
   await until((state) => state.servers[0].state === 'ready' && state.servers[0].restarts > 0);
   off();
   assert.ok(seen.at(-1) === 'ready');
 });
 
-test('log records are followed while somebody does, and not after', LIMIT, async () => {
+test('log records are subscribed to only while there are listeners', LIMIT, async () => {
   const heard = new Promise((resolve) => {
     const off = hub.onLog((record) => {
       if (record.line !== 'a line of b') return;
@@ -163,11 +163,11 @@ test('log records are followed while somebody does, and not after', LIMIT, async
   heard.then(() => {
     done = true;
   });
-  while (!done) await hub.ask('call', { workspace: 'w', tool: 'a_stderr', arguments: { text: 'a line of b' } });
+  while (!done) await hub.askSidecar('call', { workspace: 'w', tool: 'a_stderr', arguments: { text: 'a line of b' } });
   assert.equal((await /** @type {Promise<any>} */ (heard)).server, 'a');
 });
 
-test('what was logged holds codes, and no secret', () => {
+test('log records contain codes, and no secrets', () => {
   for (const line of lines) assert.match(JSON.parse(line).code, /^[A-Z_]+$/);
   assert.doesNotMatch(lines.join(''), /TEST_SERVER/);
 });

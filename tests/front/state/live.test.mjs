@@ -1,4 +1,4 @@
-/** The live connection: State first, then every change, to any number of pages, and nothing kept for one that does not read. */
+/** The live connection: State first, then every change, for many pages, with bounded buffers. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -60,7 +60,7 @@ function refused(path, headers = {}) {
   });
 }
 
-test('a page gets the State first, and a toggle as changes, each numbered one higher', LIMIT, async () => {
+test('a page gets the State first, then each change with the next number', LIMIT, async () => {
   const page = await pageOf(hub);
   assert.equal(page.state.workspaces[0].state, 'ready');
   await toggle('stop');
@@ -71,7 +71,7 @@ test('a page gets the State first, and a toggle as changes, each numbered one hi
   await page.close();
 });
 
-test('a page is answered when it asks for the State, or whether the hub is there', LIMIT, async () => {
+test('a page gets a response to status and ping messages', LIMIT, async () => {
   const page = await pageOf(hub);
   const known = page.seq;
   page.send({ type: 'status' });
@@ -82,7 +82,7 @@ test('a page is answered when it asks for the State, or whether the hub is there
   await page.close();
 });
 
-test('a tool is called, and what it answers or fails with comes back under its id', LIMIT, async () => {
+test('a tool is called, and its result or error has the id of the request', LIMIT, async () => {
   const page = await pageOf(hub);
   page.send({ type: 'execute', id: 'x', workspace: 'w', tool: 'a_add', arguments: { a: 1, b: 2 } });
   const { id, result, seconds } = await page.next('result');
@@ -97,7 +97,7 @@ test('a tool is called, and what it answers or fails with comes back under its i
   await page.close();
 });
 
-test('more tools at once than one page may run are refused, not queued', LIMIT, async () => {
+test('calls over the limit of a page are refused, not queued', LIMIT, async () => {
   const page = await pageOf(hub);
   for (let id = 0; id < 33; id += 1) {
     page.send({ type: 'execute', id, workspace: 'w', tool: 'a_slow', arguments: { seconds: 30 }, timeout: 30 });
@@ -107,7 +107,7 @@ test('more tools at once than one page may run are refused, not queued', LIMIT, 
   await page.close();
 });
 
-test('log records go to pages that follow them, of one server if they want', LIMIT, async () => {
+test('log records go to the pages that follow them, optionally of one server', LIMIT, async () => {
   const [all, one, none] = await Promise.all([pageOf(hub), pageOf(hub), pageOf(hub)]);
   all.send({ type: 'logs', on: true });
   one.send({ type: 'logs', on: true, server: 'nobody' });
@@ -126,7 +126,7 @@ test('log records go to pages that follow them, of one server if they want', LIM
   await Promise.all([all.close(), one.close(), none.close()]);
 });
 
-test('what a page sends that is no message is answered, and ends nothing', LIMIT, async () => {
+test('an invalid message of a page gets an error, and the connection stays open', LIMIT, async () => {
   const page = await pageOf(hub);
   for (const text of ['x', '[]', 'null', '{}', '{"type":"__proto__"}', '{"type":5}']) {
     page.socket.send(text);
@@ -137,7 +137,7 @@ test('what a page sends that is no message is answered, and ends nothing', LIMIT
   await page.close();
 });
 
-test('a message that is too large ends the connection of its page alone', LIMIT, async () => {
+test('a message that is too large closes the connection of its page only', LIMIT, async () => {
   const [page, other] = await Promise.all([pageOf(hub), pageOf(hub)]);
   const closed = once(page.socket, 'close');
   page.socket.send(JSON.stringify({ type: 'ping', id: 'x'.repeat(70_000) }));
@@ -167,7 +167,7 @@ test('a WebSocket of another site, or at another path, is refused', LIMIT, async
   await page.close();
 });
 
-test('a client that asks for HTTP/2 on the way, with a body too, gets its answer by HTTP/1.1', LIMIT, async () => {
+test('a request for an upgrade to HTTP/2, also with a body, is answered over HTTP/1.1', LIMIT, async () => {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
   const socket = connect(Number(hub.env.HUB_PORT), '127.0.0.1');
   const lines = [
@@ -187,7 +187,7 @@ test('a client that asks for HTTP/2 on the way, with a body too, gets its answer
   socket.destroy();
 });
 
-test('a page that has gone without a word is noticed, and one that answers pings stays', LIMIT, async () => {
+test('a page that disappeared is detected, and one that answers pings stays connected', LIMIT, async () => {
   const { front, url, root } = await frontAlone({ HUB_PING_INTERVAL: '0.1' }); // pages of its own process miss no ping
   const [page, frozen] = await Promise.all([pageOf({ front: url }), pageOf({ front: url })]);
   const closed = once(frozen.socket, 'close');
@@ -202,7 +202,7 @@ test('a page that has gone without a word is noticed, and one that answers pings
 });
 
 test(
-  'twenty pages get each of 10,000 changes; one that does not read is dropped, and memory stays flat',
+  'twenty pages get each of 10,000 changes; one that does not read is disconnected, and memory stays constant',
   LIMIT,
   async () => {
     const { front, url, root } = await frontAlone();

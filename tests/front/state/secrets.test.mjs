@@ -1,4 +1,4 @@
-/** No secret of the configuration reaches the front's process over the bridge; it masks nothing, and edits lose nothing. */
+/** The front's process receives no secret of the configuration over the bridge, and edits preserve secrets. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -79,7 +79,7 @@ after(async () => {
   await hub?.close();
 });
 
-test('whatever the front asks for, what it is sent holds no secret', OPTIONS, async () => {
+test('no message that the front receives contains a secret', OPTIONS, async () => {
   const keys = [...Object.keys(WORKSPACES), 'broken', 'good', 'args', 'remote', 'flat', 'text', 'inner'];
   const paths = ['/api/hub/state', '/api/hub/logs?limit=5000', '/api/hub/history', '/api/hub/tools?workspace=all'];
   const yamcp = ['stats', 'servers', 'workspaces', 'logs', 'config/providers', 'config/workspaces'];
@@ -99,7 +99,7 @@ test('whatever the front asks for, what it is sent holds no secret', OPTIONS, as
   assert.deepEqual(holds(tap.received), []);
 });
 
-test('edits of what is masked lose nothing, and the front sends none of it either', OPTIONS, async () => {
+test('edits of masked values lose nothing, and the front sends no secret either', OPTIONS, async () => {
   const shown = (await api.get('/api/config/providers')).body;
   assert.equal((await api.put('/api/config/providers', { body: shown })).status, 200);
   assert.deepEqual(stored(), PROVIDERS);
@@ -123,7 +123,7 @@ test('edits of what is masked lose nothing, and the front sends none of it eithe
   assert.deepEqual(holds([...tap.received, ...tap.sent]), []);
 });
 
-test('the two kinds that are there for YAMCP-UI alone give stored values, and the tap sees them', OPTIONS, async () => {
+test('the two kinds for YAMCP-UI return stored values, and the tap sees them', OPTIONS, async () => {
   const client = new BridgeClient(`ipc://${join(hub.root, 'd')}`);
   try {
     const entry = { command: '/bin/false', env: { ANY: MASK } };

@@ -1,9 +1,9 @@
-/** The State that pages are shown, made of what adapter and sidecar said; and what changed from one to the next (pure). */
+/** The State for pages, merged from the answers of adapter and sidecar, and the changes between two States (pure). */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serverState } from '../../../front/console/words.mjs';
-import { diff, entriesOf, nothing, view } from '../../../front/server/state/view.mjs';
+import { diff, entriesOf, initialKnown, view } from '../../../front/server/state/view.mjs';
 import { serverOf, statsOf } from '../../../front/server/api/yamcp_forms.mjs';
 
 const HERE = {
@@ -98,7 +98,7 @@ const status = (servers, workspaces = [], more = {}) =>
   });
 
 /** @param {object} parts @returns {import('../../../front/server/state/view.mjs').Known} */
-const known = (parts) => ({ ...nothing(), adapter: 'ok', sidecar: 'ok', ...parts });
+const known = (parts) => ({ ...initialKnown(), adapter: 'ok', sidecar: 'ok', ...parts });
 
 /** How a workspace is shown. @param {object} asked of the snapshot @param {object[] | null} told by the sidecar; null: it is away */
 function shown(asked, told) {
@@ -106,7 +106,7 @@ function shown(asked, told) {
   return view(known({ ...parts, status: told && status([run('a', 'ready')], told) }), HERE).workspaces[0];
 }
 
-test('a workspace is as the sidecar says', () => {
+test('a workspace has the state that the sidecar reports', () => {
   const reason = { code: 'C', message: 'a: m', hint: 'h', data: { x: 1 } };
   for (const state of ['ready', 'degraded', 'starting', 'failed', 'empty']) {
     const found = shown({}, [{ name: 'w', enabled: true, state, reason: state === 'ready' ? null : reason }]);
@@ -115,7 +115,7 @@ test('a workspace is as the sidecar says', () => {
   }
 });
 
-test('what was asked of a workspace and is not done yet is shown as it will be', () => {
+test('a requested change of a workspace is shown before it is applied', () => {
   const failed = { name: 'w', enabled: true, state: 'failed', reason: { code: 'C', message: 'a: m', hint: 'h' } };
   const off = { name: 'w', enabled: false, state: 'off', reason: null };
   /** @type {[object, object[] | null, string][]} */
@@ -132,7 +132,7 @@ test('what was asked of a workspace and is not done yet is shown as it will be',
   }
 });
 
-test('a degraded server says what is wrong with it', () => {
+test('a degraded server shows its reason', () => {
   const troubles = [{ code: 'SERVER_LIST_FAILED', message: 'm', hint: 'h', data: { list: 'prompts/list' } }];
   const runs = [run('a', 'degraded', { troubles }), run('b', 'ready')];
   const parts = { desired: desired([spec('a'), spec('b')], [workspace('w', ['a', 'b'])]), status: status(runs) };
@@ -147,7 +147,7 @@ test('a degraded server says what is wrong with it', () => {
   assert.deepEqual(serverState(degraded), { word: 'Degraded', tone: 'warn' });
 });
 
-test('one that is off is off, and one of which nothing is known is unknown', () => {
+test('a disabled workspace is off, and one without a report is unknown', () => {
   const parts = { desired: desired([spec('a')], [workspace('w', ['a']), workspace('x', ['a'], { enabled: false })]) };
   const away = view(known({ ...parts, status: status([run('a', 'ready')]), sidecar: 'away' }), HERE);
   assert.deepEqual(
@@ -159,7 +159,7 @@ test('one that is off is off, and one of which nothing is known is unknown', () 
   assert.equal(away.hub.settled, false);
 });
 
-test('URLs are there before the sidecar knows of a workspace', () => {
+test('URLs exist before the sidecar knows a workspace', () => {
   const [found] = view(known({ desired: desired([], [workspace('W 1', [], { slug: 'w1' })]) }), HERE).workspaces;
   assert.equal(found.sse_url, 'https://hub.example/mcp/w1/sse');
   assert.equal(found.http_url, 'https://hub.example/mcp/w1');
@@ -167,7 +167,7 @@ test('URLs are there before the sidecar knows of a workspace', () => {
   assert.equal(found.direct_http_url, 'http://127.0.0.1:8766/mcp/w1');
 });
 
-test('what a server is started with is shown as the adapter tells it', () => {
+test('the launch parameters of a server are shown as the adapter reports them', () => {
   const url = 'https://user:********@host/mcp';
   const headers = { Authorization: '********' };
   const remote = { type: 'remote', url, headers, transport: 'auto' };
@@ -185,7 +185,7 @@ test('what a server is started with is shown as the adapter tells it', () => {
   assert.deepEqual([b.type, b.url, b.headers, c.type], ['remote', url, headers, 'sse']);
 });
 
-test('a server that the sidecar has not met yet is starting if a workspace wants it, else stopped', () => {
+test('a server that the sidecar has not reported is starting if an enabled workspace has it, else stopped', () => {
   const servers = [spec('a'), spec('b'), spec('c', { enabled: false }), spec('d')];
   const workspaces = [workspace('w', ['a', 'c']), workspace('x', ['d'], { enabled: false })];
   const state = view(known({ desired: desired(servers, workspaces), status: status([]) }), HERE);
@@ -199,7 +199,7 @@ test('a server that the sidecar has not met yet is starting if a workspace wants
   );
 });
 
-test('an entry that cannot be used is listed where it stands in the file, with its issue; hashes go with the entries', () => {
+test('an invalid entry is listed at its place in the file, with its issue; hashes belong to entries', () => {
   const issue = {
     code: 'SERVER_NO_COMMAND',
     severity: 'error',
@@ -238,7 +238,7 @@ test('an entry that cannot be used is listed where it stands in the file, with i
   assert.deepEqual(state.hub.issues, []);
 });
 
-test('an entry that the adapter has not spoken of yet is no invalid one', () => {
+test('an entry that the adapter has not reported yet is not invalid', () => {
   const servers = entriesOf(/** @type {any} */ ({ file: 'providers', outlines: {}, entries: { n: 'h' } }));
   const state = view(
     known({ desired: desired([], []), status: status([]), config: { servers, workspaces: new Map() } }),
@@ -247,7 +247,7 @@ test('an entry that the adapter has not spoken of yet is no invalid one', () => 
   assert.deepEqual(state.servers, []);
 });
 
-test('of an entry that is no object nothing is shown, of others what the adapter tells', () => {
+test('nothing is shown of an entry that is not an object; of others, what the adapter reports', () => {
   const outlines = { constructor: { namespace: null, type: 'stdio', command: 'run', url: null } };
   const entries = { a: 'ha', constructor: 'hc' };
   const found = entriesOf(/** @type {any} */ ({ file: 'providers', outlines, entries }));
@@ -255,7 +255,7 @@ test('of an entry that is no object nothing is shown, of others what the adapter
   assert.deepEqual(found.get('constructor'), { hash: 'hc', shown: { type: 'stdio', command: 'run' } });
 });
 
-test("issues of what is not listed, such as files, are the hub's", () => {
+test('issues without a listed subject, such as those of files, belong to the hub', () => {
   const issues = ['file:hub.json', 'workspace:w', 'workspace:gone'].map((subject) => ({ severity: 'error', subject }));
   const state = view(known({ desired: desired([], [workspace('w', [])], issues), status: status([]) }), HERE);
   assert.deepEqual(
@@ -265,7 +265,7 @@ test("issues of what is not listed, such as files, are the hub's", () => {
   assert.equal(state.workspaces[0].issues.length, 1);
 });
 
-test('the hub is settled when what the files say is applied', () => {
+test('the hub is settled when the content of the files is applied', () => {
   const parts = { desired: desired([], []), status: status([]) };
   assert.equal(view(known(parts), HERE).hub.settled, true);
   const behind = status([], [], { applied: { ...ID, revision: 1 } });
@@ -277,7 +277,7 @@ test('the hub is settled when what the files say is applied', () => {
   assert.equal(view(known({ ...parts, status: status([], [], { applied: null }) }), HERE).hub.settled, false);
 });
 
-test('a sidecar that runs without an adapter is shown as it says it is', () => {
+test('without an adapter the state is what the sidecar reports', () => {
   const runs = [run('a', 'ready', { transport: 'http' })];
   const served = [{ state: 'ready', ready: 1, tools: 3, sessions: 2, ...workspace('w', ['a']) }];
   const state = view(
@@ -289,8 +289,8 @@ test('a sidecar that runs without an adapter is shown as it says it is', () => {
   assert.deepEqual([state.hub.adapter, state.hub.sessions, state.hub.errors.length], ['away', 2, 1]);
 });
 
-test('before anything was heard there is an empty State', () => {
-  const state = view(nothing(), HERE);
+test('before any report State is empty', () => {
+  const state = view(initialKnown(), HERE);
   assert.deepEqual([state.seq, state.workspaces, state.servers, state.hub.source], [7, [], [], 'none']);
 });
 
@@ -298,12 +298,12 @@ test('before anything was heard there is an empty State', () => {
 const stateOf = (servers, workspaces, at = 1000, more = {}) =>
   view(known({ desired: desired(servers, workspaces), status: status([]), ...more }), { ...HERE, at });
 
-test('what did not change is not told, and time alone is no change', () => {
+test('unchanged items are not in a change, and the time alone is no change', () => {
   const before = stateOf([spec('a')], [workspace('w', ['a'])]);
   assert.equal(diff(before, stateOf([spec('a')], [workspace('w', ['a'])], 2000)), null);
 });
 
-test('a change holds what is new, other, gone or elsewhere, and the number after the last', () => {
+test('a change contains new, changed, removed and moved items, and the next number', () => {
   const before = stateOf([spec('a'), spec('b')], [workspace('w', ['a']), workspace('x', [])]);
   const after = stateOf([spec('b'), spec('c')], [workspace('x', []), workspace('w', ['b'])]);
   const change = diff(before, after);
@@ -322,7 +322,7 @@ test('a change holds what is new, other, gone or elsewhere, and the number after
   assert.equal(change?.hub, undefined);
 });
 
-test('another order alone is a change, and so is a process that went away', () => {
+test('another order alone is a change, and so is a process that becomes unavailable', () => {
   const before = stateOf([spec('a'), spec('b')], []);
   assert.deepEqual(diff(before, stateOf([spec('b'), spec('a')], []))?.servers, []);
   assert.equal(diff(before, stateOf([spec('a'), spec('b')], [], 1, { adapter: 'away' }))?.hub?.adapter, 'away');

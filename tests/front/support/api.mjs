@@ -1,4 +1,4 @@
-/** Asks of the front's HTTP APIs, for tests. */
+/** Sends requests to the front's HTTP APIs, for tests. */
 
 import { Agent, request } from 'node:http';
 

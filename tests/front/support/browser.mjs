@@ -1,4 +1,4 @@
-/** A real browser for tests: pages that keep account of all that went wrong on them. */
+/** A real browser for tests, whose pages record every error on them. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-/** A page as the hub sees it: its live connection, and the State that it keeps by it. */
+/** A page as the hub sees it: its live connection, and the State that it maintains. */
 
 import { once } from 'node:events';
 import { WebSocket } from 'ws';

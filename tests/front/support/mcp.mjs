@@ -1,4 +1,4 @@
-/** An MCP client as people have it: the TypeScript SDK's, installed by tests/real/setup.sh. */
+/** An MCP client: that of the TypeScript SDK, installed by tests/real/setup.sh. */
 
 import { EventEmitter, once } from 'node:events';
 import { createRequire } from 'node:module';

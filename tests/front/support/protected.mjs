@@ -1,4 +1,4 @@
-/** A hub that wants a token, with YAMCP-UI behind it, as people and programs come to it. */
+/** A protected hub with YAMCP-UI, and requests of its users and programs. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-/** Sockets between a process and a socket of the bridge, which keep all that the process is sent. */
+/** Sockets between a process and a socket of the bridge, which record everything that the process receives. */
 
 import { Dealer, Router, XPublisher, XSubscriber } from 'zeromq';
 

@@ -1,4 +1,4 @@
-/** Whether YAMCP-UI is there: told when it comes and when it ends, without asking. */
+/** Detection of whether YAMCP-UI runs, by an idle connection to it. */
 
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
@@ -35,7 +35,7 @@ function watch(port) {
   return { presence, told, until: (/** @type {boolean} */ there) => once(bell, String(there)) };
 }
 
-test('it is told when a program comes, ends, and comes back', OPTIONS, async () => {
+test('start, end and restart of a program are reported', OPTIONS, async () => {
   const port = await freePort();
   const { presence, told, until } = watch(port);
   await until(false);
@@ -51,7 +51,7 @@ test('it is told when a program comes, ends, and comes back', OPTIONS, async () 
   assert.deepEqual(told, [false, true, false, true, false]);
 });
 
-test('a program that ends the idle connection but goes on is not taken for away', OPTIONS, async () => {
+test('a program that only closes the idle connection is not reported as away', OPTIONS, async () => {
   const port = await freePort();
   const program = await listen(port);
   const { presence, told, until } = watch(port);
@@ -65,7 +65,7 @@ test('a program that ends the idle connection but goes on is not taken for away'
   program.end();
 });
 
-test('closed, it leaves neither connection nor timer, and says nothing more', OPTIONS, async () => {
+test('after close there is no connection, no timer and no further report', OPTIONS, async () => {
   const port = await freePort();
   const { presence, told, until } = watch(port);
   await until(false);

@@ -1,12 +1,12 @@
 /** One recorded call: who, what, the times of its parts, arguments and result, and its log lines. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { exposedName, outcomeOf, partsOf } from '../../data/recorded.mjs';
+import { durationParts, exposedName, outcomeOf } from '../../data/recorded.mjs';
 import { api, serversByKey, state, workspacesByName } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { Button, CopyButton, Facts, html, ItemLink, Notice, Page, Section, StateBadge } from '../../ui.mjs';
-import { shown, size } from '../../words.mjs';
-import { whatOf } from './calls.mjs';
+import { displayName, size } from '../../words.mjs';
+import { callName } from './calls.mjs';
 import { Moment } from './frame.mjs';
 import { RecordLines } from './log_lines.mjs';
 import { took } from '../parts/tool_result.mjs';
@@ -29,20 +29,20 @@ export default function CallPage({ args: [id] }) {
   if (!details)
     return html`<${Page} title=${`Call ${id}`} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   const { call } = details;
-  const lead = html`<${Moment} at=${call.at} /> by ${call.principal || 'nobody known'}`;
-  return html`<${Page} title=${html`<code class="break">${whatOf(call)}</code>`} lead=${lead} back=${BACK} actions=${html`<${Again} call=${call} />`}>
+  const lead = html`<${Moment} at=${call.at} /> by ${call.principal || 'an unknown principal'}`;
+  return html`<${Page} title=${html`<code class="break">${callName(call)}</code>`} lead=${lead} back=${BACK} actions=${html`<${CallAgainButton} call=${call} />`}>
     <${Facts} facts=${factsOf(call)} />
-    <${Times} call=${call} />
-    <${Kept} title="Arguments" text=${details.arguments} bytes=${call.arguments_size} cut=${details.cut} />
-    <${Kept} title="Result" text=${details.result} bytes=${call.result_size} cut=${details.cut} />
-    <${Section} title="Log lines" note="Records of this request in the sidecar's log, and what the server wrote meanwhile.">
+    <${Durations} call=${call} />
+    <${RecordedText} title="Arguments" text=${details.arguments} bytes=${call.arguments_size} cut=${details.cut} />
+    <${RecordedText} title="Result" text=${details.result} bytes=${call.result_size} cut=${details.cut} />
+    <${Section} title="Log lines" note="Records of this request in the sidecar's log, and the output of the server during the request.">
       <${RecordLines} call=${call} />
     </${Section}>
   </${Page}>`;
 }
 
 /** @param {{ call: Call }} props */
-function Again({ call }) {
+function CallAgainButton({ call }) {
   const tool = exposedName(call, workspacesByName.value.get(call.workspace), state.value?.servers ?? []);
   if (tool === null) return null;
   return html`<${Button} icon="play" href=${href('tools', [], { workspace: call.workspace, tool, call: String(call.id) })}>Call again</${Button}>`;
@@ -52,7 +52,7 @@ function Again({ call }) {
 function factsOf(call) {
   const { word, tone } = outcomeOf(call.outcome);
   const link = (/** @type {'workspaces'|'servers'} */ page, /** @type {string} */ name, /** @type {boolean} */ known) =>
-    name && (known ? html`<${ItemLink} page=${page} name=${name} />` : shown(name));
+    name && (known ? html`<${ItemLink} page=${page} name=${name} />` : displayName(name));
   return [
     ['Outcome', html`<${StateBadge} tone=${tone} word=${word} />`],
     ['Error', call.code && call.code !== call.outcome && html`<code>${call.code}</code>`],
@@ -75,9 +75,9 @@ function factsOf(call) {
 }
 
 /** @param {{ call: Call }} props */
-function Times({ call }) {
-  const parts = partsOf(call);
-  return html`<${Section} title="Times" note=${`${took(call.seconds)} from the request to its answer.`}>
+function Durations({ call }) {
+  const parts = durationParts(call);
+  return html`<${Section} title="Durations" note=${`${took(call.seconds)} from request to response.`}>
     <div class="times" aria-hidden="true">
       ${parts.map(({ id, share }) => html`<div class="time-part time-${id}" key=${id} style=${`flex-grow: ${Math.round(share * 1000)}`}></div>`)}
     </div>
@@ -88,13 +88,11 @@ function Times({ call }) {
 }
 
 /** @param {{ title: string, text: string|null, bytes: number|null, cut: boolean }} props */
-function Kept({ title, text, bytes, cut }) {
-  const note = [bytes !== null && size(bytes), cut && text !== null && 'cut to what is kept']
-    .filter(Boolean)
-    .join(', ');
+function RecordedText({ title, text, bytes, cut }) {
+  const note = [bytes !== null && size(bytes), cut && text !== null && 'truncated'].filter(Boolean).join(', ');
   if (text === null)
     return html`<${Section} title=${title} note=${note}>
-      <p class="muted">Not kept: a server's or workspace's setting <code>record</code> says what is kept.</p>
+      <p class="muted">Not recorded. The setting <code>record</code> of a server or workspace determines what is recorded.</p>
     </${Section}>`;
   return html`<${Section} title=${title} note=${note} actions=${html`<${CopyButton} text=${text} label=${title} />`}>
     <pre class="kept" tabindex="0" role="region" aria-label=${title}>${indented(text)}</pre>

@@ -5,7 +5,7 @@ import { filtersOf, OUTCOME_OPTIONS, outcomeOf } from '../../data/recorded.mjs';
 import { api, state } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { Button, Checkbox, Empty, html, Notice, StateBadge, Table } from '../../ui.mjs';
-import { shown } from '../../words.mjs';
+import { displayName } from '../../words.mjs';
 import {
   ChoiceFilter,
   Exports,
@@ -46,7 +46,7 @@ export default function Calls({ query }) {
 /** @param {{ query: Record<string, string> }} props */
 function Filters({ query }) {
   const set = (/** @type {Record<string, string | undefined>} */ changes) => setFilters('calls', query, changes);
-  const named = (/** @type {string[]} */ names) => names.map((value) => ({ value, label: shown(value) }));
+  const named = (/** @type {string[]} */ names) => names.map((value) => ({ value, label: displayName(value) }));
   const { workspaces = [], servers = [] } = state.value ?? {};
   const principals = usePrincipals();
   const only = ['session', 'correlation'].filter((name) => query[name]);
@@ -73,7 +73,7 @@ function usePrincipals() {
 
 /** @param {{ calls: Call[], reading: boolean, filtered: boolean }} props */
 function List({ calls, reading, filtered }) {
-  if (calls.length === 0 && !reading) return html`<${Nothing} filtered=${filtered} />`;
+  if (calls.length === 0 && !reading) return html`<${NoCalls} filtered=${filtered} />`;
   return html`<${Table} label="Calls" columns=${COLUMNS} rows=${calls} rowKey=${(/** @type {Call} */ { id }) => String(id)} />`;
 }
 
@@ -92,12 +92,12 @@ const COLUMNS = [
       return html`<${StateBadge} tone=${tone} word=${word} />`;
     },
   },
-  { id: 'tool', title: 'Tool', cell: (/** @type {Call} */ call) => html`<code class="break">${whatOf(call)}</code>` },
-  { id: 'server', title: 'Server', cell: (/** @type {Call} */ { server }) => (server ? shown(server) : '–') },
+  { id: 'tool', title: 'Tool', cell: (/** @type {Call} */ call) => html`<code class="break">${callName(call)}</code>` },
+  { id: 'server', title: 'Server', cell: (/** @type {Call} */ { server }) => (server ? displayName(server) : '–') },
   {
     id: 'workspace',
     title: 'Workspace',
-    cell: (/** @type {Call} */ { workspace }) => (workspace ? shown(workspace) : '–'),
+    cell: (/** @type {Call} */ { workspace }) => (workspace ? displayName(workspace) : '–'),
   },
   { id: 'principal', title: 'Principal', cell: (/** @type {Call} */ { principal }) => principal || '–' },
   {
@@ -109,15 +109,15 @@ const COLUMNS = [
 ];
 
 /** Return what was called: the tool, or the method of another request. @param {Call} call */
-export function whatOf({ method, tool }) {
+export function callName({ method, tool }) {
   if (method === 'tools/call') return tool || method;
   return [method, tool].filter(Boolean).join(' ') || '–';
 }
 
 /** @param {{ filtered: boolean }} props */
-function Nothing({ filtered }) {
+function NoCalls({ filtered }) {
   if (filtered)
-    return html`<${Empty} icon="search" title="No call fits these filters"><p>Remove one, or choose a longer time.</p></${Empty}>`;
+    return html`<${Empty} icon="search" title="No calls match these filters"><p>Remove a filter, or choose a longer time range.</p></${Empty}>`;
   const actions = html`<${Button} href=${href('tools')}>Try a tool</${Button}>`;
-  return html`<${Empty} icon="history" title="No call yet" actions=${actions}><p>Each request of a client is listed here: what agents call, and what is tried in the console.</p></${Empty}>`;
+  return html`<${Empty} icon="history" title="No calls yet" actions=${actions}><p>The hub lists every request of a client here, also those from this console.</p></${Empty}>`;
 }

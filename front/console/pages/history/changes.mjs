@@ -1,11 +1,11 @@
 /** Recorded changes of the configuration, each with its diff, and undo where that is possible. */
 
 import { useState } from 'preact/hooks';
-import { diffLines, filtersOf, notUndoable } from '../../data/recorded.mjs';
+import { diffLines, filtersOf, whyNotUndoable } from '../../data/recorded.mjs';
 import { undo } from '../../hub/bulk.mjs';
 import { state } from '../../hub/store.mjs';
 import { Button, Confirm, Empty, html, Notice } from '../../ui.mjs';
-import { shown } from '../../words.mjs';
+import { displayName } from '../../words.mjs';
 import {
   ChoiceFilter,
   Exports,
@@ -45,10 +45,10 @@ export default function Changes({ query }) {
     <${Filters} query=${query} />
     ${found.error && found.error.code !== 'HISTORY_UNAVAILABLE' && html`<${Notice} error=${found.error} />`}
     ${found.error && html`<${Button} icon="restart" onClick=${found.load}>Try again</${Button}>`}
-    ${found.rows?.length === 0 && !found.reading && html`<${Empty} icon="history" title="No change here"><p>Edits in the console, YAMCP-UI, hubctl, the API and the files are listed here.</p></${Empty}>`}
-    ${found.rows && html`<ul class="plain stack changes">${found.rows.map((record) => html`<${One} key=${record.id} record=${record} onUndo=${setUndoing} />`)}</ul>`}
+    ${found.rows?.length === 0 && !found.reading && html`<${Empty} icon="history" title="No changes"><p>Edits in the console, YAMCP-UI, hubctl, the API and the files are listed here.</p></${Empty}>`}
+    ${found.rows && html`<ul class="plain stack changes">${found.rows.map((record) => html`<${ChangeEntry} key=${record.id} record=${record} onUndo=${setUndoing} />`)}</ul>`}
     ${!found.error && html`<${Pager} page="changes" query=${query} found=${found} noun="change" />`}
-    ${undoing && html`<${Undo} record=${undoing} onClose=${() => setUndoing(null)} onDone=${found.load} />`}
+    ${undoing && html`<${UndoDialog} record=${undoing} onClose=${() => setUndoing(null)} onDone=${found.load} />`}
   </${HistoryPage}>`;
 }
 
@@ -58,31 +58,31 @@ function Filters({ query }) {
   const sources = Object.entries(SOURCES).map(([value, label]) => ({ value, label }));
   return html`<div class="filters history-filters" role="search" aria-label="Filters">
     <${TimeFilter} query=${query} onChange=${set} />
-    <${ChoiceFilter} label="Made by" all="Anything" value=${query.source} options=${sources} onChange=${(/** @type {string} */ source) => set({ source })} />
+    <${ChoiceFilter} label="Source" all="All" value=${query.source} options=${sources} onChange=${(/** @type {string} */ source) => set({ source })} />
     <${TextFilter} label="Principal" value=${query.principal} onChange=${(/** @type {string} */ principal) => set({ principal })} />
     <${TextFilter} label="Server or workspace" value=${query.subject} onChange=${(/** @type {string} */ subject) => set({ subject })} />
   </div>`;
 }
 
 /** @param {{ record: Change, onUndo: (record: Change) => void }} props */
-function One({ record, onUndo }) {
+function ChangeEntry({ record, onUndo }) {
   const { at, principal, source, kind, subject, diff } = record;
-  const why = notUndoable(record, state.value?.hub.undoable ?? []);
+  const why = whyNotUndoable(record, state.value?.hub.undoable ?? []);
   return html`<li class="change-record">
     <div class="change-head">
       <div>
-        <h2 class="change-title">${titleOf(kind)} <span class="break">${subject && shown(subject)}</span></h2>
+        <h2 class="change-title">${kindTitle(kind)} <span class="break">${subject && displayName(subject)}</span></h2>
         <p class="muted small"><${Moment} at=${at} />, ${principal ? `${principal}, by ` : 'by '}${SOURCES[source] ?? source}</p>
       </div>
-      ${why === null && html`<${Button} icon="back" onClick=${() => onUndo(record)}>Undo<span class="unseen"> ${titleOf(kind)} ${subject}</span></${Button}>`}
+      ${why === null && html`<${Button} icon="back" onClick=${() => onUndo(record)}>Undo<span class="unseen"> ${kindTitle(kind)} ${subject}</span></${Button}>`}
     </div>
     ${why && html`<p class="muted small">Cannot be undone here. ${why}</p>`}
-    ${diff ? html`<${Diff} diff=${diff} />` : html`<p class="muted small">It has no diff.</p>`}
+    ${diff ? html`<${Diff} diff=${diff} />` : html`<p class="muted small">No diff was recorded.</p>`}
   </li>`;
 }
 
 /** Return a request's kind in words. @param {string} kind */
-const titleOf = (kind) =>
+const kindTitle = (kind) =>
   kind === 'file' ? 'File edited' : `${kind[0].toUpperCase()}${kind.slice(1).replaceAll('_', ' ')}`;
 
 /** @param {{ diff: string }} props */
@@ -96,13 +96,13 @@ function Diff({ diff }) {
 }
 
 /** @param {{ record: Change, onClose: () => void, onDone: () => any }} props */
-function Undo({ record, onClose, onDone }) {
+function UndoDialog({ record, onClose, onDone }) {
   const confirm = async () => {
     await undo(record.change);
     onClose();
     onDone();
   };
   return html`<${Confirm} title="Undo this change?" action="Undo" onConfirm=${confirm} onClose=${onClose}>
-    <p>${titleOf(record.kind)} ${record.subject && shown(record.subject)}, <${Moment} at=${record.at} />. The entries are written as they were before it. It is refused if somebody has changed one of them since.</p>
+    <p>${kindTitle(record.kind)} ${record.subject && displayName(record.subject)}, <${Moment} at=${record.at} />. Undo restores the entries to what they were before the change. The hub refuses it if one of them has changed since.</p>
   </${Confirm}>`;
 }

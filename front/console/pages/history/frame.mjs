@@ -42,7 +42,7 @@ export function HistoryPage({ current, lead, actions, children }) {
     ${error && html`<div class="banner"><${Notice} error=${error} tone=${off ? 'info' : 'warn'} /></div>`}
     ${status && status.state !== 'ok' && html`<div class="banner"><${Notice} error=${{ message: status.reason, code: status.code }} tone="warn" /></div>`}
     ${!off && children}
-    ${status && html`<p class="muted small history-status">${inWords(status)}</p>`}
+    ${status && html`<p class="muted small history-status">${statusText(status)}</p>`}
   </${Page}>`;
 }
 
@@ -50,12 +50,12 @@ export function HistoryPage({ current, lead, actions, children }) {
 const DATABASES = { sqlite: 'SQLite', postgresql: 'PostgreSQL', memory: 'memory' };
 
 /** @param {Status} status */
-function inWords({ database, calls, oldest, size: bytes, spooled, lost }) {
+function statusText({ database, calls, oldest, size: bytes, spooled, lost }) {
   const since = oldest ? ` since ${new Date(oldest * 1000).toLocaleDateString('en-GB', { dateStyle: 'medium' })}` : '';
   const parts = [
-    `${count(calls, 'call')} kept${since}, in ${DATABASES[database]}${bytes ? ` (${size(bytes)})` : ''}.`,
-    spooled > 0 && `${size(spooled)} wait to be stored.`,
-    lost > 0 && `${count(lost, 'record')} could not be kept.`,
+    `${count(calls, 'call')} stored${since}, in ${DATABASES[database]}${bytes ? ` (${size(bytes)})` : ''}.`,
+    spooled > 0 && `${size(spooled)} waiting to be stored.`,
+    lost > 0 && `${count(lost, 'record')} lost.`,
   ];
   return parts.filter(Boolean).join(' ');
 }
@@ -86,11 +86,11 @@ function useStatus() {
 }
 
 /**
- * @typedef {{ rows: any[] | null, next: number | null, last: number, error: any, reading: boolean }} Found
+ * @typedef {{ rows: any[] | null, next: number | null, last: number, error: any, reading: boolean }} RecordPage
  */
 
-/** @type {Found} */
-const NOTHING = { rows: null, next: null, last: 0, error: null, reading: true };
+/** @type {RecordPage} */
+const LOADING_PAGE = { rows: null, next: null, last: 0, error: null, reading: true };
 
 /**
  * Return one page of records, newest first; with `live` it grows by newer ones while it is visible.
@@ -99,24 +99,24 @@ const NOTHING = { rows: null, next: null, last: 0, error: null, reading: true };
  * @param {string} list its field of the answer
  * @param {() => Record<string, any>} filters
  * @param {{ key: string, before?: string, live?: boolean }} options `key` changes with the filters
- * @returns {Found & { load: () => Promise<void> }}
+ * @returns {RecordPage & { load: () => Promise<void> }}
  */
 export function useRecords(path, list, filters, { key, before, live = false }) {
-  const [found, setFound] = useState(NOTHING);
+  const [found, setFound] = useState(LOADING_PAGE);
   const latestRequest = useRef(0);
   const announcedAt = useRef(0);
   const load = async () => {
     const number = ++latestRequest.current;
     setFound((known) => ({ ...known, reading: true }));
     const next = await readPage(path, list, filters(), before).catch((error) => ({
-      ...NOTHING,
+      ...LOADING_PAGE,
       error,
       reading: false,
     }));
     if (number === latestRequest.current) setFound(next); // else it is older than what was asked for since
   };
   useEffect(() => {
-    setFound(NOTHING);
+    setFound(LOADING_PAGE);
     load();
   }, [path, key, before]);
   const follows = live && before === undefined && found.rows !== null && !found.reading;
@@ -146,7 +146,7 @@ export function useRecords(path, list, filters, { key, before, live = false }) {
 /** Return newer records; null where they cannot be read now. @param {string} path @param {any} filters @param {number} after */
 const readNewer = (path, filters, after) => api.get(path, { ...filters, after, limit: PAGE_SIZE }).catch(() => null);
 
-/** @param {string} path @param {string} list @param {any} filters @param {string | undefined} before @returns {Promise<Found>} */
+/** @param {string} path @param {string} list @param {any} filters @param {string | undefined} before @returns {Promise<RecordPage>} */
 async function readPage(path, list, filters, before) {
   const rows = [];
   let [next, last] = [/** @type {any} */ (before ?? null), 0];
@@ -163,13 +163,13 @@ async function readPage(path, list, filters, before) {
 /**
  * Links to older and newer pages of a list.
  *
- * @param {{ page: string, query: Record<string, string>, found: Found, noun: string }} props
+ * @param {{ page: string, query: Record<string, string>, found: RecordPage, noun: string }} props
  */
 export function Pager({ page, query, found, noun }) {
   const { before, ...rest } = query;
   const many = found.rows?.length ?? 0;
   return html`<nav class="pager" aria-label="Pages">
-    <p class="muted small" aria-live="polite">${found.reading ? 'Reading…' : `${count(many, noun)} on this page${found.next === null ? ', the oldest' : ''}`}</p>
+    <p class="muted small" aria-live="polite">${found.reading ? 'Loading…' : `${count(many, noun)} on this page${found.next === null ? ', the last page' : ''}`}</p>
     <div class="actions">
       ${before !== undefined && html`<${Button} icon="up" href=${href(page, [], rest)}>Newest</${Button}>`}
       ${before !== undefined && html`<${Button} icon="back" onClick=${() => history.back()}>Back</${Button}>`}
@@ -227,7 +227,7 @@ export function TimeFilter({ query, onChange }) {
     { value: 'day', label: 'Last 24 hours' },
     { value: 'week', label: 'Last 7 days' },
     { value: 'month', label: 'Last 30 days' },
-    { value: 'own', label: 'From … to …' },
+    { value: 'own', label: 'Custom range' },
   ];
   const pick = (/** @type {string} */ value) => {
     const since = String(Math.floor(Date.now() / 1000) - (RANGES[query.last ?? ''] ?? RANGES.day));

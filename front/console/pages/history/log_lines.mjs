@@ -1,7 +1,7 @@
 /** The lines of the hub's log that belong to a recorded call. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { joined, ofRecord } from '../../data/activity_lines.mjs';
+import { lineOfRecord, mergeLines } from '../../data/activity_lines.mjs';
 import { api } from '../../hub/store.mjs';
 import { style } from '../../style.mjs';
 import { html, Notice } from '../../ui.mjs';
@@ -19,9 +19,9 @@ async function linesOf({ server, at, seconds, correlation }) {
   const span = { since: Math.max(0, at - MARGIN_SECONDS), until: at + seconds + MARGIN_SECONDS };
   const wanted = [...(correlation ? [{ call: correlation }] : []), ...(server ? [{ server, ...span }] : [])];
   const answers = await Promise.all(wanted.map((query) => api.get('/api/hub/logs', { ...query, limit: LIMIT })));
-  return joined(
+  return mergeLines(
     [],
-    answers.flatMap(({ records }) => records.map(ofRecord)),
+    answers.flatMap(({ records }) => records.map(lineOfRecord)),
   );
 }
 
@@ -40,7 +40,7 @@ export function RecordLines({ call }) {
   if (error) return html`<${Notice} error=${error} tone="warn" />`;
   if (known && !lines) return html`<p class="muted" aria-busy="true">Loading…</p>`;
   if (!lines?.length)
-    return html`<p class="muted">None. The sidecar keeps its newest 2,000 records, and those of before its start are in sidecar.log.</p>`;
+    return html`<p class="muted">No log lines. The sidecar keeps the newest 2,000 records since its start; sidecar.log has older ones.</p>`;
   return html`<ol class="plain record-lines">
     ${lines.map(
       (line) => html`<li class="log-line log-${line.level}" key=${line.id}>

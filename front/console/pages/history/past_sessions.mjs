@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, state } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { Button, Empty, html, ItemLink, Notice, Table } from '../../ui.mjs';
-import { shown } from '../../words.mjs';
+import { displayName } from '../../words.mjs';
 import { ChoiceFilter, HistoryPage, Moment, setFilters } from './frame.mjs';
 
 /** @typedef {import('../../../../bridge/node/types.mjs').RecordedSession} Session */
@@ -24,17 +24,17 @@ export default function PastSessions({ query }) {
     load();
   }, [workspace]);
   const { sessions, error } = found;
-  const names = (state.value?.workspaces ?? []).map(({ name }) => ({ value: name, label: shown(name) }));
-  return html`<${HistoryPage} current="past-sessions" lead="Which clients had sessions, as whom, and when.">
+  const names = (state.value?.workspaces ?? []).map(({ name }) => ({ value: name, label: displayName(name) }));
+  return html`<${HistoryPage} current="past-sessions" lead="Recorded sessions of clients, with their principals and times.">
     <div class="filters history-filters" role="search" aria-label="Filters">
       <${ChoiceFilter} label="Workspace" all="All" value=${workspace} options=${names} onChange=${(/** @type {string} */ name) => setFilters('past-sessions', query, { workspace: name })} />
     </div>
     ${error && error.code !== 'HISTORY_UNAVAILABLE' && html`<${Notice} error=${error} />`}
     ${error && html`<${Button} icon="restart" onClick=${load}>Try again</${Button}>`}
     ${!sessions && !error && html`<p class="muted" aria-busy="true">Loading…</p>`}
-    ${sessions?.length === 0 && html`<${Empty} icon="activity" title="No session was recorded"><p>Modern clients over Streamable HTTP have no session; their calls are under Calls.</p></${Empty}>`}
+    ${sessions?.length === 0 && html`<${Empty} icon="activity" title="No recorded sessions"><p>Modern clients over Streamable HTTP have no session; their calls are under Calls.</p></${Empty}>`}
     ${sessions && sessions.length > 0 && html`<${Table} label="Past sessions" columns=${COLUMNS} rows=${sessions} rowKey=${(/** @type {Session} */ { id, began }) => `${id} ${began}`} />`}
-    ${sessions?.length === LIMIT && html`<p class="muted after">The newest ${LIMIT}; older ones are kept as well.</p>`}
+    ${sessions?.length === LIMIT && html`<p class="muted after">This page shows only the newest ${LIMIT} sessions.</p>`}
   </${HistoryPage}>`;
 }
 
@@ -44,7 +44,7 @@ const COLUMNS = [
     title: 'Client',
     bare: true,
     cell: (/** @type {Session} */ { client, id }) =>
-      html`<strong class="break">${client || 'A client without a name'}</strong><div class="muted small"><code>${id}</code></div>`,
+      html`<strong class="break">${client || 'Unnamed client'}</strong><div class="muted small"><code>${id}</code></div>`,
   },
   {
     id: 'workspace',
@@ -57,7 +57,7 @@ const COLUMNS = [
   {
     id: 'ended',
     title: 'Ended',
-    cell: (/** @type {Session} */ { ended }) => (ended ? html`<${Moment} at=${ended} />` : 'not yet'),
+    cell: (/** @type {Session} */ { ended }) => (ended ? html`<${Moment} at=${ended} />` : 'still open'),
   },
   {
     id: 'calls',

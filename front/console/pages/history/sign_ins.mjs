@@ -21,7 +21,7 @@ export default function SignIns({ query }) {
     </div>
     ${found.error && found.error.code !== 'HISTORY_UNAVAILABLE' && html`<${Notice} error=${found.error} />`}
     ${found.error && html`<${Button} icon="restart" onClick=${found.load}>Try again</${Button}>`}
-    ${found.rows?.length === 0 && !found.reading && html`<${Empty} icon="key" title="No sign-in here"><p>A hub without a token asks nobody to sign in.</p></${Empty}>`}
+    ${found.rows?.length === 0 && !found.reading && html`<${Empty} icon="key" title="No sign-ins"><p>A hub that requires no token records no sign-ins.</p></${Empty}>`}
     ${found.rows && found.rows.length > 0 && html`<${Table} label="Sign-ins" columns=${COLUMNS} rows=${found.rows} rowKey=${(/** @type {SignIn} */ { id }) => String(id)} />`}
     ${!found.error && html`<${Pager} page="sign-ins" query=${given} found=${found} noun="sign-in" />`}
   </${HistoryPage}>`;
@@ -38,7 +38,7 @@ const COLUMNS = [
     },
   },
   { id: 'principal', title: 'Principal', cell: (/** @type {SignIn} */ { principal }) => principal || '–' },
-  { id: 'way', title: 'With', cell: (/** @type {SignIn} */ { way }) => way },
+  { id: 'way', title: 'Method', cell: (/** @type {SignIn} */ { way }) => way },
   {
     id: 'address',
     title: 'Address',

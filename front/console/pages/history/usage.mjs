@@ -7,7 +7,7 @@ import { api, state } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { style } from '../../style.mjs';
 import { Button, Choice, Empty, Facts, html, Notice, Section, Table } from '../../ui.mjs';
-import { count, shown } from '../../words.mjs';
+import { count, displayName } from '../../words.mjs';
 import { Chart } from '../parts/chart.mjs';
 import { HistoryPage, setFilters } from './frame.mjs';
 import { took } from '../parts/tool_result.mjs';
@@ -30,11 +30,11 @@ export default function UsagePage({ query }) {
   const found = useUsage(range, by);
   const set = (/** @type {Record<string, string>} */ changes) => setFilters('usage', query, changes);
   const actions = html`<${Choice} label="Time shown" value=${range} options=${SPANS} onChange=${(/** @type {string} */ value) => set({ range: value })} />`;
-  return html`<${HistoryPage} current="usage" lead="How much was called, how much of it failed, and how long it took." actions=${actions}>
-    <${Choice} label="By" value=${by} options=${Object.entries(BY).map(([value, label]) => ({ value, label: `By ${label.toLowerCase()}` }))} onChange=${(/** @type {string} */ value) => set({ by: value, name: '' })} />
+  return html`<${HistoryPage} current="usage" lead="The number of calls, how many failed, and how long they took." actions=${actions}>
+    <${Choice} label="Group by" value=${by} options=${Object.entries(BY).map(([value, label]) => ({ value, label: `By ${label.toLowerCase()}` }))} onChange=${(/** @type {string} */ value) => set({ by: value, name: '' })} />
     ${found.error && found.error.code !== 'HISTORY_UNAVAILABLE' && html`<${Notice} error=${found.error} tone="warn" />`}
     ${!found.usage && !found.error && html`<p class="muted" aria-busy="true">Loading…</p>`}
-    ${found.usage && html`<${Shown} usage=${found.usage} now=${found.at} range=${range} by=${by} name=${query.name ?? ''} query=${query} />`}
+    ${found.usage && html`<${UsageCharts} usage=${found.usage} now=${found.at} range=${range} by=${by} name=${query.name ?? ''} query=${query} />`}
   </${HistoryPage}>`;
 }
 
@@ -63,10 +63,10 @@ function useUsage(range, by) {
 }
 
 /** @param {{ usage: Usage, now: number, range: string, by: string, name: string, query: Record<string, string> }} props */
-function Shown({ usage, now, range, by, name, query }) {
+function UsageCharts({ usage, now, range, by, name, query }) {
   const lines = useMemo(() => linesOf(usage, name, RANGES[range], now), [usage, name, range, now]);
   const total = totalOf(usage, name);
-  if (!total || total.calls === 0) return html`<${Nothing} name=${name} query=${query} />`;
+  if (!total || total.calls === 0) return html`<${NoCalls} name=${name} query=${query} />`;
   const { interval: step } = usage;
   const bars = [
     { label: 'Calls', values: lines.calls, colour: 'calls', bars: true },
@@ -82,7 +82,7 @@ function Shown({ usage, now, range, by, name, query }) {
     ${name && html`<p class="usage-name"><strong>${BY[by]} <code class="break">${name}</code></strong> <${Button} icon="close" onClick=${() => setFilters('usage', query, { name: '' })}>Show all</${Button}></p>`}
     <${Facts} facts=${factsOf(total)} />
     <div class="figures">
-      <${Section} title="Calls" note=${`In each ${spanOf(step)}, and how many of them failed.`}>
+      <${Section} title="Calls" note=${`Calls in each ${spanOf(step)}, and how many of them failed.`}>
         <${Chart} label=${`Calls and failures over time: ${summary(total)}`} at=${lines.at} step=${step} lines=${bars} tick=${tick} text=${(/** @type {number} */ value) => value.toLocaleString('en')} />
       </${Section}>
       <${Section} title="Duration" note="Median, 95th and 99th percentile.">
@@ -90,7 +90,7 @@ function Shown({ usage, now, range, by, name, query }) {
       </${Section}>
     </div>
     <${Section} title=${`By ${BY[by].toLowerCase()}`}>
-      <${Rows} usage=${usage} by=${by} query=${query} />
+      <${UsageTable} usage=${usage} by=${by} query=${query} />
     </${Section}>
   `;
 }
@@ -123,14 +123,14 @@ const summary = ({ calls, failed, p50, p95, p99 }) =>
   `${count(calls, 'call')}, ${failed} failed, median ${took(p50)}, 95th percentile ${took(p95)}, 99th percentile ${took(p99)}. The table below has the figures.`;
 
 /** @param {{ name: string, query: Record<string, string> }} props */
-function Nothing({ name, query }) {
+function NoCalls({ name, query }) {
   const actions =
     name && html`<${Button} onClick=${() => setFilters('usage', query, { name: '' })}>Show all</${Button}>`;
-  return html`<${Empty} icon="figures" title=${name ? `No call of ${name} in this time` : 'No call in this time'} actions=${actions}><p>Choose a longer time.</p></${Empty}>`;
+  return html`<${Empty} icon="figures" title=${name ? `No calls of ${name} in this time range` : 'No calls in this time range'} actions=${actions}><p>Choose a longer time range.</p></${Empty}>`;
 }
 
 /** @param {{ usage: Usage, by: string, query: Record<string, string> }} props */
-function Rows({ usage, by, query }) {
+function UsageTable({ usage, by, query }) {
   const keys = (state.value?.servers ?? []).map(({ key }) => key);
   const number = (/** @type {string} */ id, /** @type {string} */ title, /** @type {(row: Point) => any} */ cell) => ({
     id,
@@ -144,7 +144,7 @@ function Rows({ usage, by, query }) {
       title: BY[by],
       bare: true,
       cell: (/** @type {Point} */ { name }) =>
-        html`<a class="break" href=${href('usage', [], { ...query, by, name })}>${shown(name)}</a>`,
+        html`<a class="break" href=${href('usage', [], { ...query, by, name })}>${displayName(name)}</a>`,
     },
     number('calls', 'Calls', ({ calls }) => calls.toLocaleString('en')),
     number('failed', 'Failed', ({ failed }) =>

@@ -11,14 +11,14 @@ import { api } from '../../hub/store.mjs';
  * @param {(given: Record<string, unknown>) => void} fill
  * @returns {{ error?: any, tone?: string, children?: any } | null} the props of a notice about it; null: nothing to say
  */
-export function useRecorded(id, fill) {
+export function useRecordedArguments(id, fill) {
   const [notice, setNotice] = useState(/** @type {any} */ (null));
   useEffect(() => {
     if (id === undefined) return;
     const take = (/** @type {{ arguments: string|null }} */ { arguments: text }) => {
-      const given = argumentsIn(text);
+      const given = parseArguments(text);
       if (given) fill(given);
-      setNotice({ tone: given ? 'info' : 'warn', children: about(text, given) });
+      setNotice({ tone: given ? 'info' : 'warn', children: noticeText(text, given) });
     };
     api.get(`/api/hub/calls/${encodeURIComponent(id)}`).then(take, (error) => setNotice({ error, tone: 'warn' }));
   }, [id]);
@@ -26,7 +26,7 @@ export function useRecorded(id, fill) {
 }
 
 /** Return recorded arguments; null if they were not kept, or not whole. @param {string|null} text */
-function argumentsIn(text) {
+function parseArguments(text) {
   try {
     const value = JSON.parse(text ?? '');
     return isObject(value) ? /** @type {Record<string, unknown>} */ (value) : null;
@@ -36,9 +36,10 @@ function argumentsIn(text) {
 }
 
 /** @param {string|null} text @param {object|null} given */
-function about(text, given) {
-  if (text === null) return 'The arguments of that call were not kept: fill them in.';
-  if (!given) return 'The arguments of that call were longer than what is kept: fill them in.';
-  if (text.includes('***')) return 'Filled in as recorded. Secrets were masked: put them in where *** stands.';
-  return 'Filled in as recorded. Calling it again does again what the tool does.';
+function noticeText(text, given) {
+  if (text === null) return 'The arguments of that call were not recorded. Fill them in.';
+  if (!given) return 'The arguments of that call were too long to be recorded completely. Fill them in.';
+  if (text.includes('***'))
+    return 'The recorded arguments are filled in. Replace each *** by the secret that was masked.';
+  return 'The recorded arguments are filled in. A new call repeats the effects of the tool.';
 }

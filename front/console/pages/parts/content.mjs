@@ -35,7 +35,7 @@ export function Contents({ contents }) {
 /** @param {{ data: unknown, mime: string, uri: string }} props */
 function Bytes({ data, mime, uri }) {
   const found = binary(data, mime);
-  if (!found) return html`<p class="muted">Its data is not base64, as it should be: there is nothing to show.</p>`;
+  if (!found) return html`<p class="muted">The data cannot be shown: it is not valid base64.</p>`;
   return html`<div class="stack">
     ${found.kind !== 'binary' && html`<${Media} found=${found} mime=${mime} of="resource" />`}
     <div class="row">
@@ -61,7 +61,7 @@ function Media({ found, mime, of }) {
   return html`<figure class="result-media">
     ${
       found.kind === 'image'
-        ? html`<img src=${found.source} alt=${of === 'tool' ? 'Image that the tool answered with' : `Image of the ${of}`} />`
+        ? html`<img src=${found.source} alt=${of === 'tool' ? 'Image returned by the tool' : `Image of the ${of}`} />`
         : html`<audio controls src=${found.source}></audio>`
     }
     <figcaption class="muted">${mime}</figcaption>

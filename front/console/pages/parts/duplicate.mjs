@@ -4,14 +4,14 @@ import { useState } from 'preact/hooks';
 import { duplicate } from '../../hub/bulk.mjs';
 import { navigateLater } from '../../router.mjs';
 import { Button, Dialog, Field, html, Notice } from '../../ui.mjs';
-import { shown } from '../../words.mjs';
+import { displayName } from '../../words.mjs';
 
 /** @param {{ section: 'servers' | 'workspaces', name: string, taken: ReadonlySet<string>, onClose: () => void }} props */
 export function Duplicate({ section, name, taken, onClose }) {
   const [to, setTo] = useState(() => freeName(name, taken));
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
-  const fault = to === '' ? 'Give it a name.' : taken.has(to) ? 'Another one is called that.' : '';
+  const fault = to === '' ? 'Enter a name.' : taken.has(to) ? 'This name is taken.' : '';
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (fault || busy) return;
@@ -26,10 +26,10 @@ export function Duplicate({ section, name, taken, onClose }) {
     }
     setBusy(false);
   };
-  return html`<${Dialog} title=${`Duplicate ${shown(name)}`} onClose=${onClose}>
+  return html`<${Dialog} title=${`Duplicate ${displayName(name)}`} onClose=${onClose}>
     <form onSubmit=${save} noValidate>
       <div class="dialog-body">
-        <${Field} label="Name of the copy" required value=${to} onInput=${setTo} error=${fault} help=${section === 'servers' ? 'It has the same command or address, variables and settings, and is in no workspace.' : 'It has the same servers and settings, and an address of its own.'} />
+        <${Field} label="Name of the copy" required value=${to} onInput=${setTo} error=${fault} help=${section === 'servers' ? 'The copy has the same command or URL, variables and settings, and is in no workspace.' : 'The copy has the same servers and settings, and its own URL.'} />
         ${error && html`<${Notice} error=${error} />`}
       </div>
       <div class="dialog-foot">

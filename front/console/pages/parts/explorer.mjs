@@ -7,7 +7,7 @@ import { href, navigate } from '../../router.mjs';
 import { style } from '../../style.mjs';
 import { announce, Button, Empty, Field, html, Icon, Notice, Page, StateBadge } from '../../ui.mjs';
 import { Subnav } from '../../ui/subnav.mjs';
-import { count, shown } from '../../words.mjs';
+import { count, displayName } from '../../words.mjs';
 import { FirstSteps } from './first_steps.mjs';
 import { MissingServers } from './missing_servers.mjs';
 
@@ -21,9 +21,17 @@ await style('styles/tools.css');
 
 /** @type {Record<Kind, { title: string, one: string, choose: string }>} */
 const KINDS = {
-  tools: { title: 'Tools', one: 'tool', choose: 'See what it takes and answers, and call it.' },
-  prompts: { title: 'Prompts', one: 'prompt', choose: 'See what it takes, and the messages that it gives.' },
-  resources: { title: 'Resources', one: 'resource', choose: 'See what it is, and read it.' },
+  tools: {
+    title: 'Tools',
+    one: 'tool',
+    choose: 'Its input and output schemas are shown here, with a form to call it.',
+  },
+  prompts: {
+    title: 'Prompts',
+    one: 'prompt',
+    choose: 'Its arguments are shown here, with a form to get its messages.',
+  },
+  resources: { title: 'Resources', one: 'resource', choose: 'Its description is shown here, with a form to read it.' },
 };
 
 /**
@@ -51,7 +59,7 @@ function Kinds({ current, workspace }) {
     title,
     current: kind === current,
   }));
-  return html`<${Subnav} label="What to explore" links=${links} />`;
+  return html`<${Subnav} label="Tools, prompts and resources" links=${links} />`;
 }
 
 /** @param {{ kind: Kind, workspaces: Workspace[], picked: string|undefined }} props */
@@ -61,14 +69,14 @@ function Picker({ kind, workspaces, picked }) {
     kind="select"
     value=${picked}
     onInput=${(/** @type {string} */ workspace) => navigate(kind, [], { workspace })}
-    options=${workspaces.map((each) => ({ value: each.name, label: `${shown(each.name)}${each.enabled ? '' : ' (off)'}` }))}
+    options=${workspaces.map((each) => ({ value: each.name, label: `${displayName(each.name)}${each.enabled ? '' : ' (off)'}` }))}
   />`;
 }
 
 /** @param {{ name: string|undefined }} props */
 function Unknown({ name }) {
   if (!state.value) return html`<p class="muted" aria-busy="true">Loading…</p>`;
-  return html`<${Empty} icon="tools" title=${`There is no workspace ${shown(name ?? '')}`}><p>Choose another one above.</p></${Empty}>`;
+  return html`<${Empty} icon="tools" title=${`There is no workspace ${displayName(name ?? '')}`}><p>Choose another workspace above.</p></${Empty}>`;
 }
 
 /**
@@ -139,17 +147,17 @@ function Missing({ kind, workspace }) {
 
 /** @param {{ kind: Kind, workspace: Workspace }} props */
 function Off({ kind, workspace }) {
-  const actions = html`<${Button} primary href=${href('workspaces', [workspace.name])}>To the workspace</${Button}>`;
-  return html`<${Empty} icon="tools" title=${`${shown(workspace.name)} is switched off`} actions=${actions}>
-    <p>Nobody can use its ${kind}. Switch it on to see them.</p>
+  const actions = html`<${Button} primary href=${href('workspaces', [workspace.name])}>Go to workspace</${Button}>`;
+  return html`<${Empty} icon="tools" title=${`${displayName(workspace.name)} is switched off`} actions=${actions}>
+    <p>Clients cannot use its ${kind}. Switch the workspace on to see them.</p>
   </${Empty}>`;
 }
 
 /** @param {{ kind: Kind, workspace: Workspace, onLoad: () => any }} props */
 function None({ kind, workspace, onLoad }) {
-  const actions = html`<${Button} href=${href('workspaces', [workspace.name])}>To the workspace</${Button}>
-    <${Button} icon="restart" onClick=${onLoad}>Look again</${Button}>`;
-  return html`<${Empty} icon="tools" title="No ${kind} here now" actions=${actions}>
+  const actions = html`<${Button} href=${href('workspaces', [workspace.name])}>Go to workspace</${Button}>
+    <${Button} icon="restart" onClick=${onLoad}>Refresh</${Button}>`;
+  return html`<${Empty} icon="tools" title="No ${kind} available" actions=${actions}>
     <p><${StateBadge} workspace=${workspace} /> ${workspace.ready} of ${count(workspace.servers.length, 'server')} ready.</p>
     <${MissingServers} workspace=${workspace} />
   </${Empty}>`;
@@ -167,15 +175,15 @@ function List({ kind, workspace, items, group, entry, picked, onLoad }) {
   useEffect(() => {
     if (search) announce(`${count(many, one)} found`);
   }, [search, many]);
-  return html`<nav class="explorer-list" aria-label="${KINDS[kind].title} of ${shown(workspace.name)}">
+  return html`<nav class="explorer-list" aria-label="${KINDS[kind].title} of ${displayName(workspace.name)}">
     <div class="explorer-search">
       <${Field} label="Search ${kind}" hideLabel kind="search" value=${search} onInput=${setSearch} attrs=${{ placeholder: `Search ${count(items.length, one)}` }} />
-      <${Button} icon="restart" quiet label="Look for ${kind} again" onClick=${onLoad} />
+      <${Button} icon="restart" quiet label="Refresh the list of ${kind}" onClick=${onLoad} />
     </div>
     <div class="explorer-scroll">
       ${groups.map(
-        ({ server, items: of }) => html`<section key=${server} aria-label=${server || 'Server unknown'}>
-          <h2 class="explorer-server">${server || 'Server unknown'} <span class="muted">${of.length}</span></h2>
+        ({ server, items: of }) => html`<section key=${server} aria-label=${server || 'Unknown server'}>
+          <h2 class="explorer-server">${server || 'Unknown server'} <span class="muted">${of.length}</span></h2>
           <ul class="plain">
             ${of.map((/** @type {any} */ item) => html`<${Item} key=${entry(item).id} kind=${kind} workspace=${workspace.name} entry=${entry(item)} picked=${picked} />`)}
           </ul>

@@ -30,11 +30,11 @@ export function Export({ servers, onClose }) {
   const text = config ? `${JSON.stringify(config, null, 2)}\n` : '';
   return html`<${Dialog} title=${servers ? `Export ${count(servers.length, 'server')}` : 'Export all servers'} onClose=${onClose} wide>
     <div class="dialog-body stack">
-      <${Choice} label="Form" value=${form} options=${FORMS} onChange=${setForm} />
-      <${Checkbox} label="Include secrets" checked=${secrets} onChange=${setSecrets} help="Variables, headers and tokens as they are stored: whoever gets the text can use them." />
+      <${Choice} label="Format" value=${form} options=${FORMS} onChange=${setForm} />
+      <${Checkbox} label="Include secrets" checked=${secrets} onChange=${setSecrets} help="Variables, headers and tokens as they are stored. Anyone who gets the text can use them." />
       ${error && html`<${Notice} error=${error} />`}
-      ${secrets && config && html`<${Notice} tone="warn" quiet><p>This text holds secrets.</p></${Notice}>`}
-      ${variables.length > 0 && html`<p class="small muted">Set where it is used: ${variables.map((name) => html`<code key=${name}>${name}</code> `)}</p>`}
+      ${secrets && config && html`<${Notice} tone="warn" quiet><p>This text contains secrets.</p></${Notice}>`}
+      ${variables.length > 0 && html`<p class="small muted">Set these variables where the configuration is used: ${variables.map((name) => html`<code key=${name}>${name}</code> `)}</p>`}
       <pre class="export" tabindex="0" role="region" aria-label="Configuration">${text}</pre>
     </div>
     <div class="dialog-foot">

@@ -22,9 +22,9 @@ export function isSample(workspaces) {
 /** Explains the sample workspace, and what to do next. */
 export function AboutDemo() {
   return html`<div class="banner"><${Notice} tone="info" quiet>
-    <p><strong>demo</strong> is a sample workspace that the hub made on its first start. <em>notes</em> keeps short notes in memory, <em>clock</em> tells the time.
+    <p><strong>demo</strong> is a sample workspace that the hub created on its first start. <em>notes</em> keeps short notes in memory, <em>clock</em> tells the time.
     <a href=${href('tools', [], { workspace: SAMPLE.workspace })}>Try its tools</a>, or <a href=${href('connect', [SAMPLE.workspace])}>connect a client</a> to it.</p>
-    <p>Then <a href=${href('import')}>import your servers from another client</a> or <a href=${href('add-server')}>add a server</a>, and put them into a workspace. You can delete the sample at any time; the hub does not make it again.</p>
+    <p>Then <a href=${href('import')}>import your servers from another client</a> or <a href=${href('add-server')}>add a server</a>, and put them into a workspace. You can delete the sample at any time; the hub does not create it again.</p>
   </${Notice}></div>`;
 }
 
@@ -33,11 +33,11 @@ export function FirstSteps() {
   const servers = state.value?.servers.length ?? 0;
   if (servers > 0)
     return html`<${Empty} icon="workspaces" title="No workspace yet" actions=${html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`}>
-      <p>${count(servers, 'server is', 'servers are')} here, but no client can reach ${servers === 1 ? 'it' : 'them'}. Put ${servers === 1 ? 'it' : 'them'} into a workspace: it gives clients one address for all its tools.</p>
+      <p>The hub has ${count(servers, 'server')}, but clients cannot reach ${servers === 1 ? 'it' : 'them'} yet. Add a workspace: it gives clients one URL for the tools of all its servers.</p>
     </${Empty}>`;
   const actions = html`<${Button} primary icon="import" href=${href('import')}>Import a configuration</${Button}>
     <${Button} icon="plus" href=${href('add-server')}>Add a server</${Button}>`;
-  return html`<${Empty} icon="workspaces" title="Nothing here yet" actions=${actions}>
+  return html`<${Empty} icon="workspaces" title="No servers or workspaces yet" actions=${actions}>
     <ol class="steps">
       <li>Add MCP servers: import the configuration of Claude Desktop, Cursor or VS Code, or add one server.</li>
       <li>Put them into a workspace.</li>

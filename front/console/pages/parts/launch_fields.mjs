@@ -19,23 +19,23 @@ function Program({ form, faults, onChange }) {
   const split = given.length === 0 || /\s-/.test(form.command) ? splitCommand(form.command) : null;
   const unpacked = unpackedArgs(form.command, given);
   const help = split
-    ? html`Arguments go into the field below. <button type="button" class="link" onClick=${() => onChange({ command: split.command, args: showArgs([...split.args, ...given]) })}>Move them there</button>`
-    : 'The program alone: a name that is found in PATH, or a path.';
+    ? html`Enter arguments in the field below. <button type="button" class="link" onClick=${() => onChange({ command: split.command, args: showArgs([...split.args, ...given]) })}>Move them there</button>`
+    : 'The program without arguments: a name that is found in PATH, or a path.';
   const argsHelp = unpacked
-    ? html`A line here holds several arguments, which the program would get as one. <button type="button" class="link" onClick=${() => onChange({ args: showArgs(unpacked) })}>Split it</button>`
-    : 'One a line, without quotes. A line in double quotes is read as JSON text.';
+    ? html`One line contains several arguments, which the program would get as one. <button type="button" class="link" onClick=${() => onChange({ args: showArgs(unpacked) })}>Split it</button>`
+    : 'One argument per line, without quotes. A line in double quotes is parsed as a JSON string.';
   return html`
     <${Field} label="Command" required mono value=${form.command} error=${faults.command} help=${help} attrs=${{ placeholder: 'npx' }} onInput=${(/** @type {string} */ command) => onChange({ command })} />
     <${Field} label="Arguments" kind="textarea" mono value=${form.args} help=${argsHelp} attrs=${{ rows: Math.min(12, Math.max(3, form.args.split('\n').length)), placeholder: '-y\n@modelcontextprotocol/server-filesystem\n/srv/docs' }} onInput=${(/** @type {string} */ args) => onChange({ args })} />
     <${Pairs} label="Environment" noun="variable" pairs=${form.env} fault=${faults.env} onChange=${(/** @type {Pair[]} */ env) => onChange({ env })} />
-    <${Field} label="Directory" mono value=${form.cwd} help="Where it is started; the hub's own, if left empty." attrs=${{ placeholder: '/srv' }} onInput=${(/** @type {string} */ cwd) => onChange({ cwd })} />
+    <${Field} label="Working directory" mono value=${form.cwd} help="The directory in which the server starts. Default: that of the hub." attrs=${{ placeholder: '/srv' }} onInput=${(/** @type {string} */ cwd) => onChange({ cwd })} />
   `;
 }
 
 /** @param {Props} props */
 function Address({ form, faults, onChange }) {
   return html`
-    <${Field} label="URL" required mono kind="url" value=${form.url} error=${faults.url} help="ws:// and wss:// are WebSocket." attrs=${{ placeholder: 'https://example.org/mcp' }} onInput=${(/** @type {string} */ url) => onChange({ url })} />
+    <${Field} label="URL" required mono kind="url" value=${form.url} error=${faults.url} help="For a WebSocket server, use ws:// or wss://." attrs=${{ placeholder: 'https://example.org/mcp' }} onInput=${(/** @type {string} */ url) => onChange({ url })} />
     ${
       !isWebSocket(form.url) &&
       html`<div class="field">
@@ -68,7 +68,7 @@ function Pairs({ label, noun, pairs, fault, onChange }) {
     ${pairs.map((pair, at) => html`<${Row} fresh=${added.current} key=${at} pair=${pair} at=${at} noun=${noun} onChange=${(/** @type {Partial<Pair>} */ part) => set(at, part)} onRemove=${() => onChange(pairs.filter((_, i) => i !== at))} />`)}
     ${fault && html`<p class="wrong" role="alert">${fault}</p>`}
     <div class="actions"><${Button} icon="plus" onClick=${add}>Add ${noun}</${Button}></div>
-    <p class="help">Secrets: write \${NAME} as the value, and set NAME in the hub's environment; then no file holds it.</p>
+    <p class="help">For a secret, enter \${NAME} as the value and set NAME in the hub's environment: then no file contains it.</p>
   </fieldset>`;
 }
 

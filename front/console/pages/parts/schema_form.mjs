@@ -11,7 +11,7 @@ import { Button, Checkbox, Field, html } from '../../ui.mjs';
  * @typedef {import('../../forms/schema_draft.mjs').Draft} Draft
  * @typedef {import('../../forms/schema_check.mjs').Problem} Problem
  *
- * @typedef {object} Part
+ * @typedef {object} FieldProps
  * @property {string} name
  * @property {unknown} schema
  * @property {Schema} root
@@ -22,7 +22,7 @@ import { Button, Checkbox, Field, html } from '../../ui.mjs';
  * @property {Problem[]} problems of the whole form
  * @property {(draft: Draft) => void} onChange
  *
- * @typedef {Part & { found: Schema, label: any, help: any, error: string|undefined }} Shown
+ * @typedef {FieldProps & { resolved: Schema, label: any, help: any, error: string|undefined }} ControlProps
  */
 
 const LONG_NAMES = /text|content|body|code|query|prompt|message|script|sql|html|markdown|description/i;
@@ -33,18 +33,18 @@ const INPUTS = { email: 'email', uri: 'url', url: 'url', password: 'password' };
 /** @type {Record<string, string>} */
 const PLACEHOLDERS = { date: '2026-01-31', time: '14:30:00', 'date-time': '2026-01-31T14:30:00Z', uri: 'https://' };
 
-/** The fields of an object: the whole form, or a part of it. @param {Omit<Part, 'name'|'required'>} props */
+/** The fields of an object: the whole form, or a part of it. @param {Omit<FieldProps, 'name'|'required'>} props */
 export function Fields({ schema, root, draft, path, problems, onChange }) {
-  const found = plain(schema, root);
-  const required = requiredOf(found);
+  const resolved = plain(schema, root);
+  const required = requiredOf(resolved);
   const change = (/** @type {string} */ name, /** @type {Draft} */ field) =>
     onChange({ ...draft, fields: { ...draft.fields, [name]: field } });
   return html`<div class="schema-fields stack">
     ${Object.entries(draft.fields ?? {}).map(
-      ([name, field]) => html`<${One}
+      ([name, field]) => html`<${SchemaField}
         key=${name}
         name=${name}
-        schema=${found.properties?.[name]}
+        schema=${resolved.properties?.[name]}
         root=${root}
         draft=${field}
         required=${required.has(name)}
@@ -53,7 +53,7 @@ export function Fields({ schema, root, draft, path, problems, onChange }) {
         onChange=${(/** @type {Draft} */ next) => change(name, next)}
       />`,
     )}
-    ${takesMore(found, draft) && html`<${Other} draft=${draft} onChange=${onChange} />`}
+    ${takesMore(resolved, draft) && html`<${OtherProperties} draft=${draft} onChange=${onChange} />`}
   </div>`;
 }
 
@@ -64,7 +64,7 @@ const takesMore = (schema, draft) => Boolean(draft.other) || (schema.additionalP
  * A field for members that the schema allows but does not name.
  * @param {{ draft: Draft, onChange: (draft: Draft) => void }} props
  */
-function Other({ draft, onChange }) {
+function OtherProperties({ draft, onChange }) {
   const help = 'An object, in JSON. Leave it empty to send none.';
   return html`<${Field}
     label="Other properties"
@@ -77,25 +77,27 @@ function Other({ draft, onChange }) {
   />`;
 }
 
-/** A control for a value of any kind. @param {Part} props */
-function One(props) {
-  const found = plain(props.schema, props.root);
+/** A control for a value of any kind. @param {FieldProps} props */
+function SchemaField(props) {
+  const resolved = plain(props.schema, props.root);
   const error = props.problems.find((problem) => problem.path === props.path)?.message;
-  const shown = { ...props, found, error, label: labelOf(props, found), help: helpOf(found) };
+  const controlProps = { ...props, resolved, error, label: labelOf(props, resolved), help: helpOf(resolved) };
   const View = /** @type {Record<string, any>} */ (VIEWS)[props.draft.kind] ?? Json;
-  const body = props.draft.isNull ? html`<${Nothing} ...${shown} />` : html`<${View} ...${shown} />`;
-  return found.nullable && mayBeNull(props, found) ? html`<div>${body}<${NullBox} ...${shown} /></div>` : body;
+  const body = props.draft.isNull ? html`<${NullValue} ...${controlProps} />` : html`<${View} ...${controlProps} />`;
+  return resolved.nullable && mayBeNull(props, resolved)
+    ? html`<div>${body}<${NullBox} ...${controlProps} /></div>`
+    : body;
 }
 
 /**
  * Return whether to show the checkbox for null; not if leaving the value out already means null.
- * @param {Part} props @param {Schema} found
+ * @param {FieldProps} props @param {Schema} resolved
  */
-function mayBeNull({ draft, required }, found) {
-  return draft.isNull || required || (found.default ?? null) !== null;
+function mayBeNull({ draft, required }, resolved) {
+  return draft.isNull || required || (resolved.default ?? null) !== null;
 }
 
-/** @param {Shown} props */
+/** @param {ControlProps} props */
 function NullBox({ name, draft, onChange }) {
   return html`<${Checkbox}
     label=${html`<code>null</code><span class="unseen"> for ${name}</span>`}
@@ -104,63 +106,64 @@ function NullBox({ name, draft, onChange }) {
   />`;
 }
 
-/** @param {Part} props @param {Schema} found */
-function labelOf({ name, root, item }, found) {
-  const title = typeof found.title === 'string' && found.title.toLowerCase() !== spaced(name) ? found.title : '';
-  if (item) return html`${name}<span class="schema-type"> ${typeText(found, root)}</span>`;
+/** @param {FieldProps} props @param {Schema} resolved */
+function labelOf({ name, root, item }, resolved) {
+  const title =
+    typeof resolved.title === 'string' && resolved.title.toLowerCase() !== spaced(name) ? resolved.title : '';
+  if (item) return html`${name}<span class="schema-type"> ${typeText(resolved, root)}</span>`;
   return html`<code class="schema-name">${name}</code>${title && html` <span>${title}</span>`}
-    <span class="schema-type"> ${typeText(found, root)}</span>`;
+    <span class="schema-type"> ${typeText(resolved, root)}</span>`;
 }
 
 const spaced = (/** @type {string} */ name) => name.replaceAll(/[_-]+/g, ' ').toLowerCase();
 
-/** @param {Schema} found */
-function helpOf(found) {
-  const ruleText = rules(found).join(', ');
-  const description = typeof found.description === 'string' ? found.description : '';
+/** @param {Schema} resolved */
+function helpOf(resolved) {
+  const ruleText = rules(resolved).join(', ');
+  const description = typeof resolved.description === 'string' ? resolved.description : '';
   if (!ruleText && !description) return undefined;
   return html`${description}${description && ruleText && ' '}${ruleText && html`<span class="schema-rules">${ruleText}</span>`}`;
 }
 
 // --- one control ----------------------------------------------------------------------------------------------------
 
-/** @param {Shown} props */
-function Text({ name, found, draft, onChange, ...rest }) {
+/** @param {ControlProps} props */
+function Text({ name, resolved, draft, onChange, ...rest }) {
   const value = draft.text ?? '';
-  const long = !found.format && (LONG_NAMES.test(name) || value.includes('\n') || value.length > LONG_TEXT_LENGTH);
+  const long = !resolved.format && (LONG_NAMES.test(name) || value.includes('\n') || value.length > LONG_TEXT_LENGTH);
   return html`<${Field}
-    ...${control(rest)}
+    ...${fieldProps(rest)}
     value=${value}
-    kind=${long ? 'textarea' : (INPUTS[found.format] ?? 'text')}
+    kind=${long ? 'textarea' : (INPUTS[resolved.format] ?? 'text')}
     onInput=${(/** @type {string} */ text) => onChange({ kind: 'string', text })}
-    attrs=${{ ...(long && { rows: 2 }), placeholder: PLACEHOLDERS[found.format] ?? exampleOf(found) }}
+    attrs=${{ ...(long && { rows: 2 }), placeholder: PLACEHOLDERS[resolved.format] ?? exampleOf(resolved) }}
   />`;
 }
 
-/** @param {Schema} found */
-function exampleOf(found) {
-  const example = Array.isArray(found.examples) ? found.examples[0] : undefined;
+/** @param {Schema} resolved */
+function exampleOf(resolved) {
+  const example = Array.isArray(resolved.examples) ? resolved.examples[0] : undefined;
   return typeof example === 'string' || typeof example === 'number' ? `e.g. ${example}` : undefined;
 }
 
-/** @param {Shown} props */
-function Numeric({ found, draft, onChange, ...rest }) {
+/** @param {ControlProps} props */
+function Numeric({ resolved, draft, onChange, ...rest }) {
   return html`<${Field}
-    ...${control(rest)}
+    ...${fieldProps(rest)}
     value=${draft.text ?? ''}
     onInput=${(/** @type {string} */ text) => onChange({ kind: draft.kind, text })}
-    attrs=${{ inputmode: draft.kind === 'integer' ? 'numeric' : 'decimal', placeholder: exampleOf(found) }}
+    attrs=${{ inputmode: draft.kind === 'integer' ? 'numeric' : 'decimal', placeholder: exampleOf(resolved) }}
   />`;
 }
 
-/** @param {Shown} props */
-function Bool({ found, draft, required, onChange, ...rest }) {
-  if (required || typeof found.default === 'boolean') {
+/** @param {ControlProps} props */
+function Bool({ resolved, draft, required, onChange, ...rest }) {
+  if (required || typeof resolved.default === 'boolean') {
     const change = (/** @type {boolean} */ on) => onChange({ kind: 'boolean', on });
     return html`<${Checkbox} label=${rest.label} help=${rest.help} checked=${draft.on} onChange=${change} />`;
   }
   return html`<${Field}
-    ...${control(rest)}
+    ...${fieldProps(rest)}
     kind="select"
     value=${draft.absent ? '' : String(draft.on)}
     onInput=${(/** @type {string} */ text) => onChange({ kind: 'boolean', on: text === 'true', absent: text === '' })}
@@ -170,13 +173,13 @@ function Bool({ found, draft, required, onChange, ...rest }) {
 
 const LEFT_OUT_OPTION = { value: '', label: '(left out)' };
 
-/** @param {Shown} props */
-function Enum({ found, root, draft, required, onChange, ...rest }) {
-  const choices = (options(found, root) ?? []).map(({ label }, index) => ({ value: String(index), label }));
+/** @param {ControlProps} props */
+function Enum({ resolved, root, draft, required, onChange, ...rest }) {
+  const choices = (options(resolved, root) ?? []).map(({ label }, index) => ({ value: String(index), label }));
   const none = required ? { value: '', label: 'Choose…' } : LEFT_OUT_OPTION;
   const change = (/** @type {string} */ text) => onChange({ kind: 'enum', index: text === '' ? -1 : Number(text) });
   return html`<${Field}
-    ...${control({ ...rest, required })}
+    ...${fieldProps({ ...rest, required })}
     kind="select"
     value=${(draft.index ?? -1) < 0 ? '' : String(draft.index)}
     onInput=${change}
@@ -184,10 +187,10 @@ function Enum({ found, root, draft, required, onChange, ...rest }) {
   />`;
 }
 
-/** @param {Shown} props */
+/** @param {ControlProps} props */
 function Json({ draft, onChange, ...rest }) {
   return html`<${Field}
-    ...${control(rest)}
+    ...${fieldProps(rest)}
     kind="textarea"
     mono
     value=${draft.text ?? ''}
@@ -196,13 +199,13 @@ function Json({ draft, onChange, ...rest }) {
   />`;
 }
 
-/** @param {Shown} props */
-function Nothing({ label }) {
+/** @param {ControlProps} props */
+function NullValue({ label }) {
   return html`<p class="schema-fixed">${label}: <code>null</code></p>`;
 }
 
 /** Return the properties of a part that a Field takes. @param {any} rest */
-const control = ({ label, help, error, required, item }) => ({ label, help, error, required: required && !item });
+const fieldProps = ({ label, help, error, required, item }) => ({ label, help, error, required: required && !item });
 
 // --- of several parts -----------------------------------------------------------------------------------------------
 
@@ -217,24 +220,24 @@ function Group({ label, help, error, required, item, children }) {
   </fieldset>`;
 }
 
-/** @param {Shown} props */
-function Nested({ found, root, draft, required, onChange, ...rest }) {
+/** @param {ControlProps} props */
+function ObjectFields({ resolved, root, draft, required, onChange, ...rest }) {
   const include = (/** @type {boolean} */ on) =>
-    onChange(on ? objectDraft(found, {}, root) : { kind: 'object', absent: true });
+    onChange(on ? objectDraft(resolved, {}, root) : { kind: 'object', absent: true });
   return html`<${Group} ...${rest} required=${required}>
     ${!required && html`<${Checkbox} label="Include it" checked=${!draft.absent} onChange=${include} />`}
-    ${!draft.absent && html`<${Fields} ...${rest} schema=${found} root=${root} draft=${draft} onChange=${onChange} />`}
+    ${!draft.absent && html`<${Fields} ...${rest} schema=${resolved} root=${root} draft=${draft} onChange=${onChange} />`}
   </${Group}>`;
 }
 
-/** @param {Shown} props */
-function List({ found, root, draft, required, path, problems, onChange, ...rest }) {
+/** @param {ControlProps} props */
+function List({ resolved, root, draft, required, path, problems, onChange, ...rest }) {
   const box = useRef(/** @type {HTMLElement|null} */ (null));
   const items = draft.items ?? [];
   const put = (/** @type {Draft[]} */ next) =>
     onChange({ kind: 'array', items: next, absent: next.length === 0 && !required });
   const add = () => {
-    put([...items, draftOf(found.items, undefined, root, true)]);
+    put([...items, draftOf(resolved.items, undefined, root, true)]);
     setTimeout(() => focusLast(box.current));
   };
   const remove = (/** @type {number} */ at) => {
@@ -245,9 +248,9 @@ function List({ found, root, draft, required, path, problems, onChange, ...rest 
     <div class="schema-items stack" ref=${box}>
       ${items.map(
         (item, index) => html`<div class="schema-item" key=${index}>
-          <${One}
+          <${SchemaField}
             name=${`Item ${index + 1}`}
-            schema=${found.items}
+            schema=${resolved.items}
             root=${root}
             draft=${item}
             required
@@ -270,9 +273,9 @@ function focusLast(box) {
   /** @type {HTMLElement|null|undefined} */ (last?.querySelector('input, textarea, select, button'))?.focus();
 }
 
-/** @param {Shown} props */
-function Variant({ found, root, draft, required, path, problems, onChange, ...rest }) {
-  const all = variants(found, root) ?? [];
+/** @param {ControlProps} props */
+function Variant({ resolved, root, draft, required, path, problems, onChange, ...rest }) {
+  const all = variants(resolved, root) ?? [];
   const picked = draft.index ?? -1;
   const pick = (/** @type {string} */ text) => {
     const index = text === '' ? -1 : Number(text);
@@ -292,7 +295,7 @@ function Variant({ found, root, draft, required, path, problems, onChange, ...re
     />
     ${
       draft.of &&
-      html`<${Chosen} ...${{ root, path, problems }} name=${rest.name} schema=${all[picked]} draft=${draft.of} onChange=${(
+      html`<${ChosenVariant} ...${{ root, path, problems }} name=${rest.name} schema=${all[picked]} draft=${draft.of} onChange=${(
         /** @type {Draft} */ of,
       ) => onChange({ ...draft, of })} />`
     }
@@ -301,12 +304,13 @@ function Variant({ found, root, draft, required, path, problems, onChange, ...re
 
 /**
  * The control for the chosen alternative; the fields of an object belong to the group of the choice.
- * @param {Part} props
+ * @param {FieldProps} props
  */
-function Chosen(props) {
-  const found = plain(props.schema, props.root);
-  if (props.draft.kind === 'object' && kindOf(found, props.root) === 'object') return html`<${Fields} ...${props} />`;
-  return html`<${One} ...${props} required />`;
+function ChosenVariant(props) {
+  const resolved = plain(props.schema, props.root);
+  if (props.draft.kind === 'object' && kindOf(resolved, props.root) === 'object')
+    return html`<${Fields} ...${props} />`;
+  return html`<${SchemaField} ...${props} required />`;
 }
 
 const VIEWS = {
@@ -315,8 +319,8 @@ const VIEWS = {
   integer: Numeric,
   boolean: Bool,
   enum: Enum,
-  null: Nothing,
+  null: NullValue,
   array: List,
-  object: Nested,
+  object: ObjectFields,
   choice: Variant,
 };

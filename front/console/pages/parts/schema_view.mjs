@@ -10,12 +10,12 @@ const MAX_DEPTH = 6;
 
 /** @param {{ schema: Schema, none: string }} props `none`: what to say where there is nothing to name */
 export function SchemaView({ schema, none }) {
-  const found = plain(schema, schema);
-  const empty = !inside(found, schema);
+  const resolved = plain(schema, schema);
+  const empty = !partsOf(resolved, schema);
   return html`<div class="schema-view">
-    ${empty && !found.description && html`<p class="muted">${none}</p>`}
-    ${found.description && html`<p class="prose">${found.description}</p>`}
-    <${Inside} schema=${found} root=${schema} seen=${[]} depth=${0} />
+    ${empty && !resolved.description && html`<p class="muted">${none}</p>`}
+    ${resolved.description && html`<p class="prose">${resolved.description}</p>`}
+    <${SchemaParts} schema=${resolved} root=${schema} seen=${[]} depth=${0} />
     <${RawJson} value=${schema} label="JSON Schema" />
   </div>`;
 }
@@ -35,19 +35,20 @@ export function RawJson({ value, label, open = false }) {
 /**
  * Return the parts of a schema: fields of an object, of a list's items, or alternatives; null if there are none.
  *
- * @param {Schema} found @param {Schema} root
+ * @param {Schema} resolved @param {Schema} root
  * @returns {{ all?: Schema[], items?: Schema, properties?: Record<string, any>, values?: Schema }|null}
  */
-function inside(found, root, depth = 0) {
-  if (depth > MAX_DEPTH || options(found, root)) return null;
-  const all = variants(found, root);
-  if (all) return all.some((each) => inside(each, root, depth + 2)) ? { all } : null;
-  if (isObject(found.items)) {
-    const items = plain(found.items, root);
-    return inside(items, root, depth + 1) ? { items } : null;
+function partsOf(resolved, root, depth = 0) {
+  if (depth > MAX_DEPTH || options(resolved, root)) return null;
+  const all = variants(resolved, root);
+  if (all) return all.some((each) => partsOf(each, root, depth + 2)) ? { all } : null;
+  if (isObject(resolved.items)) {
+    const items = plain(resolved.items, root);
+    return partsOf(items, root, depth + 1) ? { items } : null;
   }
-  if (isObject(found.properties) && Object.keys(found.properties).length > 0) return { properties: found.properties };
-  return isObject(found.additionalProperties) ? { values: plain(found.additionalProperties, root) } : null;
+  if (isObject(resolved.properties) && Object.keys(resolved.properties).length > 0)
+    return { properties: resolved.properties };
+  return isObject(resolved.additionalProperties) ? { values: plain(resolved.additionalProperties, root) } : null;
 }
 
 /**
@@ -55,20 +56,20 @@ function inside(found, root, depth = 0) {
  *   `given`: as it stands in the JSON; `seen`: references that lead here, so that one in a circle is told once
  * @returns {any}
  */
-function Inside({ schema, given, root, seen, depth }) {
+function SchemaParts({ schema, given, root, seen, depth }) {
   const reference = isObject(given) && typeof given.$ref === 'string' ? given.$ref : null;
-  const held = inside(schema, root);
-  if (!held) return null;
+  const parts = partsOf(schema, root);
+  if (!parts) return null;
   if (depth > MAX_DEPTH || (reference && seen.includes(reference)))
     return html`<p class="muted schema-text">(the same as above)</p>`;
   const further = { root, seen: reference ? [...seen, reference] : seen, depth: depth + 1 };
-  if (held.items) return html`<${Inside} schema=${held.items} given=${schema.items} ...${further} />`;
-  if (held.all) return html`<${Alternatives} all=${held.all} given=${schema.oneOf ?? schema.anyOf} ...${further} />`;
-  if (held.values)
+  if (parts.items) return html`<${SchemaParts} schema=${parts.items} given=${schema.items} ...${further} />`;
+  if (parts.all) return html`<${Alternatives} all=${parts.all} given=${schema.oneOf ?? schema.anyOf} ...${further} />`;
+  if (parts.values)
     return html`<ul class="schema-rows"><${Row} name="(any name)" given=${schema.additionalProperties} ...${further} /></ul>`;
   const required = requiredOf(schema);
   return html`<ul class="schema-rows">
-    ${Object.entries(held.properties ?? {}).map(
+    ${Object.entries(parts.properties ?? {}).map(
       ([name, each]) =>
         html`<${Row} key=${name} name=${name} given=${each} required=${required.has(name)} ...${further} />`,
     )}
@@ -82,7 +83,7 @@ function Alternatives({ all, given, ...further }) {
       (each, index) => html`<li key=${index}>
         <p class="schema-row"><span class="muted">${index === 0 ? 'either' : 'or'}</span><strong>${variantText(each, further.root)}</strong></p>
         ${each.description && html`<p class="schema-text">${each.description}</p>`}
-        <${Inside} schema=${each} given=${given?.[index]} ...${further} />
+        <${SchemaParts} schema=${each} given=${given?.[index]} ...${further} />
       </li>`,
     )}
   </ul>`;
@@ -104,6 +105,6 @@ function Row({ name, given, required = false, ...further }) {
     ${choices && html`<p class="schema-text">${choices.map(({ label }, index) => html`${index > 0 && ' '}<code key=${index}>${label}</code>`)}</p>`}
     ${ruleTexts.length > 0 && html`<p class="schema-text schema-rules">${ruleTexts.join(', ')}</p>`}
     ${schema.default !== undefined && html`<p class="schema-text">Default: <code>${JSON.stringify(schema.default)}</code></p>`}
-    <${Inside} schema=${schema} given=${given} ...${further} />
+    <${SchemaParts} schema=${schema} given=${given} ...${further} />
   </li>`;
 }

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { Button } from '../../ui/controls.mjs';
 import { html } from '../../ui/html.mjs';
-import { count, shown } from '../../words.mjs';
+import { count, displayName } from '../../words.mjs';
 
 /** @typedef {'' | 'delete' | 'join' | 'leave' | 'export'} Action */
 /** @typedef {{ picked: ReadonlySet<string>, toggle: (name: string) => void, set: (names: string[]) => void }} Selection */
@@ -25,7 +25,7 @@ export function useSelection(there) {
 
 /** The checkbox of one item. @param {{ name: string, selection: Selection }} props */
 export function Pick({ name, selection: { picked, toggle } }) {
-  return html`<input type="checkbox" class="select" aria-label=${`Select ${shown(name)}`} checked=${picked.has(name)} onChange=${() => toggle(name)} />`;
+  return html`<input type="checkbox" class="select" aria-label=${`Select ${displayName(name)}`} checked=${picked.has(name)} onChange=${() => toggle(name)} />`;
 }
 
 /**

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { editMany } from '../../hub/bulk.mjs';
 import { state } from '../../hub/store.mjs';
 import { Button, Confirm, Dialog, Field, html } from '../../ui.mjs';
-import { count, shown } from '../../words.mjs';
+import { count, displayName } from '../../words.mjs';
 import { Export } from './export.mjs';
 
 /**
@@ -26,8 +26,8 @@ function Delete({ kind, names, onClose }) {
     onClose();
   };
   return html`<${Confirm} title=${`Delete ${what}?`} action=${`Delete ${what}`} onConfirm=${confirm} onClose=${onClose}>
-    <p class="break">${names.map(shown).join(', ')}</p>
-    <p>${kind === 'servers' ? 'They are removed from every workspace, and their processes end.' : 'Their addresses stop working. Their servers stay.'}</p>
+    <p class="break">${names.map(displayName).join(', ')}</p>
+    <p>${kind === 'servers' ? 'They are removed from every workspace, and their processes end.' : 'Their URLs stop working. Their servers are not deleted.'}</p>
   </${Confirm}>`;
 }
 
@@ -42,11 +42,11 @@ function Membership({ action, servers, onClose }) {
     await editMany(action, { servers, workspaces: [/** @type {string} */ (name)] });
     onClose();
   };
-  const options = workspaces.map((each) => ({ value: each.name, label: shown(each.name) }));
+  const options = workspaces.map((each) => ({ value: each.name, label: displayName(each.name) }));
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <div class="dialog-body">${
       name === undefined
-        ? html`<p>${action === 'join' ? 'There is no workspace yet.' : 'No workspace has one of them.'}</p>`
+        ? html`<p>${action === 'join' ? 'There is no workspace yet.' : 'No workspace contains one of these servers.'}</p>`
         : html`<${Field} label=${action === 'join' ? 'To workspace' : 'From workspace'} kind="select" value=${name} options=${options} onInput=${setName} />`
     }</div>
     <div class="dialog-foot">

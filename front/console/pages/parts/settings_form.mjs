@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { changeSettings } from '../../hub/actions.mjs';
 import { GROUPS, isSet, readAll, refusedOf, SETTINGS, settingsChanges, valuesOf } from '../../forms/settings_spec.mjs';
 import { Button, html, Notice, toast } from '../../ui.mjs';
-import { shown } from '../../words.mjs';
+import { displayName } from '../../words.mjs';
 import { refusal, SettingGroup, useFirstWrong } from './setting_fields.mjs';
 
 /** @param {{ server: import('../../types.mjs').Server }} props */
@@ -31,7 +31,7 @@ export function SettingsForm({ server: { key, type, settings } }) {
     try {
       await changeSettings(key, changes);
       setTexts({});
-      toast(`${shown(key)}: settings saved`);
+      toast(`${displayName(key)}: settings saved`);
     } catch (reason) {
       setError(reason);
     }

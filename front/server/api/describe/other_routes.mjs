@@ -7,21 +7,21 @@ export const OTHER_ROUTES = [
     answer: 'OpenAPI 3.1',
   }),
   route('apiPage', 'GET', '/hub/api', {
-    summary: 'The same as a page.',
+    summary: 'The same as an HTML page.',
     answer: 'HTML',
   }),
   route('health', 'GET', '/healthz', {
-    summary: 'Whether the hub is well: 200, or 503 with the reasons.',
+    summary: 'The health of the hub: 200, or 503 with the reasons.',
     answer: '{status, …}',
   }),
   route('login', 'POST', '/login', {
     summary: 'Protected hubs: log a browser in, by a form with `token` and `next`.',
-    answer: 'a cookie, and the way to `next`',
+    answer: 'a cookie, and a redirect to `next`',
     errors: ['TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS'],
   }),
   route('logout', 'POST', '/logout', {
     summary: 'Protected hubs: end the login of a cookie.',
-    answer: 'the way to `/login`',
+    answer: 'a redirect to `/login`',
   }),
   ...['status', 'metrics'].map((page) =>
     route(page, 'GET', `/${page}`, {

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { csvLine } from './csv.mjs';
 
 /**
- * @typedef {'calls' | 'changes' | 'sign_ins'} What
+ * @typedef {'calls' | 'changes' | 'sign_ins'} RecordKind
  * @typedef {Record<string, unknown>} Row
  */
 
@@ -13,7 +13,7 @@ const PAGE = 500; // records, the most of one answer
 const KINDS = /** @type {const} */ ({ calls: 'read_calls', changes: 'read_changes', sign_ins: 'read_sign_ins' });
 const TYPES = { csv: 'text/csv; charset=utf-8', jsonl: 'application/jsonl; charset=utf-8' };
 
-/** The fields of the records (bridge/models/records.py), in their order. @type {Record<What, string[]>} */
+/** The fields of the records (bridge/models/records.py), in their order. @type {Record<RecordKind, string[]>} */
 export const COLUMNS = {
   calls: [
     ...['id', 'at', 'seconds', 'waited', 'workspace', 'session', 'principal', 'address', 'transport', 'era', 'method'],
@@ -27,7 +27,7 @@ export const COLUMNS = {
  * Return a handler of exports.
  *
  * @param {Pick<import('../../state/recorder.mjs').Recorder, 'ask'>} recorder
- * @returns {(asked: import('../router.mjs').Asked, what: What) => Promise<undefined>}
+ * @returns {(asked: import('../router.mjs').ApiRequest, what: RecordKind) => Promise<undefined>}
  */
 export function exporter(recorder) {
   return async ({ query: { form, ...filters }, req, res }, what) => {
@@ -63,7 +63,7 @@ async function sent(res, stream) {
 }
 
 /**
- * @param {What} what @param {any} first @param {(before: number) => Promise<any>} read
+ * @param {RecordKind} what @param {any} first @param {(before: number) => Promise<any>} read
  * @returns {AsyncGenerator<Row[]>}
  */
 async function* pages(what, first, read) {
@@ -73,7 +73,7 @@ async function* pages(what, first, read) {
   }
 }
 
-/** @param {What} what @param {string} form @param {AsyncGenerator<Row[]>} found @returns {AsyncGenerator<string>} */
+/** @param {RecordKind} what @param {string} form @param {AsyncGenerator<Row[]>} found @returns {AsyncGenerator<string>} */
 async function* lines(what, form, found) {
   const columns = COLUMNS[what];
   if (form === 'csv') yield csvLine(['time', ...columns]);

@@ -97,7 +97,8 @@ export const HISTORY_ROUTES = [
     errors: ERRORS,
   }),
   route('recordsStatus', 'GET', '/api/hub/records', {
-    summary: "The state of the history's database: what it holds, what waits, what was lost.",
+    summary:
+      "The state of the history's database: its contents, the records that wait to be stored, and the number of lost records.",
     answer: '{state, reason, database, calls, …}',
     errors: ERRORS,
   }),

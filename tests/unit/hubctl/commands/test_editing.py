@@ -170,7 +170,7 @@ async def test_import_reads_what_the_console_reads(hub: CannedHub, tmp_path: Pat
     [
         (None, 2, "CLI_ARGUMENTS: "),
         (b"\xff\xfe", 2, "CLI_ARGUMENTS: "),
-        (b"{", 1, "BODY_INVALID: The text has no closing } where one must be: line 1, column 2."),
+        (b"{", 1, "BODY_INVALID: The text has a missing closing }: line 1, column 2."),
     ],
 )
 async def test_a_file_that_cannot_be_imported_is_told(

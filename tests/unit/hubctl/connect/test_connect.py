@@ -162,7 +162,7 @@ async def test_of_a_file_that_was_changed_since_the_entry_alone_is_removed(hub: 
 @pytest.mark.parametrize(
     ("client", "text", "why"),
     [
-        ("cursor", b'{"mcpServers": ', "It is not valid JSON: "),
+        ("cursor", b'{"mcpServers": ', "The file is not valid JSON: "),
         ("cursor", b"\xff\xfe{}", "is not text in UTF-8"),
         ("codex", b'mcp_servers = { my-work = { command = "x" } }', "in a form that hubctl cannot change"),
     ],

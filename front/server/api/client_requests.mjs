@@ -19,11 +19,11 @@ const MAX_COMPLETIONS = 100; // MCP 2025-11-25, Completion: a response has no mo
  * @returns {Pick<import('./router.mjs').HandlersOf<HubAnswers>,
  *   'tools' | 'call' | 'prompts' | 'getPrompt' | 'resources' | 'readResource' | 'complete'>}
  */
-export function asking(hub) {
+export function clientRequests(hub) {
   return {
-    tools: ({ query }) => hub.ask('tools', /** @type {any} */ (query)),
+    tools: ({ query }) => hub.askSidecar('tools', /** @type {any} */ (query)),
     call: ({ body, res }) => timed(hub, res, 'call', body),
-    prompts: async ({ query }) => ({ prompts: (await hub.ask('catalog', /** @type {any} */ (query))).prompts }),
+    prompts: async ({ query }) => ({ prompts: (await hub.askSidecar('catalog', /** @type {any} */ (query))).prompts }),
     getPrompt: ({ body: { workspace, prompt, arguments: given = {}, timeout }, res }) =>
       timed(hub, res, 'ask', {
         workspace,
@@ -32,7 +32,7 @@ export function asking(hub) {
         timeout,
       }),
     resources: async ({ query }) => {
-      const { resources, templates } = await hub.ask('catalog', /** @type {any} */ (query));
+      const { resources, templates } = await hub.askSidecar('catalog', /** @type {any} */ (query));
       return { resources, templates };
     },
     readResource: ({ body: { workspace, uri, timeout }, res }) =>
@@ -56,7 +56,7 @@ async function timed(hub, res, kind, body) {
   res.once('close', () => gone.abort());
   const began = performance.now();
   try {
-    const { result } = await hub.ask(
+    const { result } = await hub.askSidecar(
       kind,
       { ...body, timeout },
       { timeout: timeout + TIMEOUT_MARGIN_SECONDS, signal: gone.signal },
