@@ -73,6 +73,7 @@ ALLOWED = {
     "unit/sidecar/supervision/test_sleep.py test_lazy_start": NOTHING,
     "unit/sidecar/supervision/test_sleep.py test_per_client_never_sleeps": NOTHING,
     "unit/sidecar/supervision/test_sleep.py test_usage_that_is_seen_late": NOTHING,
+    "unit/sidecar/supervision/test_sleep.py test_used_while_its_lists_are_read": NOTHING,
     "unit/sidecar/upstream/test_progress_deadline.py __call__": PACE,
 }
 """Files and functions that sleep outside of a `while` loop, and why that is no wait in hope."""

@@ -5,7 +5,7 @@ import { isObject } from '../forms/schema.mjs';
 import { draftOf, finished } from '../forms/schema_draft.mjs';
 import { execute } from '../hub/store.mjs';
 import { announce, Button, Choice, CopyButton, Field, html, ItemLink, Notice, now, Tabs } from '../ui.mjs';
-import { useRecordedArguments } from './parts/call_again.mjs';
+import { useRecordedArguments } from './history/call_again.mjs';
 import { BackToList } from './parts/explorer.mjs';
 import { Fields } from './parts/schema_form.mjs';
 import { SchemaView } from './parts/schema_view.mjs';
