@@ -31,10 +31,10 @@ SECRETS = {
 STATES = {
     "good": "ready",
     "rude": "backoff",
-    "refused": "backoff",
+    "refused": "failed",
     "broken": "backoff",
     "dead": "backoff",
-    "absent": "backoff",
+    "absent": "failed",
     "missing": "failed",
 }
 HUBCTL = [
