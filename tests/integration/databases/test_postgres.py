@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -128,12 +129,14 @@ def hanging(postgres: Postgres) -> Iterator[None]:
     main = psutil.Process(server.pid)
     processes = [main, *main.children(recursive=True)]
     for process in processes:
-        process.suspend()
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that has just served its last request
+            process.suspend()
     try:
         yield
     finally:
         for process in processes:
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 @pytest.mark.parametrize("work", ["append", "read"])
