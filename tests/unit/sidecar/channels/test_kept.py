@@ -153,7 +153,7 @@ async def test_a_long_line_is_noted_until_it_is_written(notes: int) -> None:
 
 @pytest.mark.parametrize(
     ("leaving", "agreed", "done"),
-    [(True, b"{}", ["detached", "given", "stopped"]), (True, b"", ["stopped"]), (False, b"{}", ["stopped"])],
+    [(True, b"{}", ["detached", "stopped", "given"]), (True, b"", ["stopped"]), (False, b"{}", ["stopped"])],
 )
 async def test_stays_only_when_the_sidecar_leaves(notes: int, leaving: bool, agreed: bytes, done: list[str]) -> None:
     """And only with what the next one needs. What the server has not read stays in the pipe then."""
