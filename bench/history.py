@@ -93,11 +93,12 @@ def _figures(way: str, off: Side, on: Side) -> list[Figure]:
 
 
 async def _recorder(hub: Hub, seconds: float) -> list[Figure]:
-    """The recorder's memory and CPU at rest, once it has stored what waits."""
+    """The recorder's memory and CPU at rest, once it has stored what waits and deleted what is too much."""
     while (await hub.records.request(ReadRecordsStatus(), timeout=60)).spooled:  # noqa: ASYNC110 (no event tells of it)
         await asyncio.sleep(0.2)
-    await asyncio.sleep(1)
-    recorder = psutil.Process(hub.pid("recorder"))
+    recorder, used = psutil.Process(hub.pid("recorder")), -1.0
+    while used != (used := _cpu(recorder)):  # noqa: ASYNC110 (no event tells of it)
+        await asyncio.sleep(3)
     before, begin = _cpu(recorder), time.monotonic()
     await asyncio.sleep(seconds)
     share = 100 * (_cpu(recorder) - before) / (time.monotonic() - begin)
