@@ -367,9 +367,9 @@ async def running(
     try:
         async with Hub(root, {"HUB_HISTORY": "on" if history else "off", **variables}) as hub:
             hub.write(providers, workspaces)
-            if history:
-                await hub.start("recorder")
             await asyncio.gather(hub.start("adapter"), hub.start("sidecar"))
+            if history:  # after these, as supervisord starts it
+                await hub.start("recorder")
             if settle:
                 await hub.wait_settled()
             if front:
