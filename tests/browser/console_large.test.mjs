@@ -160,7 +160,7 @@ test('a workspace gets its own slug; the previous slug works until it is removed
   const slug = page.getByLabel('URL slug');
   await slug.fill('a b');
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('may stand in it, at most 64').waitFor();
+  await page.getByText('Use at most 64 letters').waitFor();
   await slug.fill('p0');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('/mcp/p0/sse').first().waitFor();

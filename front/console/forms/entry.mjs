@@ -106,8 +106,8 @@ function remoteType(form, before) {
  */
 export function formFaults(form, { taken }) {
   const faults = {
-    key: form.key === '' ? 'Give it a name.' : taken(form.key) ? 'Another server is called that.' : '',
-    command: form.kind === 'stdio' && form.command.trim() === '' ? 'Name the program that is to be run.' : '',
+    key: form.key === '' ? 'Enter a name.' : taken(form.key) ? 'Another server has this name.' : '',
+    command: form.kind === 'stdio' && form.command.trim() === '' ? 'Enter the command of the server.' : '',
     url: form.kind === 'remote' ? urlFault(form.url.trim()) : '',
     env: form.kind === 'stdio' ? pairsFault(form.env, 'variable', /[=\0]/) : '',
     headers: form.kind === 'remote' ? pairsFault(form.headers, 'header', /[^\w!#$%&'*+.^`|~-]/) : '',
@@ -120,10 +120,10 @@ export const isWebSocket = (url) => /^\s*wss?:/i.test(url);
 
 /** @param {string} url */
 function urlFault(url) {
-  if (url === '') return 'Give the address of the server.';
+  if (url === '') return 'Enter the URL of the server.';
   if (url.includes('${')) return '';
-  if (!/^(https?|wss?):\/\//i.test(url)) return 'It has to begin with http://, https://, ws:// or wss://.';
-  return URL.canParse(url) ? '' : 'This is no address of a server.';
+  if (!/^(https?|wss?):\/\//i.test(url)) return 'The URL must begin with http://, https://, ws:// or wss://.';
+  return URL.canParse(url) ? '' : 'This is not a valid URL.';
 }
 
 /** @param {Pair[]} list @param {string} noun @param {RegExp} outside */

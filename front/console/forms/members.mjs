@@ -57,18 +57,16 @@ export const DEFAULT_TEMPLATE = '{namespace}_{name}';
  */
 export function templateFault(template, servers) {
   if (template.replace(/\{namespace\}|\{name\}|[A-Za-z0-9_-]/g, '') !== '')
-    return 'Only letters, digits, _ and -, {namespace} and {name} may stand in it.';
-  if (template.split('{name}').length !== 2) return 'It has to hold {name} once.';
+    return 'Use only letters, digits, _ and -, {namespace} and {name}.';
+  if (template.split('{name}').length !== 2) return 'The template must contain {name} exactly once.';
   if (servers > 1 && !template.includes('{namespace}'))
-    return 'Without {namespace} it fits a workspace of one server only: tools of two could not be told apart.';
+    return 'A workspace with several servers needs {namespace}; otherwise their tools could have the same names.';
   return '';
 }
 
 /** Return why a text is invalid as a slug; empty if it is valid or empty. @param {string} slug */
 export function slugFault(slug) {
-  return /^[A-Za-z0-9_-]{0,64}$/.test(slug)
-    ? ''
-    : 'Only letters (a-z, A-Z), digits, _ and - may stand in it, at most 64.';
+  return /^[A-Za-z0-9_-]{0,64}$/.test(slug) ? '' : 'Use at most 64 letters (a-z, A-Z), digits, _ and -.';
 }
 
 /** Return the name that a tool gets. @param {string} template @param {string} namespace @param {string} name */

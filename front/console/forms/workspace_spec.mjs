@@ -8,7 +8,7 @@ const TEXTS = [
   {
     name: 'record',
     label: 'In the history',
-    help: 'What the history keeps of arguments and results, unless a server says otherwise.',
+    help: 'What the history records of arguments and results. The setting of a server has precedence.',
     kind: 'pick',
     labels: {
       off: 'Nothing of them',
@@ -20,7 +20,7 @@ const TEXTS = [
   {
     name: 'cache_read_only',
     label: 'Keep results of read-only tools',
-    help: 'Seconds for which an equal call gets the result that is known, of tools that say that they change nothing (readOnlyHint and idempotentHint). 0: not at all.',
+    help: 'Seconds for which the hub caches results of tools that declare to change nothing (readOnlyHint and idempotentHint). 0: not at all.',
     kind: 'seconds',
   },
 ];
