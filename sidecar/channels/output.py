@@ -25,6 +25,8 @@ QUOTED_ANSWER_WAIT = 1.0
 """Seconds to wait for the answer itself after a line that only quotes it, as log lines on stdout may."""
 BACKLOG_POLL = 0.05
 """Seconds after which it is looked again whether a server that floods reads its input."""
+STUCK_SECONDS = 2.0
+"""Seconds for which a server that floods may read nothing of its input before its output is read again."""
 MAX_QUOTED = 100
 """Quoted answers that are waited for at the same time."""
 _MARK = b'"jsonrpc"'
@@ -39,9 +41,12 @@ class Output:
     called if a line counts as endless (lines.py). Indented JSON that spans several lines is joined.
 
     A large line is parsed by `read_large`, and further output waits for it. A server that sends more than anybody waits
-    for is slowed down (pace.py), also while `backlogged` tells that it does not read what it is sent. In both cases
-    `set_reading(False)` is called, so that its output stays in the pipe, and `set_reading(True)` after that. `on_flood`
-    is also called if it had to be slowed down for too long.
+    for is slowed down (pace.py), also while it does not read what it is sent: `backlog` returns how many messages too
+    many wait for it. In both cases `set_reading(False)` is called, so that its output stays in the pipe, and
+    `set_reading(True)` after that. `on_flood` is also called if it had to be slowed down for too long.
+
+    A server may be unable to read its input before somebody reads its output: then each side would wait for the other.
+    So its output is read again once it has read nothing for STUCK_SECONDS; `stuck` is true then.
     """
 
     def __init__(
@@ -53,7 +58,7 @@ class Output:
         read_large: ReadLarge = in_process,
         set_reading: Callable[[bool], None] = lambda _: None,
         report: Callable[[str], None] = lambda _: None,
-        backlogged: Callable[[], bool] = lambda: False,
+        backlog: Callable[[], int] = lambda: 0,
     ) -> None:
         self.on_frame = on_frame
         self._on_skipped = on_skipped
@@ -64,7 +69,10 @@ class Output:
         self._read_large = read_large
         self._set_reading = set_reading
         self.pace = Pace(report)
-        self._backlogged = backlogged
+        self._backlog = backlog
+        self._last_backlog = 0
+        self._read_at = 0.0  # when the server last read something of its backlog
+        self.stuck = False
         self._pause: asyncio.TimerHandle | None = None
         self._large: tuple[Pieces, asyncio.Future[Message]] | None = None  # the large line that is being parsed
         self._later: list[bytes | Pieces] = []  # lines that wait for it
@@ -99,7 +107,7 @@ class Output:
     @property
     def slowed(self) -> bool:
         """Whether the server is being slowed down, and that has been reported."""
-        return self.pace.slowed or (self._pause is not None and self._backlogged())
+        return self.pace.slowed or (self._pause is not None and self._backlog() > 0)
 
     def _must_pause(self) -> bool:
         """Pause if the server has sent more than anybody waits for; further output is processed after that."""
@@ -113,13 +121,22 @@ class Output:
         return True
 
     def _resume(self) -> None:
-        if self._backlogged() and not self.pace.floods:
+        if self._must_wait() and not self.pace.floods:
             self._pause = self._loop.call_later(BACKLOG_POLL, self._resume)
             return
         self._pause = None
         self._process_later()
         if self._pause is None and self._large is None:
             self._set_reading(True)
+
+    def _must_wait(self) -> bool:
+        """Return whether the server has to read its input first, and sets `stuck`."""
+        backlog, now = self._backlog(), self._loop.time()
+        if not self._last_backlog or backlog < self._last_backlog:
+            self._read_at = now
+        self._last_backlog = backlog
+        self.stuck = backlog > 0 and now - self._read_at >= STUCK_SECONDS
+        return backlog > 0 and not self.stuck
 
     def _end_pause(self) -> None:
         if self._pause is not None:

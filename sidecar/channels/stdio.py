@@ -77,7 +77,7 @@ class StdioChannel:
         self._log = log
         self._limit = line_limit
         self._output = Output(
-            on_frame, self._skip, self._flooded, line_limit, read_large, self._pace, self._report, self._backlogged
+            on_frame, self._skip, self._flooded, line_limit, read_large, self._pace, self._report, self._backlog
         )
         self._tail = Tail(redact, on_stderr)
         self._loop = asyncio.get_running_loop()
@@ -110,6 +110,8 @@ class StdioChannel:
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
         if not self._usable or self._stdin is None:
             raise ConnectionLost(self._why().message)
+        if self._output.stuck and "method" not in frame and self._backlog():
+            return  # an answer to one request of thousands: the server reads nothing, and must not fill the memory
         if not await self._stdin.write(codec.dumps(frame) + b"\n"):
             raise ConnectionLost("The server closed its input.")
 
@@ -172,9 +174,9 @@ class StdioChannel:
             self._log(text)
         self.on_slowed(text)
 
-    def _backlogged(self) -> bool:
-        """Whether many messages wait for the server to read its stdin."""
-        return self._stdin is not None and self._stdin.waiting > MAX_BACKLOG
+    def _backlog(self) -> int:
+        """How many messages more than MAX_BACKLOG wait for the server to read its stdin."""
+        return max(0, self._stdin.waiting - MAX_BACKLOG) if self._stdin is not None else 0
 
     def _flooded(self) -> None:
         if self._output.pace.floods:

@@ -18,6 +18,7 @@ from bridge.models import Call, ReadStatus, RemoteLaunch, Restart, ServerSetting
 from bridge.settings import Settings
 from hubctl.commands import doctor
 from sidecar.app import App
+from sidecar.channels import output, pace
 from sidecar.supervision import backoff, sleep
 from sidecar.upstream import upstream as upstream_module
 from sidecar.upstream.upstream import Upstream
@@ -207,3 +208,35 @@ async def test_health_of_lists(settings: Settings) -> None:
         del server.refuse["tools/list"]
         await until(lambda: of(app, "far").shown_state == "ready")
         assert ((await status(client, "far")).tools, server.opened) == (before, 1)
+
+
+ASKING = """
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if "method" not in message or "id" not in message:
+        continue
+    result = {}
+    if message["method"] == "initialize":
+        info = {"name": "s", "version": "1"}
+        result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+    elif message["method"] == "tools/list":
+        result = {"tools": [{"name": "ask", "inputSchema": {"type": "object"}}]}
+    elif message["method"] == "tools/call":
+        for number in range(40_000):
+            print(json.dumps({"jsonrpc": "2.0", "id": f"q{number}", "method": "roots/list"}))
+        result = {"content": [{"type": "text", "text": "asked"}]}
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+"""
+
+
+async def test_a_server_that_asks_much_before_it_reads(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot read the answers to its requests before the hub has read these: neither waits for the other."""
+    monkeypatch.setattr(output, "STUCK_SECONDS", 0.2)
+    monkeypatch.setattr(pace, "RATE", 40_000.0)
+    async with running(settings) as (app, client):
+        await client.request(snapshot(1, stdio("s", sys.executable, "-c", ASKING)), timeout=100)
+        await until(lambda: [each.state for each in app.hub.pool] == ["ready"])
+        async with asyncio.timeout(30):
+            assert await call(client, "s_ask") == "asked"
+            assert await call(client, "s_ask") == "asked"

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from sidecar.channels import output
 from sidecar.channels.output import Output
 from sidecar.channels.pace import BURST, FLOOD_SECONDS, MAX_PAUSE, RATE, SLOWED_SECONDS, Pace
 from tests.support.fake_server import until
@@ -112,7 +113,7 @@ class Place:
         self.frames: list[str] = []
         self.reading: list[bool] = []
         self.ended = 0
-        self.backlogged = False
+        self.backlog = 0
         self.asked = 0
         self.output = Output(
             self._take,
@@ -120,7 +121,7 @@ class Place:
             self._end,
             1 << 20,
             set_reading=self.reading.append,
-            backlogged=self._is_backlogged,
+            backlog=self._ask_backlog,
         )
         self._stopped_at: float | None = time.monotonic()
         self.output.pace = Pace(lambda _: None, self._clock)
@@ -136,9 +137,9 @@ class Place:
         self.frames.append(str(frame.get("method", "answer")))
         return False if "method" in frame else None
 
-    def _is_backlogged(self) -> bool:
+    def _ask_backlog(self) -> int:
         self.asked += 1
-        return self.backlogged
+        return self.backlog
 
     def _end(self) -> None:
         self.ended += 1
@@ -183,16 +184,35 @@ async def test_answers_do_not_pause() -> None:
 async def test_it_waits_for_a_server_that_does_not_read() -> None:
     """As long as the server does not read what it is sent, a flood of it waits."""
     place = Place()
-    place.backlogged = True
+    place.backlog = 1
     place.output.feed(lines(NOTICE, 2000))
     before = len(place.frames)
     assert BURST / 2 < before <= BURST
     await until(lambda: place.asked >= 3)
     assert len(place.frames) == before
-    place.backlogged = False
+    place.backlog = 0
     place.thaw()
     await until(lambda: len(place.frames) == 2000)
     assert place.ended == 0
+
+
+async def test_it_does_not_wait_for_ever_for_a_server_that_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads nothing before its output was read would wait for the hub, and the hub for it."""
+    monkeypatch.setattr(output, "STUCK_SECONDS", 0.2)
+    place = Place()
+    place.backlog = 7
+    place.output.feed(lines(NOTICE, 2000))
+    before = len(place.frames)
+    await until(lambda: place.asked >= 2)
+    assert (len(place.frames), place.output.stuck) == (before, False)
+    place.thaw()
+    await until(lambda: len(place.frames) == 2000)
+    assert place.output.stuck
+    await until(lambda: place.reading[-1])
+    place.backlog = 6  # it reads again: it is waited for
+    place.output.feed(lines(NOTICE, 2000))
+    await until(lambda: not place.output.stuck)
+    place.output.close()
 
 
 async def test_the_end_delivers_the_rest() -> None:
