@@ -46,7 +46,7 @@ class Output:
     `set_reading(True)` after that. `on_flood` is also called if it had to be slowed down for too long.
 
     A server may be unable to read its input before somebody reads its output: then each side would wait for the other.
-    So its output is read again once it has read nothing for STUCK_SECONDS; `stuck` is true then.
+    So its output is read again once it has read nothing for STUCK_SECONDS.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Output:
         self._backlog = backlog
         self._last_backlog = 0
         self._read_at = 0.0  # when the server last read something of its backlog
-        self.stuck = False
+        self._stuck_until = 0.0
         self._pause: asyncio.TimerHandle | None = None
         self._large: tuple[Pieces, asyncio.Future[Message]] | None = None  # the large line that is being parsed
         self._later: list[bytes | Pieces] = []  # lines that wait for it
@@ -109,6 +109,11 @@ class Output:
         """Whether the server is being slowed down, and that has been reported."""
         return self.pace.slowed or (self._pause is not None and self._backlog() > 0)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether the server floods, and its output is read although it reads nothing of its input."""
+        return self._loop.time() < self._stuck_until
+
     def _must_pause(self) -> bool:
         """Pause if the server has sent more than anybody waits for; further output is processed after that."""
         seconds = self.pace.pause()
@@ -130,13 +135,14 @@ class Output:
             self._set_reading(True)
 
     def _must_wait(self) -> bool:
-        """Return whether the server has to read its input first, and sets `stuck`."""
+        """Return whether the server has to read its input first; if not although it reads nothing, it is `stuck`."""
         backlog, now = self._backlog(), self._loop.time()
         if not self._last_backlog or backlog < self._last_backlog:
             self._read_at = now
         self._last_backlog = backlog
-        self.stuck = backlog > 0 and now - self._read_at >= STUCK_SECONDS
-        return backlog > 0 and not self.stuck
+        stuck = backlog > 0 and now - self._read_at >= STUCK_SECONDS
+        self._stuck_until = now + STUCK_SECONDS if stuck else 0.0  # a flood pauses again within milliseconds
+        return backlog > 0 and not stuck
 
     def _end_pause(self) -> None:
         if self._pause is not None:

@@ -215,6 +215,18 @@ async def test_it_does_not_wait_for_ever_for_a_server_that_cannot_read(monkeypat
     place.output.close()
 
 
+async def test_a_server_is_not_stuck_any_more_after_its_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the hub would drop its answers to a server that only reads slowly, long after that."""
+    monkeypatch.setattr(output, "STUCK_SECONDS", 0.2)
+    place = Place()
+    place.backlog = 7
+    place.output.feed(lines(NOTICE, 2000))
+    place.thaw()
+    await until(lambda: place.output.stuck)
+    await until(lambda: not place.output.reads and not place.output.stuck)
+    assert len(place.frames) == 2000
+
+
 async def test_the_end_delivers_the_rest() -> None:
     """What was written before the server ended is delivered, though it would have had to wait."""
     place = Place()
