@@ -63,7 +63,7 @@ SOAK_RESULTS := $(CURDIR)/.soak.jsonl
 PYTEST_SUITES := acceptance-2 integration-1 faults integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
 SUITES := acceptance-2 front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
 PYTEST_OPTIONS :=
-# These suites alone reach each line that any suite reaches but a few in a thousand; elsewhere it would cost minutes.
+# Coverage is measured in these suites. The others would add a few lines in a thousand, and take minutes longer.
 COVERED := unit-1 unit-2 integration-1 integration-2
 COVERAGE := --cov --cov-report= --cov-fail-under=0
 

@@ -310,18 +310,18 @@ class App:
         """Finish what is in progress. Connections go on at the successor, if there is one."""
         self._stop_listening()
         mover = Mover(self.settings) if self.replaced else None
-        moving = tasks.create_task(mover.run()) if mover else None
-        kept = KeptServers(lambda: self.hub.pool, lambda: self.http.connections)
-        giving = tasks.create_task(kept.run()) if spawner.joined and mover else None
+        moving = [tasks.create_task(mover.run())] if mover else []
+        if mover and spawner.joined:
+            kept = KeptServers(lambda: self.hub.pool, lambda: self.http.connections)
+            moving.append(tasks.create_task(kept.run()))
         seconds = self.settings.drain_timeout if mover else self.settings.stop_timeout
         streams = (self.sse, self.streamable, self.hub)
         if not await drain(self.http, streams, mover.move if mover else None, seconds, self.stop.is_set):
             log.warning("requests in progress are ended", extra={"connections": len(self.http.connections)})
-        if mover and moving:
+        if mover:
             await mover.finish(MOVE_SECONDS)
-            moving.cancel()
-            if giving:
-                giving.cancel()
+            for each in moving:
+                each.cancel()
             log.info("connections have moved to the successor", extra={"connections": mover.moved})
 
     def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:

@@ -60,7 +60,7 @@ class ChangeLog:
         asked = ASKED.get()
         if self._held is not None:
             self._held |= _made_by(asked)
-            self.close()
+            self._flush()
         self._awaited.append(asked)
         try:
             yield
@@ -90,6 +90,10 @@ class ChangeLog:
         self._write(name, "", snapshot.id.hash, snapshot.id.hash, diff)
 
     def close(self) -> None:
+        """Write the record that is held."""
+        self._flush()
+
+    def _flush(self) -> None:
         """Write the record that is held, if any."""
         if self._timer is not None:
             self._timer.cancel()
@@ -101,7 +105,7 @@ class ChangeLog:
         asked = ASKED.get()
         if not asked.kind and self._awaited:
             asked = self._awaited[-1]
-        self.close()
+        self._flush()
         self._held = {
             "at": round(self._clock(), 3),
             **_made_by(asked),
@@ -112,9 +116,9 @@ class ChangeLog:
             "diff": diff,
         }
         if asked.kind:
-            self.close()
+            self._flush()
         else:
-            self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self.close)
+            self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._flush)
 
     def _drop(self, batch: dict[str, Any]) -> None:
         if self._spool is None:
