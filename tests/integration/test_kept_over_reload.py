@@ -14,9 +14,7 @@ from typing import Any
 import pytest
 
 from bridge.client import BridgeClient
-from bridge.memory import MemoryBridge
 from bridge.models import Snapshot
-from bridge.settings import Settings
 from hubctl.run.kept_servers import end_kept_servers
 from sidecar.app import App
 from sidecar.upstream.upstream import Upstream
@@ -27,7 +25,6 @@ from tests.integration.test_succession import (
     logging_as_it_was,  # noqa: F401 - a fixture
 )
 from tests.support.fake_server import until, within
-from tests.support.hub import free_port
 from tests.support.inprocess import space
 from tests.support.raw_client import Client, Way, read
 from tests.support.sidecar import stdio
@@ -42,12 +39,7 @@ class KeptSidecars(Sidecars):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.token = Token()
-        self.settings = Settings(
-            sidecar_port=free_port(), data_dir=root / "data", runtime_dir=root / "run", adapter_grace=60
-        )
-        self.settings.runtime.mkdir(mode=0o700, parents=True)
-        self.transport = MemoryBridge()
-        self.runs = []
+        self.prepare(root)
 
     async def begin(self) -> App:
         """Start the first sidecar, with the server ready."""
@@ -68,10 +60,7 @@ async def sidecars() -> AsyncIterator[KeptSidecars]:
         try:
             yield made
         finally:
-            for app, _ in made.runs:
-                app.leave.set()
-                app.stop.set()
-            await within(asyncio.gather(*(task for _, task in made.runs), return_exceptions=True), 30)
+            await made.end()
             await asyncio.to_thread(end_kept_servers, made.settings.runtime)
             assert await asyncio.to_thread(made.token.gone, 20)
 

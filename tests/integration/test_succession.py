@@ -64,12 +64,23 @@ class Sidecars:
         self.gate = Gate()
         self.server = FakeServer(tools={"who": self._who, "wait": self.gate})
         monkeypatch.setattr(app_module, "Connector", lambda *_, **__: lambda _, **__: self.server.connect)
+        self.prepare(root)
+
+    def prepare(self, root: Path) -> None:
+        """Make the settings and the bridge of the hub, below `root`."""
         self.settings = Settings(
             sidecar_port=free_port(), data_dir=root / "data", runtime_dir=root / "run", adapter_grace=60
         )
         self.settings.runtime.mkdir(mode=0o700, parents=True)
         self.transport = MemoryBridge()
         self.runs: list[tuple[App, asyncio.Task[None]]] = []
+
+    async def end(self) -> None:
+        """End all of them."""
+        for app, _ in self.runs:
+            app.leave.set()
+            app.stop.set()
+        await within(asyncio.gather(*(task for _, task in self.runs), return_exceptions=True), 30)
 
     def _who(self, channel: FakeChannel) -> Any:
         return answered(str(self.server.channels.index(channel)))
@@ -117,10 +128,7 @@ async def sidecars(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sidecars]:
         try:
             yield made
         finally:
-            for app, _ in made.runs:
-                app.leave.set()
-                app.stop.set()
-            await within(asyncio.gather(*(task for _, task in made.runs), return_exceptions=True), 30)
+            await made.end()
 
 
 def text(pieces: list[bytes]) -> str:

@@ -170,6 +170,9 @@ class FakeServer:
         self.door = asyncio.Event()
         """Connecting waits for it."""
         self.door.set()
+        self.closing = asyncio.Event()
+        """Clear it for connections that take until it is set to close."""
+        self.closing.set()
         self.channels: list[FakeChannel] = []
         self.open = 0
 
@@ -190,6 +193,7 @@ class FakeServer:
             self.open += 1
             try:
                 yield channel
+                await self.closing.wait()
             finally:
                 self.open -= 1
                 channel.close(ConnectionLost("The hub closed it."))

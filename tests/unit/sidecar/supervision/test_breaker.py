@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -150,16 +147,8 @@ async def test_lists_stay_while_credentials_are_rejected() -> None:
 
 async def test_failures_before_a_recovery_do_not_count() -> None:
     """A server that failed three times at first and has worked since is waited for when its connection ends."""
-    server, closing = FakeServer(), asyncio.Event()
-    connect = server.connect
-
-    @contextlib.asynccontextmanager
-    async def slowly(on_frame: Any) -> AsyncIterator[Any]:
-        async with connect(on_frame) as channel:
-            yield channel
-            await closing.wait()
-
-    server.connect = slowly  # type: ignore[method-assign]
+    server = FakeServer()
+    server.closing.clear()
     server.refusal = ServerExited("It exited with code 3.")
     async with running(server) as (upstream, _):
         await until(lambda: upstream.is_down)
@@ -172,7 +161,7 @@ async def test_failures_before_a_recovery_do_not_count() -> None:
         calling = call(upstream, "echo")
         await settle()
         assert (upstream.is_down, calling.done()) == (False, False)
-        closing.set()
+        server.closing.set()
         assert "result" in await within(calling)
 
 

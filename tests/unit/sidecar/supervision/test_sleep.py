@@ -226,22 +226,14 @@ async def test_idle_stop_ends_no_subscription(by: str) -> None:
 
 async def test_call_while_it_falls_asleep() -> None:
     """A call that comes while the process is being stopped gets a new one, and counts as no restart."""
-    server, closing = FakeServer(), asyncio.Event()
-    connect = server.connect
-
-    @contextlib.asynccontextmanager
-    async def slowly(on_frame: Any) -> AsyncIterator[Any]:
-        async with connect(on_frame) as channel:
-            yield channel
-            await closing.wait()
-
-    server.connect = slowly  # type: ignore[method-assign]
+    server = FakeServer()
+    server.closing.clear()
     async with running(server, idle_stop=SOON) as (upstream, watcher):
         await until(lambda: upstream.sleep.falling)
         calling = call(upstream, "echo")
         await settle()
         assert not calling.done()
-        closing.set()
+        server.closing.set()
         assert "result" in await within(calling)
         assert (upstream.restarts, len(server.channels)) == (0, 2)
     assert "sleeping" not in watcher.states[:4]
