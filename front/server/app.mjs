@@ -131,8 +131,8 @@ export class Front {
       '/healthz',
       healthz(new Health(hub, settings), (request) => auth.isAdmin(request)),
     );
-    if (auth.keyring) {
-      const key = () => auth.keyring?.front ?? null;
+    if (auth.principals) {
+      const key = () => auth.principals?.keyring.front ?? null;
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
     site.use(described({ settings, version: () => hub.state.hub.version }));

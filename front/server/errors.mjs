@@ -68,6 +68,11 @@ export const CATALOGUE = {
     cause: 'The key is for MCP endpoints; pages and the API are for the token of the hub and keys with --admin.',
     hint: 'Use the token of the hub (hubctl token), or a key made with: hubctl keys add NAME --admin.',
   },
+  ROLE_REQUIRED: {
+    status: 403,
+    cause: 'A user has signed in, and has no role that opens this page or part of the API.',
+    hint: 'Your own page is /account. For more, ask an administrator of the hub for a role in its access.json.',
+  },
   TOO_MANY_ATTEMPTS: {
     status: 429,
     cause: 'Too many wrong tokens came from this address.',

@@ -2,11 +2,13 @@
 
 import { Attempts } from './attempts.mjs';
 import { clientAddress, isSecure } from '../http/client.mjs';
-import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, setCookie } from './cookie.mjs';
+import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, newNonce, setCookie } from './cookie.mjs';
 import { FrontError } from '../errors.mjs';
 import { Guard } from './guard.mjs';
 import { KeyUses } from './key_uses.mjs';
-import { isNamedKey, Keyring } from './keys.mjs';
+import { isNamedKey } from './keys.mjs';
+import { mayOpen, refusalOf } from './areas.mjs';
+import { Principals } from './principals.mjs';
 import { isOwnPage } from '../http/origin.mjs';
 import { SignIns } from './sign_ins.mjs';
 import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
@@ -14,7 +16,7 @@ import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
 /**
  * @import {IncomingMessage} from 'node:http'
  * @import {Area} from './guard.mjs'
- * @import {Principal} from './keys.mjs'
+ * @import {Principal} from './principals.mjs'
  * @import {Login} from './cookie.mjs'
  * @typedef {{principal: Principal, login: Login | null, hasPageSecret: boolean}} Who  `login`: of the cookie; null: the
  *   request has a bearer token; `hasPageSecret`: the request has the secret of the page, or needs none
@@ -22,7 +24,13 @@ import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
 
 /** Paths that need no token (exact matches), and their methods. */
 export const PUBLIC_PATHS = /** @type {Readonly<Record<string, readonly string[]>>} */ (
-  Object.freeze({ '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] })
+  Object.freeze({
+    '/healthz': ['GET', 'HEAD'],
+    '/login': ['GET', 'HEAD', 'POST'],
+    '/login/oidc': ['GET'],
+    '/login/oidc/callback': ['GET'],
+    '/logout/backchannel': ['POST'],
+  })
 );
 /** The page's secret among the subprotocols of a WebSocket, to which a browser can add no other header. */
 const SECRET_SUBPROTOCOL = /(?:^|,)\s*hub-page\.([\w-]{1,64})\s*(?:,|$)/;
@@ -48,7 +56,7 @@ export class Auth {
     this.log = log;
     this.attempts = attempts;
     this.guard = new Guard(settings);
-    this.keyring = settings.protected ? new Keyring(settings, log) : null;
+    this.principals = settings.protected ? new Principals(settings, log) : null;
     this.keyUses = new KeyUses();
     this.signIns = new SignIns(settings, log);
     this.cookies = settings.protected ? new Cookies(cookieKey(settings.cookieKeyFile)) : null;
@@ -58,12 +66,12 @@ export class Auth {
    * Authorize a request; return the area of its path.
    * @param {IncomingMessage} request
    * @returns {Area}
-   * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, TOO_MANY_ATTEMPTS, and the guard's
+   * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, ROLE_REQUIRED, TOO_MANY_ATTEMPTS, and the guard's
    */
   pass(request) {
-    const bearer = this.keyring ? this.#bearer(request) : null;
+    const bearer = this.principals ? this.#bearer(request) : null;
     const area = this.guard.pass(request, { bearer: bearer !== null });
-    if (this.keyring) this.#admit(request, area, bearer);
+    if (this.principals) this.#admit(request, area, bearer);
     return area;
   }
 
@@ -75,18 +83,23 @@ export class Auth {
   /** Return whether a request may access everything. @param {object} request */
   isAdmin(request) {
     const who = this.who(request);
-    return !this.keyring || Boolean(who?.principal.admin && who.hasPageSecret);
+    return !this.principals || Boolean(who?.principal.admin && who.hasPageSecret);
   }
 
   /**
    * Return a function that tells whether an authorized request would still be authorized.
-   * @param {object} request
+   * @param {IncomingMessage} request
    * @returns {() => boolean}
    */
   isStillAuthorized(request) {
+    const { principals, cookies } = this;
     const who = this.who(request);
-    if (!this.keyring || !who) return () => !this.keyring;
-    return () => Boolean(this.keyring?.current(who.principal) && (!who.login || this.cookies?.lasts(who.login)));
+    if (!principals || !who) return () => !principals;
+    const path = pathOf(request.url ?? '');
+    return () => {
+      const now = principals.current(who.principal, who.login?.nonce);
+      return now !== null && mayOpen(now, path) && (!who.login || Boolean(cookies?.lasts(who.login)));
+    };
   }
 
   /**
@@ -98,7 +111,7 @@ export class Auth {
   prove(token, request) {
     const address = this.addressOf(request);
     const wait = this.attempts.wait(address);
-    const known = wait === 0 || token.length >= MIN_STRONG_TOKEN_LENGTH ? this.keyring?.check(token) : null;
+    const known = wait === 0 || token.length >= MIN_STRONG_TOKEN_LENGTH ? this.principals?.check(token) : null;
     if (known) return known;
     if (wait > 0) throw tooMany(wait);
     const last = this.attempts.failed(address);
@@ -109,7 +122,7 @@ export class Auth {
 
   /**
    * Record a sign-in, or the error with which it was refused.
-   * @param {IncomingMessage} request @param {'login' | 'bearer'} way @param {string} principal @param {unknown} [error]
+   * @param {IncomingMessage} request @param {'login' | 'bearer' | 'oidc'} way @param {string} principal @param {unknown} [error]
    */
   noteSignIn(request, way, principal, error) {
     const outcome = error instanceof FrontError ? error.code : 'ok';
@@ -126,10 +139,11 @@ export class Auth {
   /**
    * Log a browser in: return the cookie header, and the secret for its page.
    * @param {Principal} principal @param {IncomingMessage} request
+   * @param {{nonce?: string, seconds?: number}} [login]  of a user: the id of its login in the journal, and its length
    */
-  logIn(principal, request) {
-    const value = this.cookies?.make(principal) ?? '';
-    return { header: this.#cookie(request, value, LOGIN_SECONDS), secret: this.cookies?.secret(value) ?? '' };
+  logIn(principal, request, { nonce = newNonce(), seconds = LOGIN_SECONDS } = {}) {
+    const value = this.cookies?.make(principal, { nonce, seconds }) ?? '';
+    return { header: this.#cookie(request, value, seconds), secret: this.cookies?.secret(value) ?? '' };
   }
 
   /**
@@ -175,7 +189,7 @@ export class Auth {
   /** @param {IncomingMessage} request @returns {Who | null} */
   #byCookie(request) {
     const value = cookieIn(request.headers.cookie, this.#cookieName(request));
-    const found = this.cookies?.read(value, (id) => this.keyring?.holder(id) ?? null);
+    const found = this.cookies?.read(value, (id, login) => this.principals?.holder(id, login) ?? null);
     return found
       ? { ...found, hasPageSecret: Boolean(this.cookies?.isPageSecret(value, secretIn(request.headers))) }
       : null;
@@ -192,7 +206,7 @@ export class Auth {
     if (who && !foreign) this.#who.set(request, who);
     if (isPublic(request) || isLoginLink(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
-    if (area !== 'mcp' && !who.principal.admin) throw new FrontError('KEY_FORBIDDEN');
+    if (area !== 'mcp' && !mayOpen(who.principal, pathOf(request.url ?? ''))) throw refusalOf(who.principal);
     if (foreign)
       throw new FrontError(
         'ORIGIN_REFUSED',
@@ -223,7 +237,7 @@ export class Auth {
    * @returns {IncomingMessage} the same
    */
   forSidecar(request) {
-    if (!this.keyring) return request;
+    if (!this.principals) return request;
     const address = this.addressOf(request);
     const { headers } = request;
     for (const name of Object.keys(headers)) if (STRIPPED_HEADERS.test(name)) delete headers[name];
