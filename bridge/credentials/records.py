@@ -25,7 +25,7 @@ _ACCESS_TOKEN = re.compile(rf"{ACCESS}[A-Za-z0-9_-]{{{TOKEN_CHARACTERS}}}")
 Moment = Annotated[float, Field(allow_inf_nan=False)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EndReason = Literal["revoked", "replayed", "expired", "signed_out"]
-"""Why a grant ended: `revoked`: on request, or as its principal or workspace is gone. `replayed`: a code or refresh
+"""Why a grant ended. `revoked`: on request, or as its principal or workspace is gone. `replayed`: a code or refresh
 token came that had been used before, so it was copied. `signed_out`: its client gave it back (RFC 7009)."""
 
 
