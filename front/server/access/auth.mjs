@@ -158,18 +158,33 @@ export class Auth {
 
   /** @param {IncomingMessage} request @param {string} value @param {number} age */
   #cookie(request, value, age) {
+    return this.setCookie(request, '', value, { age });
+  }
+
+  /**
+   * Return a Set-Cookie header for one of the hub's cookies.
+   * @param {IncomingMessage} request @param {string} purpose  empty: the login @param {string} value
+   * @param {{age: number, path?: string}} options  `age` in seconds
+   */
+  setCookie(request, purpose, value, { age, path = '/' }) {
     const { trustedProxies, publicUrl } = this.settings;
     const published = publicUrl?.startsWith('https:') && request.headers.host === new URL(publicUrl).host;
     const secure = Boolean(published) || isSecure(/** @type {any} */ (request), trustedProxies);
-    return setCookie(this.#cookieName(request), value, { secure, age });
+    return setCookie(this.#cookieName(request, purpose), value, { secure, age, path });
+  }
+
+  /** Return the value of one of the hub's cookies. @param {IncomingMessage} request @param {string} purpose */
+  cookieOf(request, purpose) {
+    return cookieIn(request.headers.cookie, this.#cookieName(request, purpose));
   }
 
   /**
    * Return the cookie's name, which contains the port, because browsers share cookies between the ports of a host.
-   * @param {IncomingMessage} request
+   * @param {IncomingMessage} request @param {string} purpose
    */
-  #cookieName({ headers: { host = '' } }) {
-    return `yamcp_hub_${/:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port}`;
+  #cookieName({ headers: { host = '' } }, purpose) {
+    const port = /:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port;
+    return purpose ? `yamcp_hub_${purpose}_${port}` : `yamcp_hub_${port}`;
   }
 
   // --- who asks ----------------------------------------------------------------------------------------------------
@@ -188,7 +203,7 @@ export class Auth {
 
   /** @param {IncomingMessage} request @returns {Who | null} */
   #byCookie(request) {
-    const value = cookieIn(request.headers.cookie, this.#cookieName(request));
+    const value = this.cookieOf(request, '');
     const found = this.cookies?.read(value, (id, login) => this.principals?.holder(id, login) ?? null);
     return found
       ? { ...found, hasPageSecret: Boolean(this.cookies?.isPageSecret(value, secretIn(request.headers))) }
@@ -206,7 +221,9 @@ export class Auth {
     if (who && !foreign) this.#who.set(request, who);
     if (isPublic(request) || isLoginLink(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
-    if (area !== 'mcp' && !mayOpen(who.principal, pathOf(request.url ?? ''))) throw refusalOf(who.principal);
+    const path = pathOf(request.url ?? '');
+    const isLogOut = who.login !== null && path === '/logout';
+    if (area !== 'mcp' && !isLogOut && !mayOpen(who.principal, path)) throw refusalOf(who.principal);
     if (foreign)
       throw new FrontError(
         'ORIGIN_REFUSED',

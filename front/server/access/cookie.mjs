@@ -42,9 +42,10 @@ export class Cookies {
 
   /**
    * Return the login of a cookie value, and its principal; null if the value is not valid.
+   * @template {{mark: string}} P
    * @param {string} value
-   * @param {(id: string, nonce: string) => Principal | null} holder  who has that id now, with that login
-   * @returns {{login: Login, principal: Principal} | null}
+   * @param {(id: string, nonce: string) => P | null} holder  who has that id now, with that login
+   * @returns {{login: Login, principal: P} | null}
    */
   read(value, holder) {
     const [, id, until, nonce, signature] = COOKIE_VALUE.exec(value) ?? [];
@@ -107,10 +108,10 @@ export function cookieIn(header, name) {
 
 /**
  * Return a Set-Cookie header.
- * @param {string} name @param {string} value @param {{secure: boolean, age: number}} options  `age` in seconds
+ * @param {string} name @param {string} value @param {{secure: boolean, age: number, path?: string}} options  `age` in seconds
  */
-export function setCookie(name, value, { secure, age }) {
-  const flags = ['Path=/', `Max-Age=${age}`, 'HttpOnly', 'SameSite=Lax', ...(secure ? ['Secure'] : [])];
+export function setCookie(name, value, { secure, age, path = '/' }) {
+  const flags = [`Path=${path}`, `Max-Age=${age}`, 'HttpOnly', 'SameSite=Lax', ...(secure ? ['Secure'] : [])];
   return [`${name}=${value}`, ...flags].join('; ');
 }
 

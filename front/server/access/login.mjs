@@ -1,11 +1,14 @@
 // Log-in and log-out, by a form that needs no script, or by a link with a token. The only state is a cookie.
 
-import { once } from 'node:events';
-import { isLoginLink, pathOf, tokenIn } from './auth.mjs';
+import { isLoginLink, pathOf, PUBLIC_PATHS, tokenIn } from './auth.mjs';
 import { FrontError, headersOf, describeError } from '../errors.mjs';
+import { mayOpen, refusalOf } from './areas.mjs';
 import { loginPage, POLICY } from './login_page.mjs';
 import { isOwnPage } from '../http/origin.mjs';
-import { areaOf, tooLarge } from './guard.mjs';
+import { areaOf } from './guard.mjs';
+import { formOf, redirect, safePath, sendPage, wantsPage, withoutToken, withSecret } from './page_answers.mjs';
+
+export { safePath };
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
@@ -14,10 +17,11 @@ import { areaOf, tooLarge } from './guard.mjs';
  */
 
 const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
-const MAX_FORM_BYTES = 8 * 1024;
-const MAX_PATH_LENGTH = 2048;
 /** Errors that the login page shows. */
 const LOGIN_PAGE_ERRORS = new Set(['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS']);
+
+/** @param {string} path */
+const isOidcPath = (path) => path !== '/healthz' && Object.hasOwn(PUBLIC_PATHS, path);
 
 /** Serves the login and log-out requests of a protected hub. */
 export class Login {
@@ -40,6 +44,7 @@ export class Login {
       this.#byForm(request, response).catch((error) => this.refuse(request, response, error));
     } else if (path === '/login') this.#page(request, response);
     else if (path === '/logout') this.#logOut(request, response);
+    else if (isOidcPath(path)) throw new FrontError('NOT_FOUND', 'Users of this hub do not sign in at a provider.');
     else return false;
     return true;
   }
@@ -67,17 +72,18 @@ export class Login {
     const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
     const next = safePath(query.get('next'));
     const again = query.has('again'); // a page that lacks its secret wants a new login, whatever cookie there is
-    if (!again && this.auth.who(request)?.principal.admin) return redirect(response, 303, next);
+    const who = again ? null : this.auth.who(request);
+    if (who && mayOpen(who.principal, pathOf(next))) return redirect(response, 303, next);
     const refused = query.get('refused') ?? '';
     const error = LOGIN_PAGE_ERRORS.has(refused) ? new FrontError(/** @type {any} */ (refused)) : null;
-    send(response, 200, loginPage({ next, error }));
+    sendPage(response, 200, loginPage({ next, error }), { 'Content-Security-Policy': POLICY });
   }
 
   /** @param {Request} request @param {Response} response */
   #byLink(request, response) {
     const { url = '/' } = request;
     try {
-      const secret = this.#logIn(request, response, tokenIn(url) ?? '');
+      const secret = this.#logIn(request, response, tokenIn(url) ?? '', url);
       redirect(response, 302, withSecret(withoutToken(url), secret));
     } catch (error) {
       this.refuse(request, response, error);
@@ -92,22 +98,27 @@ export class Login {
         hint: 'Send token=… as a form, or use the page.',
       });
     }
-    const form = new URLSearchParams(await bodyOf(request));
+    const form = await formOf(request);
     const next = safePath(form.get('next'));
     const token = (form.get('token') ?? '').trim();
     try {
       if (!token) throw new FrontError('TOKEN_REQUIRED');
-      const secret = this.#logIn(request, response, token);
+      const secret = this.#logIn(request, response, token, next);
       redirect(response, 303, withSecret(next, secret));
     } catch (error) {
       if (!(error instanceof FrontError && LOGIN_PAGE_ERRORS.has(error.code) && wantsPage(request))) throw error;
-      send(response, error.status, loginPage({ next, error }), headersOf(error));
+      const headers = { ...headersOf(error), 'Content-Security-Policy': POLICY };
+      sendPage(response, error.status, loginPage({ next, error }), headers);
     }
   }
 
-  /** @param {Request} request @param {Response} response @param {string} token @returns {string} the page's secret */
-  #logIn(request, response, token) {
-    const principal = this.#authenticate(request, token);
+  /**
+   * @param {Request} request @param {Response} response @param {string} token
+   * @param {string} next  the URL to which it leads
+   * @returns {string} the page's secret
+   */
+  #logIn(request, response, token, next) {
+    const principal = this.#authenticate(request, token, next);
     this.log.info('logged in', { key: principal.id, address: this.auth.addressOf(request) });
     const { header, secret } = this.auth.logIn(principal, request);
     response.setHeader('Set-Cookie', header);
@@ -116,14 +127,14 @@ export class Login {
 
   /**
    * Return who logs in; record it, or why it was refused.
-   * @param {Request} request @param {string} token
+   * @param {Request} request @param {string} token @param {string} next
    */
-  #authenticate(request, token) {
+  #authenticate(request, token, next) {
     let name = '';
     try {
       const principal = this.auth.prove(token, request);
       name = principal.name;
-      if (!principal.admin) throw new FrontError('KEY_FORBIDDEN');
+      if (!mayOpen(principal, pathOf(next))) throw refusalOf(principal);
       this.auth.noteSignIn(request, 'login', name);
       return principal;
     } catch (error) {
@@ -142,74 +153,4 @@ export class Login {
     response.setHeader('Set-Cookie', this.auth.logOut(request));
     redirect(response, 303, '/login');
   }
-}
-
-/**
- * Return a path of this hub for any requested path, so that a login redirects to no other site, and not in circles.
- * @param {string | null} path
- */
-export function safePath(path) {
-  if (!path || path.length > MAX_PATH_LENGTH || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(path)) return '/';
-  const base = 'http://hub.invalid';
-  const url = URL.canParse(path, base) ? new URL(path, base) : null;
-  if (url?.origin !== base || url.pathname.startsWith('//') || /^\/log(in|out)$/.test(url.pathname)) return '/';
-  return withoutToken(url.pathname + url.search) + url.hash;
-}
-
-/**
- * Return a path with the page's secret in its fragment. A browser sends the fragment to no server, and the page removes
- * it at once (hub/assets/secret.mjs).
- * @param {string} path @param {string} secret
- */
-const withSecret = (path, secret) => `${path}${path.includes('#') ? '&' : '#'}hub_page=${secret}`;
-
-/** @param {string} url  path and query */
-function withoutToken(url) {
-  const [path, ...rest] = url.split('?');
-  const kept = rest
-    .join('?')
-    .split('&')
-    .filter((part) => part && !new URLSearchParams(part).has('token'));
-  return kept.length > 0 ? `${path}?${kept.join('&')}` : path;
-}
-
-/** @param {Request} request */
-const wantsPage = ({ headers }) => (headers.accept ?? '').includes('text/html');
-
-/** @param {Request} request */
-async function bodyOf(request) {
-  /** @type {Buffer[]} */
-  const chunks = [];
-  let bytes = 0;
-  request.on('data', (chunk) => {
-    bytes += chunk.length;
-    if (bytes <= MAX_FORM_BYTES) chunks.push(chunk); // the rest is read too: else the answer would be lost
-  });
-  await once(request, 'end');
-  if (bytes > MAX_FORM_BYTES) throw tooLarge(MAX_FORM_BYTES);
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-const PAGE_HEADERS = {
-  'Cache-Control': 'no-store',
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'same-origin', // with no-referrer, a browser would not say where its form comes from
-};
-
-/** @param {Response} response @param {number} status @param {string} location */
-function redirect(response, status, location) {
-  response.writeHead(status, {
-    ...PAGE_HEADERS,
-    'Referrer-Policy': 'no-referrer',
-    Location: location,
-    'Content-Length': 0,
-  });
-  response.end();
-}
-
-/** @param {Response} response @param {number} status @param {string} html @param {Record<string, string>} [headers] */
-function send(response, status, html, headers = {}) {
-  const type = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': Buffer.byteLength(html) };
-  response.writeHead(status, { ...PAGE_HEADERS, ...type, ...headers, 'Content-Security-Policy': POLICY });
-  response.end(html);
 }

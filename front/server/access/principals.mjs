@@ -7,7 +7,7 @@ import { Roles } from './roles.mjs';
 
 /**
  * @import {Principal as KeyPrincipal} from './keys.mjs'
- * @import {LoginRecord, UserRecord} from './journal.mjs'
+ * @import {UserRecord} from './journal.mjs'
  * @import {Owned, Role} from './roles.mjs'
  * @typedef {KeyPrincipal & {role: Role | null, owns: Owned}} Principal  `admin` is true for the role admin, too
  */

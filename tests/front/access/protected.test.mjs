@@ -51,7 +51,13 @@ function everything() {
 }
 
 test('only /healthz and the login page are public', LIMIT, () => {
-  assert.deepEqual(PUBLIC_PATHS, { '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] });
+  assert.deepEqual(PUBLIC_PATHS, {
+    '/healthz': ['GET', 'HEAD'],
+    '/login': ['GET', 'HEAD', 'POST'],
+    '/login/oidc': ['GET'],
+    '/login/oidc/callback': ['GET'],
+    '/logout/backchannel': ['POST'],
+  });
 });
 
 test('every route, page, file and endpoint requires a token, for every method', LIMIT, async () => {
