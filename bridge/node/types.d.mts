@@ -1286,6 +1286,11 @@ export interface FrontSettings {
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
+  /** The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off. */
+  oauth: boolean;
+  oauthLoopbackClients: boolean;
+  /** The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER). */
+  jwtIssuer: string | null;
 }
 
 /** The body of each kind of request. */
