@@ -119,6 +119,15 @@ from bridge.models.records import (
 )
 from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
+from bridge.models.upstream_sign_in import (
+    BeginUpstreamSignIn,
+    EndUpstreamSignIn,
+    FinishUpstreamSignIn,
+    ListUpstreamSignIns,
+    UpstreamSignIn,
+    UpstreamSignInBegun,
+    UpstreamSignIns,
+)
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -128,6 +137,7 @@ __all__ = [
     "AddKey",
     "Ask",
     "AskResult",
+    "BeginUpstreamSignIn",
     "Call",
     "CallDetails",
     "CallRecord",
@@ -148,10 +158,12 @@ __all__ = [
     "Duplicate",
     "EditMany",
     "EndSession",
+    "EndUpstreamSignIn",
     "Event",
     "Export",
     "Exported",
     "Figure",
+    "FinishUpstreamSignIn",
     "ForgetSettings",
     "FrontRefusal",
     "History",
@@ -168,6 +180,7 @@ __all__ = [
     "ListKeys",
     "ListSessions",
     "ListTools",
+    "ListUpstreamSignIns",
     "LogRecords",
     "Logs",
     "MaskedSnapshot",
@@ -234,6 +247,9 @@ __all__ = [
     "UnmaskConfig",
     "UnmaskServer",
     "Unmasked",
+    "UpstreamSignIn",
+    "UpstreamSignInBegun",
+    "UpstreamSignIns",
     "UpstreamState",
     "Usage",
     "UsagePoint",

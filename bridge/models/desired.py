@@ -130,6 +130,14 @@ class ServerSettings(Model):
     limits: ProcessLimits | None = None
     keep: bool = False
     """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
+    sign_in: Literal["none", "user", "shared"] = "none"
+    """How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them
+    (docs/upstream-sign-in.md)."""
+    oauth_client_id: str | None = Field(None, min_length=1, max_length=2048)
+    """The client id under which the hub is registered at the server's authorization server, for `sign_in`; null: the
+    hub registers itself."""
+    oauth_client_secret: str | None = Field(None, pattern=r"^\$\{[^{}]{1,1024}\}$")
+    """A reference to the secret of that client: `${NAME}`, never the secret itself."""
 
 
 class ServerSpec(Model):
