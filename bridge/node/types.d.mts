@@ -35,6 +35,173 @@ export interface ErrorBody {
   data: Record<string, any>;
 }
 
+/** The answer to `check_access_file`. */
+export interface AccessChecked {
+  issues: Issue[];
+}
+
+/** An answer of `explain_access` for one workspace. */
+export interface AccessDecision {
+  type: 'tool' | 'resource' | 'prompt';
+  server: string;
+  name: string;
+  shown_as: string;
+  allowed: boolean;
+  reason: 'rule' | 'admin' | 'owner' | 'key' | 'credential' | 'none';
+  rule: number | null;
+  why: string;
+  workspace: string;
+  /** Whether the server lists such an item now; the decision holds for an item of that name in any case. */
+  listed: boolean;
+  /** The deciding rule. */
+  text: AccessRule | null;
+}
+
+/** The answer to `explain_access`. */
+export interface AccessExplained {
+  subject: string;
+  /** The id of the principal that the subject stands for; of a group or role: of an imagined user in it. */
+  principal: string;
+  role: 'admin' | 'owner' | 'user';
+  /** One for each workspace and server that has such an item. */
+  decisions: AccessDecision[];
+}
+
+/** One item of a server in a workspace, whether a subject may use it, and what decides that. */
+export interface AccessItem {
+  type: 'tool' | 'resource' | 'prompt';
+  /** The key of its server. */
+  server: string;
+  /** The name by which the server knows it; the URI of a resource or template. */
+  name: string;
+  /** The name by which clients of the workspace know it. */
+  shown_as: string;
+  allowed: boolean;
+  reason: 'rule' | 'admin' | 'owner' | 'key' | 'credential' | 'none';
+  /** The index of the deciding rule in access.json, from 0; null unless the reason is `rule`. */
+  rule: number | null;
+  /** The reason in words. */
+  why: string;
+}
+
+/** The answer to `put_access_file`. */
+export interface AccessSaved {
+  snapshot: SnapshotId;
+  /** The hash of the file as it is now; empty if it was removed. */
+  hash: string;
+  /** Remarks on it; none of severity error. */
+  issues: Issue[];
+}
+
+/** The answer to `access_file`. */
+export interface AccessText {
+  path: string;
+  /** The file as it is; null if it does not exist or is not text. */
+  text: string | null;
+  /** The hash of the file, to be compared with that of `put_access_file`; empty if it does not exist. */
+  hash: string;
+  /** What is wrong with it. With an issue of severity error, its last good version is in force. */
+  issues: Issue[];
+  /** Whether there are rules in force: those of the file, or of its last good version. */
+  in_force: boolean;
+}
+
+/** The answer to `view_as`. */
+export interface AccessView {
+  subject: string;
+  principal: string;
+  role: 'admin' | 'owner' | 'user';
+  workspaces: WorkspaceAccess[];
+}
+
+/** Request what would be wrong with a text as access.json. */
+export interface CheckAccessFile {
+  text: string;
+}
+
+/** Ask whether a subject may use a tool, resource or prompt, and why. */
+export interface ExplainAccess {
+  subject: string;
+  name: string;
+  type?: 'tool' | 'resource' | 'prompt';
+  workspace?: string | null;
+  server?: string | null;
+}
+
+/** Replace the text of access.json. Refused if it is invalid. `text` null: remove the file. */
+export interface PutAccessFile {
+  text: string | null;
+  hash?: string | null;
+}
+
+/** Request the text of access.json, and what is wrong with it. */
+export type ReadAccessFile = Record<string, never>;
+
+/** Ask what a subject sees in each workspace, and what decides on each item. */
+export interface ViewAs {
+  subject: string;
+}
+
+/** What a subject sees of one workspace. */
+export interface WorkspaceAccess {
+  name: string;
+  /** Whether it may use the workspace; if not, it does not exist for the subject. */
+  usable: boolean;
+  /** Everything in the workspace, what is hidden from the subject included. */
+  items: AccessItem[];
+}
+
+/** The whole file. It is used as a whole: if any part is invalid, the last good version stays in force. */
+export interface AccessFile {
+  version?: 1;
+  /** `own`: a key may use what keys.json gives it, unless a rule denies it; `rules`: only what rules allow. */
+  keys?: 'own' | 'rules';
+  roles?: RoleGrant[];
+  rules?: AccessRule[];
+  /** Subjects whose members use the same processes of servers with `tenancy` group; the first that fits counts. */
+  tenants?: string[];
+  limits?: AccessLimit[];
+}
+
+/** Limits what a subject uses; a limit that is missing does not apply. With `servers` or `tools`: only these. */
+export interface AccessLimit {
+  subject: string;
+  servers?: string[] | null;
+  tools?: string[] | null;
+  requests_per_second?: number | null;
+  /** Requests that may come at once; None for one second's worth. */
+  burst?: number | null;
+  /** Requests in progress at once. */
+  concurrent?: number | null;
+  sessions?: number | null;
+  calls_per_day?: number | null;
+  /** Bytes of requests and answers together. */
+  bytes_per_day?: number | null;
+}
+
+/** Allows or denies a subject what all the given lists match. */
+export interface AccessRule {
+  effect: 'allow' | 'deny';
+  subject: string;
+  workspaces: string[] | null;
+  servers: string[] | null;
+  tools: string[] | null;
+  resources: string[] | null;
+  prompts: string[] | null;
+  /** The rule is only about tools whose annotations have these values; MCP's defaults count for missing ones. */
+  annotations: Record<string, boolean> | null;
+}
+
+/** Gives a subject a role. An owner is the owner of the servers and workspaces that it names, by pattern. */
+export interface RoleGrant {
+  subject: string;
+  role: 'admin' | 'owner' | 'user';
+  /** Of an owner: keys of servers. None for no server. */
+  servers?: string[] | null;
+  /** Of an owner: names of workspaces. None for no workspace. */
+  workspaces?: string[] | null;
+}
+
 /** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
 export interface Ask {
   workspace: string;
@@ -366,7 +533,9 @@ export interface ServerSettings {
   health_interval: number;
   max_inflight: number;
   max_instances: number;
-  /** Whether clients with different keys share the server's process; by default each key has its own. */
+  /** Who shares the server's process: nobody (each key and user has its own), the members of a tenant of access.json, or all. What it applies to is `shared_by`. */
+  tenancy: 'own' | 'group' | 'all';
+  /** The older form of `tenancy` all. */
   share_between_keys: boolean;
   /** How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one. */
   cache: Record<string, number>;
@@ -401,6 +570,8 @@ export interface Snapshot {
   id: SnapshotId;
   servers: ServerSpec[];
   workspaces: WorkspaceSpec[];
+  /** The roles, rules, tenants and limits of access.json; null if there is no such file. */
+  access?: AccessFile | null;
 }
 
 /** The identity of a snapshot: epoch and revision, which define the order, and the hash of its content. */
@@ -624,6 +795,214 @@ export interface Unmasked {
 export interface UnmaskServer {
   entry: Record<string, any>;
   key?: string | null;
+}
+
+/** Record a browser login, so that it can be ended and survives a restart. Refused with PRINCIPAL_UNKNOWN. */
+export interface BeginLogin {
+  /** The nonce in the browser's cookie. */
+  id: string;
+  principal: string;
+  /** Unix time. */
+  until: number;
+  /** The id of the session at the provider, if it says one. */
+  sid?: string;
+  issuer?: string;
+}
+
+/** The answer to `register_client`. */
+export interface ClientRegistered {
+  id: string;
+  /** Unix time. */
+  issued_at: number;
+}
+
+/** The answer to `issue_code`. */
+export interface CodeIssued {
+  code: string;
+}
+
+/** End a grant. Its tokens are refused within a second. Refused with NO_SUCH_GRANT. */
+export interface EndGrant {
+  id: string;
+  /** The principal that asks, which can end its own grants only; null: one that can end any. */
+  principal?: string | null;
+}
+
+/** End the logins to which all that is given applies, and something is: one login, those of a principal, or those of a session or subject at a provider (OpenID Connect Back-Channel Logout). */
+export interface EndLogins {
+  issuer?: string | null;
+  sub?: string | null;
+  sid?: string | null;
+  id?: string | null;
+  principal?: string | null;
+}
+
+/** Remove a user, given by id or e-mail address: all grants and logins end. The provider can let the user sign in again. Refused with NO_SUCH_USER. */
+export interface EndUser {
+  user: string;
+}
+
+/** Request a registered client. Refused with NO_SUCH_CLIENT if it is unknown, or its registration has expired. */
+export interface FindClient {
+  id: string;
+}
+
+/** What a principal has allowed a client: the use of one workspace, until the grant ends. */
+export interface Grant {
+  id: string;
+  client: string;
+  client_name: string;
+  /** The host (and port) of the redirect URI, or the scheme of one that has no host: it shows where tokens went. */
+  redirect_host: string;
+  /** The id of the principal. */
+  principal: string;
+  /** Its name now: of a key, or of a user; empty if it is gone. */
+  principal_name: string;
+  workspace: string;
+  scopes: string[];
+  /** When it was made (Unix time). */
+  at: number;
+  /** When a request last came with one of its tokens, to about a minute (Unix time); null if none did. */
+  last_used: number | null;
+  /** When it ends unless it is refreshed (Unix time). */
+  expires: number;
+}
+
+/** The answer to `list_grants`, newest first. */
+export interface Grants {
+  grants: Grant[];
+}
+
+/** Make an authorization code after a principal has allowed a client to use a workspace. It can be redeemed once, within a minute, by the process that made it. Refused with NO_SUCH_CLIENT, CLIENT_INVALID (another redirect URI than the client registered), NO_SUCH_WORKSPACE, PRINCIPAL_UNKNOWN, OAUTH_OFF. */
+export interface IssueCode {
+  /** A registered id, or the URL of a Client ID Metadata Document, which the front has checked. */
+  client: string;
+  client_name: string;
+  redirect_uri: string;
+  /** PKCE's `code_challenge` by S256 (RFC 7636); no other method is supported. */
+  challenge: string;
+  /** The name of the workspace that the resource is an endpoint of. */
+  workspace: string;
+  scopes?: string[];
+  /** `admin`, the id of a key, or the id of a user. */
+  principal: string;
+  /** The resource as the client named it (RFC 8707); empty if it named none. */
+  resource?: string;
+}
+
+/** Request the grants in force: those of a principal (its id), or all. */
+export interface ListGrants {
+  principal?: string | null;
+}
+
+/** Request the users who have signed in. */
+export type ListUsers = Record<string, never>;
+
+/** Tell when requests last came with tokens of grants. Times earlier than known ones count for nothing. */
+export interface NoteGrantUses {
+  /** Unix time by the grant's id. */
+  uses: Record<string, number>;
+}
+
+/** The answer to `find_client`: a registered client. */
+export interface OAuthClient {
+  /** `c` and 16 hexadecimal digits, or the URL of its Client ID Metadata Document. */
+  id: string;
+  name: string;
+  redirect_uris: string[];
+  /** Its home page, as it says. */
+  uri: string;
+  /** When it registered (Unix time). */
+  at: number;
+  /** When a user last allowed it something (Unix time); null for one that was never used. */
+  used: number | null;
+}
+
+/** Exchange an authorization code for tokens, which makes a grant. A code that comes again ends its grant. Refused with OAUTH_GRANT_INVALID. */
+export interface RedeemCode {
+  code: string;
+  client: string;
+  redirect_uri: string;
+  /** PKCE's `code_verifier`. */
+  verifier: string;
+  /** Empty: that of the code. */
+  resource?: string;
+}
+
+/** Exchange a refresh token for new tokens. The one before the newest is good for another minute, in case that the answer was lost; an older one ends the grant, because it was copied. Refused with OAUTH_GRANT_INVALID. */
+export interface RefreshGrant {
+  refresh_token: string;
+  client: string;
+  /** Empty: that of the grant. */
+  resource?: string;
+  /** None: those of the grant; else a part of them, for the new access token. */
+  scopes?: string[];
+}
+
+/** Register a public client (RFC 7591). An unused registration expires after an hour, others 90 days after their last use. Refused with CLIENT_INVALID, TOO_MANY_CLIENTS. */
+export interface RegisterClient {
+  name: string;
+  redirect_uris: string[];
+  uri?: string;
+  /** The URL of a Client ID Metadata Document, which is the client's id; empty: the adapter makes an id. */
+  id?: string;
+}
+
+/** End the grant of an access or refresh token (RFC 7009). One that is unknown, or another client's, is ignored. */
+export interface RevokeToken {
+  token: string;
+  /** The client that asks; empty: whoever has the token. */
+  client?: string;
+}
+
+/** Record a user whom an OpenID provider has just identified, with the provider's claims. */
+export interface SignInUser {
+  issuer: string;
+  sub: string;
+  name?: string;
+  /** An address that the provider has verified, else empty. */
+  email?: string;
+  groups?: string[];
+  roles?: string[];
+}
+
+/** The answer to `redeem_code` and `refresh_grant`: the only messages with these tokens, of which the hub stores hashes. */
+export interface Tokens {
+  access_token: string;
+  refresh_token: string;
+  /** Seconds for which the access token is valid. */
+  expires_in: number;
+  scopes: string[];
+  /** The id of the grant: `g` and 16 hexadecimal digits. */
+  grant: string;
+}
+
+/** A user of an OpenID provider. */
+export interface User {
+  id: string;
+  issuer: string;
+  sub: string;
+  name: string;
+  email: string;
+  groups: string[];
+  roles: string[];
+  /** When the user last signed in at the provider (Unix time). */
+  at: number;
+  /** Number of browser logins. */
+  logins: number;
+  /** Number of grants in force. */
+  grants: number;
+}
+
+/** The answer to `sign_in_user`. */
+export interface UserId {
+  /** `u` and 15 hexadecimal digits, which depend on issuer and subject alone. */
+  id: string;
+}
+
+/** The answer to `list_users`, by name. */
+export interface Users {
+  users: User[];
 }
 
 /** Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins. */
@@ -1177,14 +1556,6 @@ export interface Requests {
   ping: Ping;
   apply: Snapshot;
   desired: ReadDesired;
-  status: ReadStatus;
-  restart: Restart;
-  tools: ListTools;
-  call: Call;
-  catalog: ReadCatalog;
-  ask: Ask;
-  logs: Logs;
-  history: ReadHistory;
   set_workspace: SetWorkspace;
   set_server: SetServer;
   forget_settings: ForgetSettings;
@@ -1202,6 +1573,33 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
+  access_file: ReadAccessFile;
+  check_access_file: CheckAccessFile;
+  put_access_file: PutAccessFile;
+  explain_access: ExplainAccess;
+  view_as: ViewAs;
+  status: ReadStatus;
+  restart: Restart;
+  tools: ListTools;
+  call: Call;
+  catalog: ReadCatalog;
+  ask: Ask;
+  logs: Logs;
+  history: ReadHistory;
+  find_client: FindClient;
+  register_client: RegisterClient;
+  issue_code: IssueCode;
+  redeem_code: RedeemCode;
+  refresh_grant: RefreshGrant;
+  revoke_token: RevokeToken;
+  list_grants: ListGrants;
+  end_grant: EndGrant;
+  note_grant_uses: NoteGrantUses;
+  sign_in_user: SignInUser;
+  begin_login: BeginLogin;
+  end_logins: EndLogins;
+  list_users: ListUsers;
+  end_user: EndUser;
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
@@ -1230,14 +1628,6 @@ export interface Answers {
   ping: Pong;
   apply: Accepted;
   desired: Desired;
-  status: Status;
-  restart: Done;
-  tools: Tools;
-  call: CallResult;
-  catalog: Catalog;
-  ask: AskResult;
-  logs: LogRecords;
-  history: History;
   set_workspace: Changed;
   set_server: Changed;
   forget_settings: Changed;
@@ -1255,6 +1645,33 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
+  access_file: AccessText;
+  check_access_file: AccessChecked;
+  put_access_file: AccessSaved;
+  explain_access: AccessExplained;
+  view_as: AccessView;
+  status: Status;
+  restart: Done;
+  tools: Tools;
+  call: CallResult;
+  catalog: Catalog;
+  ask: AskResult;
+  logs: LogRecords;
+  history: History;
+  find_client: OAuthClient;
+  register_client: ClientRegistered;
+  issue_code: CodeIssued;
+  redeem_code: Tokens;
+  refresh_grant: Tokens;
+  revoke_token: Done;
+  list_grants: Grants;
+  end_grant: Done;
+  note_grant_uses: Done;
+  sign_in_user: UserId;
+  begin_login: Done;
+  end_logins: Done;
+  list_users: Users;
+  end_user: Done;
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;
