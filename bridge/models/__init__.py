@@ -161,6 +161,15 @@ from bridge.models.records import (
 )
 from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
+from bridge.models.upstream_sign_in import (
+    BeginUpstreamSignIn,
+    EndUpstreamSignIn,
+    FinishUpstreamSignIn,
+    ListUpstreamSignIns,
+    UpstreamSignIn,
+    UpstreamSignInBegun,
+    UpstreamSignIns,
+)
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -181,6 +190,7 @@ __all__ = [
     "Ask",
     "AskResult",
     "BeginLogin",
+    "BeginUpstreamSignIn",
     "Call",
     "CallDetails",
     "CallRecord",
@@ -206,6 +216,7 @@ __all__ = [
     "EndGrant",
     "EndLogins",
     "EndSession",
+    "EndUpstreamSignIn",
     "EndUser",
     "Event",
     "ExplainAccess",
@@ -213,6 +224,7 @@ __all__ = [
     "Exported",
     "Figure",
     "FindClient",
+    "FinishUpstreamSignIn",
     "ForgetSettings",
     "FrontRefusal",
     "Grant",
@@ -234,6 +246,7 @@ __all__ = [
     "ListKeys",
     "ListSessions",
     "ListTools",
+    "ListUpstreamSignIns",
     "ListUsers",
     "LogRecords",
     "Logs",
@@ -314,6 +327,9 @@ __all__ = [
     "UnmaskConfig",
     "UnmaskServer",
     "Unmasked",
+    "UpstreamSignIn",
+    "UpstreamSignInBegun",
+    "UpstreamSignIns",
     "UpstreamState",
     "Usage",
     "UsagePoint",

@@ -66,6 +66,10 @@ export const TABLE = /** @type {const} */ ([
   ['note_refusals', ['actual'], false],
   ['sessions', ['actual'], true],
   ['end_session', ['actual'], false],
+  ['upstream_sign_ins', ['actual'], true],
+  ['begin_upstream_sign_in', ['actual'], false],
+  ['finish_upstream_sign_in', ['actual'], false],
+  ['end_upstream_sign_in', ['actual'], false],
 ]);
 
 /** All topics. */
