@@ -134,6 +134,11 @@ class FrontSettings(_Camel):
     """The journal of credentials (`bridge/credentials/`), with users and browser logins."""
     roles_file: str
     """The roles that access.json gives, as the adapter has applied them."""
+    oauth: bool
+    """The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off."""
+    oauth_loopback_clients: bool
+    jwt_issuer: str | None
+    """The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER)."""
 
     @classmethod
     def of(cls, settings: Settings, *, behind_acceptor: bool = False) -> Self:
@@ -178,6 +183,9 @@ class FrontSettings(_Camel):
             oidc=OidcClient.of(settings),
             journal_file=str(settings.data_dir / "credentials.jsonl"),
             roles_file=str(settings.data_dir / "access.applied.json"),
+            oauth=settings.protected and settings.oauth,
+            oauth_loopback_clients=settings.oauth_loopback_clients,
+            jwt_issuer=getattr(settings, "jwt_issuer", None) or None,
         )
 
     def value(self) -> str:

@@ -95,7 +95,7 @@ export const CATALOGUE = {
   },
   OIDC_ANSWER_INVALID: {
     status: 502,
-    cause: "An answer of the OpenID provider failed a check: issuer, audience, nonce, signature or times.",
+    cause: 'An answer of the OpenID provider failed a check: issuer, audience, nonce, signature or times.',
     hint: "Begin the sign-in anew. If it fails again, the hub's log has the reason.",
   },
   OIDC_CLAIMS_INVALID: {

@@ -8,7 +8,7 @@ import { isUser } from './principals.mjs';
  */
 
 /** Paths that every signed-in principal may open: its own account, consent to clients, its own sign-ins at servers. */
-const OPEN_TO_ALL = /^\/(?:account|oauth\/authorize|connect|api\/account)(?:\/|$)/;
+const OPEN_TO_ALL = /^\/(?:account|oauth\/authorize|oauth\/consent|connect|api\/account)(?:\/|$)/;
 
 /** The page of a principal's own affairs. */
 export const ACCOUNT_PATH = '/account';

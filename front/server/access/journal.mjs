@@ -1,60 +1,60 @@
-// Reads users and browser logins from the journal of credentials, which the adapter writes (bridge/credentials/). New
-// lines are read as they come; after a compaction, which replaces the file, it is read anew.
+// Follows credentials.jsonl, which the adapter writes: the users of OpenID providers, and the browser logins.
+// Equivalent to that part of bridge/credentials/journal.py; bridge/vectors/credentials.json tests both.
 
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 /**
- * @typedef {object} UserRecord  a user, as its OpenID provider described it at its last sign-in
+ * @typedef {object} User
  * @property {string} id `u` and 15 hexadecimal digits
  * @property {string} issuer
  * @property {string} sub
  * @property {string} name
- * @property {string} email verified, or empty
+ * @property {string} email verified by the provider; else empty
  * @property {readonly string[]} groups
  * @property {readonly string[]} roles
+ * @property {number} at when the user last signed in at the provider (Unix time, seconds)
  *
- * @typedef {object} LoginRecord  a browser login
- * @property {string} id the nonce in the browser's cookie
- * @property {string} principal the id of the user
- * @property {number} until Unix time in seconds
- * @property {string} sid the session at the provider; empty: unknown
+ * @typedef {object} Login
+ * @property {string} id
+ * @property {string} principal
+ * @property {number} until Unix time, seconds
+ * @property {string} sid the id of the session at the provider; empty if it says none
  * @property {string} issuer
+ *
+ * @typedef {Pick<import('../log.mjs').Log, 'say'>} Listener
+ * @typedef {{clock?: () => number, now?: () => number}} Clocks  milliseconds, monotonic; Unix time in seconds
  */
 
-/** Milliseconds between two looks at the file, regardless of the number of requests. */
+/** Milliseconds between two checks of the file for changes. */
 const CHECK_INTERVAL_MS = 500;
-const CHUNK_BYTES = 1 << 18;
-/** Limit for the bytes of a line; a longer one is skipped. */
-const MAX_LINE_BYTES = 1 << 21;
-/** Lines of other types are not parsed. */
-const WANTED = /"t"\s*:\s*"(?:user|user_end|login|login_end)"/;
-const NEWLINE = 0x0a;
+/** Limit for further checks within that time, for requests with an unknown login, which may have just begun. */
+const MAX_UNKNOWN_LOGIN_CHECKS = 1000;
+/** Bytes of one read; a longer line is skipped. */
+const CHUNK_BYTES = 1 << 20;
+const LINE_END = 0x0a;
 
-/** The users and browser logins of the journal. */
+/** The present users and logins. If the file exists and cannot be read, there are none. */
 export class Journal {
-  /** @type {Map<string, UserRecord>} */
+  /** Raised when something was read that changes a user or ends or begins a login. */
+  version = 0;
+  /** @type {Map<string, User>} */
   #users = new Map();
-  /** @type {Map<string, LoginRecord>} */
+  /** @type {Map<string, Login>} */
   #logins = new Map();
   #lookedAt = -Infinity;
-  #inode = 0n;
-  /** Bytes of the file that are read. */
+  #spareChecks = MAX_UNKNOWN_LOGIN_CHECKS;
+  #stamp = '';
+  #head = '';
   #offset = 0;
-  /** The beginning of a line whose end is not written yet. @type {Buffer[]} */
-  #rest = [];
-  #restBytes = 0;
-  /** Whether the journal could not be read at the last look. */
-  #failed = false;
+  #unreadable = false;
 
-  /**
-   * @param {string} file @param {Pick<import('../log.mjs').Log, 'say'>} log
-   * @param {{clock?: () => number, now?: () => number}} [clocks] `clock`: milliseconds; `now`: Unix time in seconds
-   */
-  constructor(file, log, { clock = () => performance.now(), now = () => Date.now() / 1000 } = {}) {
-    this.file = file;
+  /** @param {string} path @param {Listener} log @param {Clocks} [clocks] */
+  constructor(path, log, { clock = () => performance.now(), now = () => Date.now() / 1000 } = {}) {
+    this.path = path;
     this.log = log;
     this.clock = clock;
     this.now = now;
+    this.refresh();
   }
 
   /** Return the user with that id; null if there is none. @param {string} id */
@@ -63,133 +63,181 @@ export class Journal {
     return this.#users.get(id) ?? null;
   }
 
-  /** Return the login with that id; null if there is none, or it has ended. @param {string} id */
+  /** Return the browser login with that id; null if it has ended, or its user is gone. @param {string} id */
   login(id) {
     this.#look();
-    const found = this.#logins.get(id);
-    return found && found.until > this.now() ? found : null;
+    if (!this.#logins.has(id) && this.#spareChecks > 0) {
+      this.#spareChecks -= 1;
+      this.refresh();
+    }
+    const login = this.#logins.get(id);
+    if (!login || login.until <= this.now()) return null;
+    return login.principal.startsWith('u') && !this.#users.has(login.principal) ? null : login;
   }
 
-  /** Read what is new, now. */
+  /** Read what is new in the file now. */
   refresh() {
     this.#lookedAt = this.clock();
-    try {
-      this.#read();
-      this.#failed = false;
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      if (!this.#failed) this.log.say('error', 'users and logins cannot be read', { file: this.file, why });
-      this.#failed = true; // what is known stays in force
-    }
+    const { anew, lines } = this.#news();
+    if (anew) this.#forget();
+    const changed = lines.filter((line) => this.#apply(line)).length > 0;
+    if (anew || changed) this.version += 1;
+    const now = this.now();
+    for (const [id, { until }] of this.#logins) if (until <= now) this.#logins.delete(id);
   }
 
   #look() {
-    if (this.clock() - this.#lookedAt >= CHECK_INTERVAL_MS) this.refresh();
+    if (this.clock() - this.#lookedAt < CHECK_INTERVAL_MS) return;
+    this.#spareChecks = MAX_UNKNOWN_LOGIN_CHECKS;
+    this.refresh();
+  }
+
+  /** Return the new lines, and whether the file is another than before. */
+  #news() {
+    try {
+      const found = statSync(this.path, { bigint: true, throwIfNoEntry: false });
+      this.#unreadable &&= found !== undefined;
+      if (!found) return this.#gone();
+      if (stampOf(found) === this.#stamp) return { anew: false, lines: [] };
+      const news = this.#read();
+      this.#unreadable = false;
+      return news;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') return this.#gone();
+      const why = error instanceof Error ? error.message : String(error);
+      if (!this.#unreadable) this.log.say('error', 'no user is let in: the journal cannot be read', { why });
+      const anew = !this.#unreadable;
+      this.#unreadable = true;
+      this.#rewind();
+      return { anew, lines: [] };
+    }
+  }
+
+  #gone() {
+    const anew = this.#stamp !== '';
+    this.#rewind();
+    return { anew, lines: [] };
+  }
+
+  #rewind() {
+    this.#stamp = this.#head = '';
+    this.#offset = 0;
+  }
+
+  #forget() {
+    this.#users.clear();
+    this.#logins.clear();
   }
 
   #read() {
-    const found = statSync(this.file, { bigint: true, throwIfNoEntry: false });
-    if (!found) return this.#forget(0n);
-    if (found.ino === this.#inode && Number(found.size) === this.#offset) return;
-    const file = openSync(this.file, 'r');
+    const file = openSync(this.path, 'r');
     try {
-      const { ino, size } = fstatSync(file, { bigint: true });
-      if (ino !== this.#inode || Number(size) < this.#offset) this.#forget(ino);
-      this.#readFrom(file);
+      const opened = fstatSync(file, { bigint: true });
+      const head = headOf(file);
+      const anew = head !== this.#head || opened.size < this.#offset;
+      if (anew) this.#offset = 0;
+      const { lines, offset } = linesFrom(file, this.#offset);
+      this.#offset = offset;
+      this.#head = head.endsWith('\n') ? head : '';
+      this.#stamp = stampOf(opened);
+      return { anew, lines };
     } finally {
       closeSync(file);
     }
   }
 
-  /** Start anew with another file. @param {bigint} inode */
-  #forget(inode) {
-    this.#inode = inode;
-    this.#offset = 0;
-    this.#rest = [];
-    this.#restBytes = 0;
-    this.#users = new Map();
-    this.#logins = new Map();
-  }
-
-  /** @param {number} file */
-  #readFrom(file) {
-    for (;;) {
-      const chunk = Buffer.alloc(CHUNK_BYTES);
-      const length = readSync(file, chunk, 0, CHUNK_BYTES, this.#offset);
-      if (length === 0) return;
-      this.#offset += length;
-      this.#take(chunk.subarray(0, length));
-    }
-  }
-
-  /** @param {Buffer} bytes */
-  #take(bytes) {
-    let start = 0;
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-      const line = Buffer.concat([...this.#rest, bytes.subarray(start, end)]);
-      if (this.#restBytes + end - start <= MAX_LINE_BYTES) this.#apply(line.toString('utf8'));
-      this.#rest = [];
-      this.#restBytes = 0;
-      start = end + 1;
-    }
-    this.#restBytes += bytes.length - start;
-    if (this.#restBytes > MAX_LINE_BYTES) this.#rest = [];
-    else if (start < bytes.length) this.#rest.push(bytes.subarray(start));
-  }
-
-  /** @param {string} line */
+  /** Apply a line; return whether it changed anything. @param {string} line @returns {boolean} */
   #apply(line) {
-    if (!WANTED.test(line)) return;
-    const record = parsed(line);
-    if (typeof record?.id !== 'string') return;
-    if (record.t === 'user') this.#users.set(record.id, userOf(record));
-    else if (record.t === 'login') this.#begin(record);
-    else if (record.t === 'login_end') this.#logins.delete(record.id);
-    else if (record.t === 'user_end') this.#end(record.id);
-  }
-
-  /** @param {Record<string, any>} record */
-  #begin(record) {
-    const login = loginOf(record);
-    const now = this.now();
-    if (login.until <= now) return;
-    this.#logins.set(login.id, login);
-    for (const [id, { until }] of this.#logins) {
-      if (until > now) break; // they are in the order in which they began, and last about equally long
-      this.#logins.delete(id);
+    const record = recordOf(line);
+    if (!record) {
+      this.log.say('error', 'a line of the journal cannot be used', { type: typeOf(line) });
+      return false;
     }
+    const { t, id } = record;
+    if (t === 'user') this.#users.set(id, /** @type {any} */ (record));
+    else if (t === 'login') this.#logins.set(id, /** @type {any} */ (record));
+    else if (t === 'login_end') return this.#logins.delete(id);
+    else if (t === 'user_end') return this.#endUser(id);
+    else return false;
+    return true;
   }
 
-  /** @param {string} user */
-  #end(user) {
-    this.#users.delete(user);
-    for (const [id, { principal }] of this.#logins) if (principal === user) this.#logins.delete(id);
+  /** @param {string} id */
+  #endUser(id) {
+    for (const login of this.#logins.values()) if (login.principal === id) this.#logins.delete(login.id);
+    return this.#users.delete(id);
   }
 }
 
-/** @param {string} line @returns {Record<string, any> | null} */
+const isText = (/** @type {unknown} */ value) => typeof value === 'string';
+const isTexts = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText);
+
+/** The fields of each type of record that is used here. @type {Record<string, Record<string, (value: unknown) => boolean>>} */
+const FIELDS = {
+  user: {
+    id: isText,
+    issuer: isText,
+    sub: isText,
+    name: isText,
+    email: isText,
+    groups: isTexts,
+    roles: isTexts,
+    at: Number.isFinite,
+  },
+  user_end: { id: isText },
+  login: { id: isText, principal: isText, until: Number.isFinite, sid: isText, issuer: isText },
+  login_end: { id: isText },
+};
+const DEFAULTS = { name: '', email: '', groups: [], roles: [], sid: '', issuer: '' };
+
+/**
+ * Return the record of a line; null if it is invalid. Records of other types are not looked at.
+ * @param {string} line @returns {{t: string, id: string} & Record<string, unknown> | null}
+ */
+function recordOf(line) {
+  const given = parsed(line);
+  if (typeof given?.t !== 'string') return null;
+  const fields = FIELDS[given.t];
+  if (!fields) return { id: '', ...given };
+  const record = given.t === 'user' ? { ...DEFAULTS, ...given } : { sid: '', issuer: '', ...given };
+  return Object.entries(fields).every(([field, fits]) => fits(record[field])) ? record : null;
+}
+
+/** @param {string} line @returns {any} */
 function parsed(line) {
   try {
-    const found = JSON.parse(line);
-    return typeof found === 'object' ? found : null;
+    return JSON.parse(line);
   } catch {
-    return null; // half a line of a disk that was full
+    return null;
   }
 }
 
-/** @param {Record<string, any>} record @returns {UserRecord} */
-const userOf = ({ id, issuer, sub, name, email, groups, roles }) => ({
-  ...{ id, issuer: text(issuer), sub: text(sub), name: text(name), email: text(email) },
-  ...{ groups: texts(groups), roles: texts(roles) },
-});
+/** @param {string} line */
+const typeOf = (line) => String(parsed(line)?.t ?? '').slice(0, 20);
 
-/** @param {Record<string, any>} record @returns {LoginRecord} */
-const loginOf = ({ id, principal, until, sid, issuer }) => ({
-  ...{ id, principal: text(principal), until: Number(until) || 0, sid: text(sid), issuer: text(issuer) },
-});
+/** @param {import('node:fs').BigIntStats} found */
+const stampOf = ({ ino, mtimeNs, size }) => `${ino} ${mtimeNs} ${size}`;
 
-/** @param {unknown} value */
-const text = (value) => (typeof value === 'string' ? value : '');
+/** Return the first line, which no two journals have in common. @param {number} file  a descriptor */
+function headOf(file) {
+  const bytes = Buffer.alloc(4096);
+  const start = bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
+  return start.subarray(0, start.indexOf(LINE_END) + 1 || start.length).toString('latin1');
+}
 
-/** @param {unknown} value */
-const texts = (value) => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
+/**
+ * Return the complete lines from an offset, and where they end.
+ * @param {number} file  a descriptor @param {number} offset
+ */
+function linesFrom(file, offset) {
+  /** @type {string[]} */
+  const lines = [];
+  const bytes = Buffer.alloc(CHUNK_BYTES);
+  for (;;) {
+    const got = readSync(file, bytes, 0, CHUNK_BYTES, offset);
+    const end = bytes.subarray(0, got).lastIndexOf(LINE_END) + 1;
+    if (end === 0 && got < CHUNK_BYTES) return { lines, offset };
+    for (const line of end > 0 ? bytes.toString('utf8', 0, end - 1).split('\n') : []) lines.push(line);
+    offset += end || got;
+  }
+}

@@ -1,15 +1,12 @@
-// What the pages of logins share: redirects, documents, and the forms that browsers send.
-
-import { once } from 'node:events';
-import { tooLarge } from './guard.mjs';
+// What the pages of logins share: redirects, documents, and the paths to which they lead.
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
  */
 
-const MAX_FORM_BYTES = 8 * 1024;
-const MAX_PATH_LENGTH = 2048;
+/** Long enough for an authorization request with all of its parameters. */
+const MAX_PATH_LENGTH = 8 * 1024;
 const PAGE_HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
@@ -46,24 +43,6 @@ export function sendJson(response, status, body) {
 }
 
 /**
- * Read the body of a form.
- * @param {Request} request @param {number} [most]  bytes
- * @throws {FrontError} BODY_TOO_LARGE
- */
-export async function formOf(request, most = MAX_FORM_BYTES) {
-  /** @type {Buffer[]} */
-  const chunks = [];
-  let bytes = 0;
-  request.on('data', (chunk) => {
-    bytes += chunk.length;
-    if (bytes <= most) chunks.push(chunk); // the rest is read too: else the answer would be lost
-  });
-  await once(request, 'end');
-  if (bytes > most) throw tooLarge(most);
-  return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
-}
-
-/**
  * Return a path of this hub for any requested path, so that a login redirects to no other site, and not in circles.
  * @param {string | null} path
  */
@@ -91,6 +70,9 @@ export function withoutToken(url) {
  * @param {string} path @param {string} secret
  */
 export const withSecret = (path, secret) => `${path}${path.includes('#') ? '&' : '#'}hub_page=${secret}`;
+
+/** Return a path without query and fragment. @param {string} url */
+export const plainPath = (url) => url.split(/[?#]/)[0];
 
 /** Return whether a request comes from a browser that loads a page. @param {Request} request */
 export const wantsPage = ({ headers }) => (headers.accept ?? '').includes('text/html');

@@ -7,7 +7,7 @@ import { Roles } from './roles.mjs';
 
 /**
  * @import {Principal as KeyPrincipal} from './keys.mjs'
- * @import {UserRecord} from './journal.mjs'
+ * @import {User} from './journal.mjs'
  * @import {Owned, Role} from './roles.mjs'
  * @typedef {KeyPrincipal & {role: Role | null, owns: Owned}} Principal  `admin` is true for the role admin, too
  */
@@ -71,7 +71,7 @@ const subjectsOfKey = ({ id, name }) => [`key:${id}`, `key:${name}`];
 
 /**
  * Return the principal of a user. It names no workspaces: the sidecar knows which a user may use.
- * @param {UserRecord} user
+ * @param {User} user
  * @returns {KeyPrincipal}
  */
 export function principalOf({ id, issuer, sub, name, email, groups, roles }) {

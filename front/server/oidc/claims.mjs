@@ -101,7 +101,8 @@ function checkDomain({ hd }, email, { domains, issuer }) {
   if (domains.length === 0) return;
   const isGoogle = issuer.replace(/\/$/, '') === 'https://accounts.google.com';
   const domain = isGoogle ? hd : email.split('@')[1];
-  if (typeof domain !== 'string' || !domains.includes(domain.toLowerCase())) throw new FrontError('OIDC_DOMAIN_REFUSED');
+  if (typeof domain !== 'string' || !domains.includes(domain.toLowerCase()))
+    throw new FrontError('OIDC_DOMAIN_REFUSED');
 }
 
 /** @param {unknown} value */

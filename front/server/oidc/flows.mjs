@@ -17,8 +17,9 @@ import { Seal } from './seal.mjs';
 export const FLOW_SECONDS = 600;
 /** Sign-ins that a browser can have begun at the same time, in several tabs; the oldest is dropped first. */
 const MAX_FLOWS = 3;
-/** Limit for the length of `next`, so that the cookie stays below the 4 KiB that browsers keep. */
-const MAX_NEXT_LENGTH = 512;
+/** Limits for the length of `next` and of the value: browsers keep 4 KiB in a cookie. */
+const MAX_NEXT_LENGTH = 2400;
+const MAX_VALUE_LENGTH = 3900;
 
 /** Reads and writes the cookie's value. */
 export class Flows {
@@ -35,7 +36,9 @@ export class Flows {
    */
   add(value, flow) {
     const next = flow.next.length > MAX_NEXT_LENGTH ? '/' : flow.next;
-    return this.#write([...this.#read(value).slice(1 - MAX_FLOWS), { ...flow, next, at: this.clock() }]);
+    const all = [...this.#read(value).slice(1 - MAX_FLOWS), { ...flow, next, at: this.clock() }];
+    while (all.length > 1 && this.#write(all).length > MAX_VALUE_LENGTH) all.shift();
+    return this.#write(all);
   }
 
   /**

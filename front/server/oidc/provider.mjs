@@ -87,7 +87,7 @@ export class Provider {
     return this.#watched('the sign-in failed', async () => {
       const tokens = await openid.authorizationCodeGrant(found.config, url, checks);
       const idToken = tokens.id_token ?? '';
-      const claims = tokens.claims() ?? {};
+      const claims = /** @type {Record<string, any>} */ (tokens.claims() ?? {});
       await this.#checkSignature(idToken, found);
       const identity = identityOf(await this.#completed(claims, tokens.access_token, found), this.client);
       return { identity, sid: typeof claims.sid === 'string' ? claims.sid : '', idToken };
@@ -102,8 +102,9 @@ export class Provider {
   logOutUrl({ idToken, base }) {
     const config = this.#found?.config;
     if (!config?.serverMetadata().end_session_endpoint) return null;
-    const hint = idToken ? { id_token_hint: idToken } : {};
-    return openid.buildEndSessionUrl(config, { ...hint, post_logout_redirect_uri: `${base}/login` }).href;
+    const query = new URLSearchParams({ post_logout_redirect_uri: `${base}/login` });
+    if (idToken) query.set('id_token_hint', idToken);
+    return openid.buildEndSessionUrl(config, query).href;
   }
 
   /**

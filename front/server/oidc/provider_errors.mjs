@@ -1,6 +1,11 @@
 // Turns what openid-client and jose throw into the hub's errors. The log gets the reason; nobody gets tokens.
 
-import { AuthorizationResponseError, ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client';
+import {
+  AuthorizationResponseError,
+  ClientError,
+  ResponseBodyError,
+  WWWAuthenticateChallengeError,
+} from 'openid-client';
 import { errors as jose } from 'jose';
 import { FrontError } from '../errors.mjs';
 
@@ -59,6 +64,7 @@ function byCode(code, name) {
 /** @param {unknown} error */
 function isAway(error) {
   if (error instanceof jose.JWKSTimeout) return true;
+  if (error instanceof jose.JOSEError && error.code === 'ERR_JOSE_GENERIC') return true; // of the keys: no 200
   if (error instanceof TypeError) return error.message === 'fetch failed' || error.cause !== undefined;
   if (error instanceof DOMException) return error.name === 'TimeoutError';
   if (!(error instanceof ClientError)) return false;

@@ -1,13 +1,13 @@
 // Sign-in and log-out of users at an OpenID Connect provider: the requests of browsers and of the provider.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { randomNonce, randomPKCECodeVerifier, randomState } from 'openid-client';
-import { errors as jose } from 'jose';
 import { FrontError } from '../errors.mjs';
 import { ACCOUNT_PATH, mayOpen } from '../access/areas.mjs';
 import { newNonce } from '../access/cookie.mjs';
-import { pathOf } from '../access/auth.mjs';
-import { formOf, redirect, safePath, sendJson, withSecret } from '../access/page_answers.mjs';
-import { baseOf } from './base.mjs';
+import { isForm, readText } from '../http/form.mjs';
+import { plainPath, redirect, safePath, sendJson, withSecret } from '../access/page_answers.mjs';
+import { baseOf } from '../oauth/urls.mjs';
 import { FLOW_SECONDS, Flows } from './flows.mjs';
 import { invalid, LogoutTokens } from './logout_token.mjs';
 import { Provider } from './provider.mjs';
@@ -23,7 +23,8 @@ import { Seal } from './seal.mjs';
  * @typedef {import('./provider.mjs').SignedIn} SignedIn
  */
 
-const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
+/** Milliseconds that the login page waits for the provider's metadata. */
+const TROUBLE_WAIT_MS = 1_000;
 /** Limit for the bytes of a log-out token. */
 const MAX_TOKEN_BYTES = 32 * 1024;
 /** Limit for the length of an ID token that the browser keeps for the log-out; browsers keep 4 KiB in a cookie. */
@@ -45,6 +46,20 @@ export class SignIn {
     this.flows = new Flows(key);
     this.hints = new Seal(key, 'oidc log-out');
     this.tokens = new LogoutTokens();
+  }
+
+  /** Name of the provider. */
+  get name() {
+    return this.client.name;
+  }
+
+  /** Return why nobody can sign in at the provider now; null if nothing is known. Waits a second at most. */
+  async trouble() {
+    const found = this.provider.find().then(
+      () => null,
+      () => this.provider.failure,
+    );
+    return Promise.race([found, pause(TROUBLE_WAIT_MS, null, { ref: false })]);
   }
 
   /**
@@ -81,7 +96,7 @@ export class SignIn {
       const { principal, cookies, secret } = await this.#logIn(request, signedIn);
       response.setHeader('Set-Cookie', [this.#flowCookie(request, rest), ...cookies]);
       this.auth.noteSignIn(request, 'oidc', principal.name);
-      const next = mayOpen(principal, pathOf(flow.next)) ? flow.next : ACCOUNT_PATH;
+      const next = mayOpen(principal, plainPath(flow.next)) ? flow.next : ACCOUNT_PATH;
       redirect(response, 303, withSecret(next, secret));
     } catch (error) {
       this.auth.noteSignIn(request, 'oidc', name, error);
@@ -131,30 +146,49 @@ export class SignIn {
   /**
    * End logins on the provider's request (OpenID Connect Back-Channel Logout 1.0).
    * @param {Request} request @param {Response} response
+   * @throws {FrontError} OIDC_PROVIDER_AWAY: its keys cannot be read; BridgeError: the adapter cannot end the logins
    */
   async endByProvider(request, response) {
+    const ended = await this.#checked(request);
+    if (!ended) {
+      const refusal = { error: 'invalid_request', error_description: 'The log-out token is not valid.' };
+      return sendJson(response, 400, refusal);
+    }
+    for (const which of selections(ended)) await this.adapter.askAdapter('end_logins', which);
+    this.auth.principals?.journal.refresh();
+    this.log.info('logged out by the provider', { issuer: ended.issuer });
+    sendJson(response, 200, {});
+  }
+
+  /**
+   * Return whose logins the token in a request ends; null if the token is not valid.
+   * @param {Request} request
+   */
+  async #checked(request) {
     try {
-      if (!FORM_TYPE.test(request.headers['content-type'] ?? '')) throw invalid('does not come in a form');
-      const form = await formOf(request, MAX_TOKEN_BYTES);
-      const ended = await this.#check(form.get('logout_token') ?? '');
-      for (const which of selections(ended)) await this.adapter.askAdapter('end_logins', which);
-      this.auth.principals?.journal.refresh();
-      this.log.info('logged out by the provider', { issuer: ended.issuer });
-      sendJson(response, 200, {});
+      if (!isForm(request)) throw invalid('does not come in a form');
+      const form = new URLSearchParams(await readText(request, MAX_TOKEN_BYTES));
+      const { config, keys } = await this.provider.find();
+      if (!keys) throw invalid('cannot be checked: the provider names no keys');
+      const { issuer } = config.serverMetadata();
+      const { clientId } = this.client;
+      return await this.tokens.check(form.get('logout_token') ?? '', { issuer, clientId, keys });
     } catch (failure) {
       const { error, why } = describeFailure(failure, this.client.name);
-      if (error.status >= 500 && error.code !== 'OIDC_ANSWER_INVALID') throw failure;
+      if (error.status === 503) throw error;
       this.log.warning('a log-out by the provider was refused', { code: 'LOGOUT_TOKEN_INVALID', why });
-      sendJson(response, 400, { error: 'invalid_request', error_description: 'The log-out token is not valid.' });
+      return null;
     }
   }
 
-  /** @param {string} token */
-  async #check(token) {
-    const { config, keys } = await this.provider.find();
-    if (!keys) throw invalid('cannot be checked: the provider names no keys');
-    const { issuer } = config.serverMetadata();
-    return this.tokens.check(token, { issuer, clientId: this.client.clientId, keys });
+  /**
+   * Return the path to which a request for a sign-in, or its end, leads.
+   * @param {Request} request
+   */
+  nextOf(request) {
+    const { searchParams: query } = new URL(request.url ?? '/', 'http://hub.invalid');
+    const { flow } = this.flows.take(this.auth.cookieOf(request, 'flow'), query.get('state'));
+    return safePath(flow?.next ?? query.get('next'));
   }
 
   /** @param {Request} request @param {string} value */
