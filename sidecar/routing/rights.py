@@ -17,22 +17,17 @@ from sidecar.protocol.jsonrpc import as_list
 
 if TYPE_CHECKING:
     from bridge.access.permissions import Permissions
-
     from bridge.models import ServerSpec
-
-GROUP, ALL = "group", "all"
-"""Values of a server's setting `tenancy`; the third is `own`."""
-
 
 def process_owner(spec: ServerSpec, tenant: str, rights: Rights | None) -> str:
     """The owner of a server's process for the principal with the id `tenant`, as in `Pool.acquire`.
 
     Empty for a process that all principals share.
     """
-    tenancy = ALL if spec.settings.share_between_keys else spec.settings.tenancy
-    if not tenant or tenancy == ALL:
+    shared_by = spec.settings.shared_by
+    if not tenant or shared_by == "all":
         return ""
-    return rights.permissions.tenant if rights is not None and tenancy == GROUP else tenant
+    return rights.permissions.tenant if rights is not None and shared_by == "group" else tenant
 
 
 @dataclass(frozen=True, slots=True)

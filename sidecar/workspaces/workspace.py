@@ -151,9 +151,7 @@ class Workspace:
 
     # --- configuration -------------------------------------------------------------------------------------------
 
-    def update(
-        self, wanted: WantedWorkspace, *, gone: bool = False, rights: Rights | None = None
-    ) -> list[Release]:
+    def update(self, wanted: WantedWorkspace, *, gone: bool = False, rights: Rights | None = None) -> list[Release]:
         """Take over a new definition and the rights of its principal: start new servers, and update the view.
 
         Servers of which nothing may be used are not members. Returns the upstreams to release.
@@ -274,9 +272,7 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        made = views.build(
-            sources, self.spec.name_template, configured=configured, before=before, rights=self.rights
-        )
+        made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
