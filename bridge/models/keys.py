@@ -58,7 +58,7 @@ class KeyUses(Model):
 
     uses: dict[str, float]
     """When a request last came with each named key (Unix time), by its id; since the server started."""
-    grants: dict[str, float] = {}
+    grants: dict[str, float] = Field(default_factory=dict)
     """The same for OAuth grants."""
 
 
