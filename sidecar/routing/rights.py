@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bridge.access.permissions import Permissions
     from bridge.models import ServerSpec
 
+
 def process_owner(spec: ServerSpec, tenant: str, rights: Rights | None) -> str:
     """The owner of a server's process for the principal with the id `tenant`, as in `Pool.acquire`.
 

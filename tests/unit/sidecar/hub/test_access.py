@@ -1,4 +1,4 @@
-"""What access.json hides from a principal does not exist for it: not listed, not called, not heard of, by any method."""
+"""What access.json hides from a principal does not exist for it: it is not listed, not called, and never named."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ async def listed(peer: Peer, kind: str, field: str = "name") -> list[str]:
 
 def blurred(answer: Any, name: str) -> str:
     """An answer in which a name cannot be seen, nor the number of the request."""
-    data = answer.get("error", {}).get("data", {})
-    data.pop("correlation", None)
+    if isinstance(data := answer.get("error", {}).get("data"), dict):
+        data.pop("correlation", None)
     return json.dumps(answer, sort_keys=True).replace(name, "NAME")
 
 
@@ -240,7 +240,7 @@ async def test_what_is_hidden_is_answered_as_what_never_was(short: Path, transpo
 @pytest.mark.parametrize(("transport", "era"), WAYS)
 async def test_what_is_allowed_is_served(short: Path, transport: Any, era: Any) -> None:
     """The part that may be used is served as ever, by each method, also on the direct way."""
-    async with filled(short) as (hub, one, _), hub.peer("some", transport, era) as part:
+    async with filled(short) as (hub, _, _), hub.peer("some", transport, era) as part:
         for _ in range(3):
             assert (await part.request("tools/call", {"name": "a_open"})).result["content"] == text("opened")["content"]
         for name in ("open", "a_open"):
@@ -286,3 +286,146 @@ async def test_workspaces(short: Path) -> None:
         assert blurred(hidden[1], "other") == blurred(unknown[1], "nowhere")
         assert hidden[1]["error"]["data"]["workspaces"] == ["w", "plain"]
         assert (await hub.status("all", "nowhere"))[1]["error"]["data"]["workspaces"] == ["w", "plain", "other"]
+
+
+# --- changes ----------------------------------------------------------------------------------------------------------
+
+
+def notices(peer: Peer, since: int) -> list[str]:
+    """The notifications since then, without `notifications/`."""
+    return [note["method"].removeprefix("notifications/") for note in peer.notes[since:]]
+
+
+ALL_LISTS = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_rules_change(short: Path, transport: Any, era: Any) -> None:
+    """Sessions are told of the lists that changed for them, and of no others; calls of what is gone are refused."""
+    async with (
+        filled(short) as (hub, one, _),
+        hub.peer("some", transport, era) as part,
+        hub.peer("all", transport, era) as whole,
+        part.listening(ALL_LISTS),
+        whole.listening(ALL_LISTS),
+    ):
+        assert (await part.request("tools/call", {"name": "a_open"})).result
+        begun, since = len(part.notes), len(whole.notes)
+        version = hub.made.hub.config_version
+        hub.made.allow(*RULES, {"effect": "deny", "subject": "key:some", "tools": ["open"]}, keys="rules")
+        assert hub.made.hub.config_version > version
+        await part.wait_note("notifications/tools/list_changed", begun)
+        assert await listed(part, "tools") == ["a_reads"]
+        refused = (await part.request("tools/call", {"name": "a_open"})).answer
+        assert blurred(refused, "a_open") == blurred(
+            (await part.request("tools/call", {"name": "a_none"})).answer, "a_none"
+        )
+        assert len(one.channels[1].got("tools/call")) == 1
+        hub.made.allow(*RULES, keys="rules")
+        hub.made.allow({"effect": "allow", "subject": "*"}, keys="rules")
+        await part.wait_note("notifications/prompts/list_changed", begun)
+        await part.wait_note("notifications/resources/list_changed", begun)
+        await hub.made.settled()
+        assert await listed(part, "tools") == await listed(whole, "tools")
+        await until(lambda: len(one.channels) == 3)  # the processes of the two, and the hub's own
+        await settle()
+        assert notices(whole, since) == [], "nothing changed for it"
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_a_call_in_flight_gets_its_answer(short: Path, transport: Any, era: Any) -> None:
+    """What a rule forbids from now on is not cut off in the middle."""
+    gate = Gate("in time")
+    server = FakeServer(tools={"gate": gate})
+    async with guarded(short, server) as hub:
+        hub.made.put(server.spec("a"), space("a"))
+        async with hub.peer("some", transport, era) as part:
+            calling = asyncio.create_task(part.request("tools/call", {"name": "a_gate"}))
+            await gate.reached()
+            hub.made.allow({"effect": "deny", "subject": "key:some", "tools": ["gate"]})
+            assert (await part.request("tools/call", {"name": "a_gate"})).answer["error"]["data"]["code"] == (
+                "TOOL_UNKNOWN"
+            )
+            gate.open()
+            assert (await within(calling)).result["content"] == text("in time")["content"]
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_annotations_are_the_current_ones(short: Path, transport: Any, era: Any) -> None:
+    """A tool that is no longer read-only is not allowed any more by a rule about read-only tools."""
+    async with (
+        filled(short) as (hub, one, _),
+        hub.peer("some", transport, era) as part,
+        part.listening(ALL_LISTS),
+    ):
+        assert await listed(part, "tools") == ["a_open", "a_reads"]
+        since = len(part.notes)
+        one.extra_tools[0]["annotations"] = {"readOnlyHint": False}
+        one.extra_tools[1]["annotations"] = HINTS
+        one.channels[1].notify("notifications/tools/list_changed")
+        await part.wait_note("notifications/tools/list_changed", since)
+        assert await listed(part, "tools") == ["a_open", "a_writes"]
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_hidden_changes_are_not_told(short: Path, transport: Any, era: Any) -> None:
+    """A server's list of which only the hidden part changed did not change for the principal."""
+    async with (
+        filled(short) as (hub, one, _),
+        hub.peer("some", transport, era) as part,
+        part.listening(ALL_LISTS),
+    ):
+        since = len(part.notes)
+        one.extra_tools.append({"name": "hidden", "inputSchema": {"type": "object"}})
+        one.prompts.append({"name": "open2"})
+        one.channels[1].notify("notifications/tools/list_changed")
+        one.channels[1].notify("notifications/prompts/list_changed")
+        [tenant] = hub.made.hub.key_workspaces
+        await until(lambda: len(tenant.members["a"].upstream.catalog.prompts) == 3)  # type: ignore[union-attr]
+        one.extra_tools.append({"name": "open2", "inputSchema": {"type": "object"}})
+        one.channels[1].notify("notifications/tools/list_changed")
+        await part.wait_note("notifications/tools/list_changed", since)
+        assert notices(part, since) == ["tools/list_changed"]
+
+
+async def test_workspace_is_taken_away(short: Path) -> None:
+    """Sessions in a workspace end of which nothing may be used any more; another principal's go on."""
+    async with filled(short) as (hub, one, _), hub.peer("all", "sse", "legacy") as whole:
+        async with (
+            client(hub.keys.tokens["some"], hub.made.settings.sidecar_socket) as http,
+            http.stream("GET", "http://hub/mcp/w/sse") as stream,
+        ):
+            assert stream.status_code == 200
+            await until(lambda: len(list(hub.made.hub.key_workspaces)) == 2)
+            hub.made.allow(RULES[0], keys="rules")
+            await stream.aread()  # it ends
+        assert (await hub.status("some", "w"))[0] == 404
+        assert (await whole.request("tools/call", {"name": "a_open"})).result
+        await until(lambda: one.open == 2)
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_subscriptions_end_with_the_right(short: Path, era: Any) -> None:
+    """No update comes of a resource that may no longer be used; a listener gets them again with the right."""
+    uri = "note://a/open/1"
+    wanted = {"resourceSubscriptions": [uri]}
+    async with filled(short) as (hub, one, _), hub.peer("some", "sse", era) as part, part.listening(wanted):
+        if era == "legacy":
+            assert (await part.request("resources/subscribe", {"uri": uri})).result == {}
+        own = one.channels[1]
+        await own.sent("resources/subscribe")
+        changed = {"uri": "note://open/1"}
+        since = len(part.notes)
+        own.notify("notifications/resources/updated", changed)
+        await part.wait_note("notifications/resources/updated", since)
+        since = len(part.notes)
+        hub.made.allow(*RULES, {"effect": "deny", "subject": "*", "resources": ["note://open/*"]}, keys="rules")
+        own.notify("notifications/resources/updated", changed)
+        await own.sent("resources/unsubscribe")
+        hub.made.allow(*RULES, keys="rules")
+        if era == "modern":
+            await own.sent("resources/subscribe", 2)
+            own.notify("notifications/resources/updated", changed)
+            await part.wait_note("notifications/resources/updated", since)
+        await part.request("tools/list")
+        assert notices(part, since).count("resources/updated") == (1 if era == "modern" else 0)
