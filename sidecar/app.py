@@ -12,6 +12,8 @@ from typing import Any
 
 from bridge import logs
 from bridge.codec import new_session
+from bridge.credentials.journal import Journal
+from bridge.credentials.records import JOURNAL_FILE
 from bridge.errors import HubError
 from bridge.keys import Keyring
 from bridge.models import Event, NoteRefusals, ServerState
@@ -20,6 +22,8 @@ from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.access.authenticator import Authentication
+from sidecar.access.opaque import OpaqueTokens
 from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
@@ -31,12 +35,14 @@ from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
+from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
 from sidecar.listener.auth import NOBODY, Gate
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.public_port import PublicPort
 from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, Listener
@@ -337,7 +343,10 @@ class App:
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
         self.hub.named_keys = lambda: keyring.named
-        return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current), self.hub.admission)
+        authentication = Authentication(keyring, OpaqueTokens(Journal(self.settings.data_dir / JOURNAL_FILE), keyring))
+        endings = Endings(self.hub, authentication.current, self.streamable.end_invalid)
+        challenges = Challenges(self.settings)
+        return Gate(endpoints, authentication, challenges, endings.changed, self.hub.admission, endings.looked)
 
     def _key_uses(self) -> dict[str, float]:
         """The time of each named key's last request (Unix time), by key id; empty in an unprotected hub."""

@@ -52,7 +52,7 @@ class KeyTokens:
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
         principal = self._keyring.check(token)
-        return principal and Credential(principal, principal.valid_until)
+        return Credential(principal, principal.valid_until) if principal else None
 
     def current(self, principal: Principal) -> Principal | None:
         """See `Authenticator`."""
@@ -81,6 +81,8 @@ class Authentication:
 
     def current(self, principal: Principal) -> Principal | None:
         """See `Authenticator`."""
+        if not principal.id:  # the hub itself
+            return principal
         return next((kind for kind in self._kinds if kind.knows(principal)), self._keys).current(principal)
 
     def refresh(self) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.credentials.journal import Journal
-from bridge.credentials.records import ACCESS, GrantRecord, UserRecord, mark_of
-from bridge.keys import Keyring, Principal, token_hash
+from bridge.credentials.records import ACCESS, UserRecord, mark_of
+from bridge.credentials.state import Access
+from bridge.keys import Keyring, Principal
 from sidecar.access.credential import Credential
 from sidecar.access.users import is_user, subjects_of_user
+
+SCOPE = "mcp"
+"""The only scope of the hub's own authorization server."""
 
 
 class OpaqueTokens:
@@ -25,7 +29,7 @@ class OpaqueTokens:
     @property
     def version(self) -> int:
         """See `Authenticator`."""
-        return self._journal.version
+        return self._journal.endings
 
     def recognises(self, token: str) -> bool:
         """See `TokenKind`."""
@@ -33,47 +37,46 @@ class OpaqueTokens:
 
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`: a principal with a grant, or a user."""
-        return bool(principal.grant) or is_user(principal)
+        return principal.grant.startswith("g") or is_user(principal)
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
-        record = self._journal.token(token_hash(token))
-        grant = self._journal.grant(record.grant) if record else None
-        principal = self._principal(grant) if grant else None
-        credential = principal and record and Credential(principal, record.until)
-        return credential if credential and not credential.expired else None
+        access = self._journal.access(token)
+        principal = self._principal(access) if access else None
+        lacks = "" if access and SCOPE in access.grant.scopes else SCOPE
+        return Credential(principal, access.expires, lacks=lacks) if access and principal else None
 
     def current(self, principal: Principal) -> Principal | None:
         """See `Authenticator`."""
         if principal.grant:
-            grant = self._journal.grant(principal.grant)
-            return self._principal(grant) if grant and grant.principal == principal.id else None
+            access = self._journal.grant(principal.grant)
+            return self._principal(access) if access and access.grant.principal == principal.id else None
         user = self._journal.user(principal.id)
-        return user and _user_principal(user)
+        return _user_principal(user) if user else None
 
     def refresh(self) -> None:
         """See `Authenticator`."""
         self._journal.refresh()
 
-    def _principal(self, grant: GrantRecord) -> Principal | None:
-        """The principal of a grant; None if the key or user that made it is gone, or has another token by now."""
-        holder = self._holder(grant)
+    def _principal(self, access: Access) -> Principal | None:
+        """The principal of a grant; None if the key that made it is gone, or has another token by now."""
+        grant, holder = access.grant, self._holder(access)
         if holder is None:
             return None
         return replace(
             holder,
             workspaces=frozenset({grant.workspace}) if holder.may_use(grant.workspace) else frozenset(),
             admin=False,
-            valid_until=self._journal.newest_end(grant.id),
+            valid_until=access.until,
             grant=grant.id,
             client=grant.client_name,
         )
 
-    def _holder(self, grant: GrantRecord) -> Principal | None:
-        if (user := self._journal.user(grant.principal)) is not None:
-            return _user_principal(user)
-        holder = self._keyring.holder(grant.principal)
-        return holder if holder is not None and mark_of(holder.mark) == grant.mark else None
+    def _holder(self, access: Access) -> Principal | None:
+        if access.user is not None:
+            return _user_principal(access.user)
+        holder = self._keyring.holder(access.grant.principal)
+        return holder if holder is not None and mark_of(holder.mark) == access.grant.mark else None
 
 
 def _user_principal(user: UserRecord) -> Principal:

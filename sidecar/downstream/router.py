@@ -21,10 +21,10 @@ from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.http_errors import TokenInvalid
 from sidecar.hub.hub import Hub
 from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
-from sidecar.http_errors import TokenInvalid
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import ELSEWHERE, OPEN_PATH, end_of_token, principal_of
 from sidecar.listener.challenges import Challenges
@@ -128,8 +128,8 @@ class Router:
             return
         workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
         if principal.grant and principal.workspaces is not None and not _is_for(principal, workspace):
-            error = TokenInvalid(ELSEWHERE)
-            await self._refusals.refuse(principal, scope, send, error, 0, self._challenges.invalid_token(scope))
+            challenge = self._challenges.invalid_token(scope)
+            await self._refusals.refuse(principal, scope, send, TokenInvalid(ELSEWHERE), 0, challenge)
         elif workspace is None or not (principal.may_use(workspace.name) and self.permits(principal, workspace.name)):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refusals.refuse(principal, scope, send, unknown, 404)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bridge.keys import ADMIN, FRONT, Principal
+from sidecar.access.credential import owner_of
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
 from sidecar.upstream.upstream import RECONNECT_WAIT
@@ -32,6 +33,7 @@ class KeyWorkspace:
     base: Workspace
     """The common workspace."""
     principal: Principal
+    """The key or user, whatever grants its clients have."""
     workspace: Workspace
     requests: int = 0
     """The number of requests in progress, including streams."""
@@ -105,7 +107,7 @@ class KeyWorkspaces:
         """
         tenant = self._found.get((base, principal.id))
         if tenant is None or tenant.principal.mark != principal.mark:
-            tenant = self._open(base, principal)
+            tenant = self._open(base, owner_of(principal))
         tenant.requests += 1
         try:
             if not tenant.opened:
@@ -201,6 +203,8 @@ class KeyWorkspaces:
             now = current(tenant.principal)
             if now is None or not now.may_use(tenant.base.name):
                 self._close_workspace(tenant)
+            else:
+                tenant.principal = now
 
     def forget(self, base: Workspace) -> None:
         """Close the keys' versions of a workspace that was removed."""

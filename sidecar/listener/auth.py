@@ -44,6 +44,7 @@ HOLDER_ID = re.compile(rf"{KEY_ID.pattern}|g[0-9a-f]{{16}}")
 """Ids of named keys and of grants."""
 ELSEWHERE = "The token of the request is not for this address."
 
+
 def principal_of(scope: Scope) -> Principal:
     """The principal of a request: the one that `Gate` found, or `ANONYMOUS` in an unprotected hub."""
     found: Principal = scope.get("state", {}).get(PRINCIPAL_KEY, ANONYMOUS)

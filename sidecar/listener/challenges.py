@@ -8,14 +8,13 @@ import re
 from starlette.types import Scope
 
 from bridge.settings import Settings
+from sidecar.access.opaque import SCOPE
 from sidecar.listener.asgi import header
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 BASE_HEADER = b"x-hub-base"
 """The header in which the front says how the client addresses the hub: scheme and host, or HUB_PUBLIC_URL."""
-SCOPE = "mcp"
-"""The only scope of the hub's own authorization server."""
 REALM = 'Bearer realm="yamcp-hub"'
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 _BASE = re.compile(r"https?://[A-Za-z0-9._~:\[\]/%-]{1,512}")
