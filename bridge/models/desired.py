@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
 
 from bridge.errors import ErrorBody, InvalidSnapshot
+from bridge.models.access_file import AccessFile
 from bridge.models.base import Model, Request
 
 _PATH = r"^/[^,:\x00-\x1f]{0,1023}$"
@@ -94,6 +95,9 @@ Record = Literal["off", "sizes", "redacted", "full"]
 RecordOfServer = Literal["workspace", "off", "sizes", "redacted", "full"]
 
 
+Tenancy = Literal["own", "group", "all"]
+
+
 class ServerSettings(Model):
     """Settings of a server in hub.json, which YAMCP's format does not have. Times are in seconds."""
 
@@ -118,8 +122,11 @@ class ServerSettings(Model):
     """Time between two checks of a server that has no requests in progress. 0: no checks."""
     max_inflight: int = Field(64, ge=1, le=10_000)
     max_instances: int = Field(20, ge=1, le=1000)
+    tenancy: Tenancy = "own"
+    """Who shares the server's process: nobody (each key and user has its own), the members of a tenant of access.json,
+    or all. What it applies to is `shared_by`."""
     share_between_keys: bool = False
-    """Whether clients with different keys share the server's process; by default each key has its own."""
+    """The older form of `tenancy` all."""
     cache: dict[str, Annotated[float, Field(gt=0, le=86400 * 30)]] = Field(default_factory=dict)
     """How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one."""
     cache_shared: bool = False
@@ -130,6 +137,19 @@ class ServerSettings(Model):
     limits: ProcessLimits | None = None
     keep: bool = False
     """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
+    sign_in: Literal["none", "user", "shared"] = "none"
+    """How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them
+    (docs/upstream-sign-in.md)."""
+    oauth_client_id: str | None = Field(None, min_length=1, max_length=2048)
+    """The client id under which the hub is registered at the server's authorization server, for `sign_in`; null: the
+    hub registers itself."""
+    oauth_client_secret: str | None = Field(None, pattern=r"^\$\{[^{}]{1,1024}\}$")
+    """A reference to the secret of that client: `${NAME}`, never the secret itself."""
+
+    @property
+    def shared_by(self) -> Tenancy:
+        """Who shares the server's process, in whichever form the settings say it."""
+        return "all" if self.share_between_keys and self.tenancy == "own" else self.tenancy
 
 
 class ServerSpec(Model):
@@ -202,16 +222,24 @@ class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="appl
     id: SnapshotId
     servers: tuple[ServerSpec, ...]
     workspaces: tuple[WorkspaceSpec, ...]
+    access: AccessFile | None = None
+    """The roles, rules, tenants and limits of access.json; null if there is no such file."""
 
     @classmethod
     def of(
-        cls, epoch: int, revision: int, servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...]
+        cls,
+        epoch: int,
+        revision: int,
+        servers: tuple[ServerSpec, ...],
+        workspaces: tuple[WorkspaceSpec, ...],
+        access: AccessFile | None = None,
     ) -> Self:
         """A snapshot with the hash of its content computed."""
         return cls(
-            id=SnapshotId(epoch=epoch, revision=revision, hash=content_hash(servers, workspaces)),
+            id=SnapshotId(epoch=epoch, revision=revision, hash=content_hash(servers, workspaces, access)),
             servers=servers,
             workspaces=workspaces,
+            access=access,
         )
 
     @model_validator(mode="after")
@@ -227,18 +255,35 @@ class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="appl
         for workspace in self.workspaces:
             if missing := [key for key in workspace.servers if key not in known]:
                 raise ValueError(f"workspace {workspace.name!r} names servers that are not there: {missing}")
-        if self.id.hash != content_hash(self.servers, self.workspaces):
+        if self.id.hash != content_hash(self.servers, self.workspaces, self.access):
             raise ValueError("the hash does not match the content")
         return self
 
 
-def content_hash(servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...]) -> str:
-    """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process."""
-    content = {
-        "servers": [server.model_dump(mode="json") for server in servers],
+def content_hash(
+    servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...], access: AccessFile | None = None
+) -> str:
+    """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process.
+
+    `access` and _LATER_SETTINGS are parts of it only where they are set, so that other snapshots keep their earlier
+    hashes.
+    """
+    content: dict[str, Any] = {
+        "servers": [server.model_dump(mode="json", exclude=_unset(server)) for server in servers],
         "workspaces": [workspace.model_dump(mode="json") for workspace in workspaces],
     }
+    if access is not None:
+        content["access"] = access.model_dump(mode="json")
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+_LATER_SETTINGS = ("tenancy", "sign_in", "oauth_client_id", "oauth_client_secret")
+"""Settings that are parts of the hash only where they are set."""
+
+
+def _unset(server: ServerSpec) -> dict[str, set[str]]:
+    settings, fields = server.settings, ServerSettings.model_fields
+    return {"settings": {name for name in _LATER_SETTINGS if getattr(settings, name) == fields[name].default}}
 
 
 def _first_duplicate(values: list[str]) -> str | None:

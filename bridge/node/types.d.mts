@@ -1,6 +1,6 @@
 /** What crosses the bridge. Times are in seconds (Unix time for a moment). Written by `make generate` from bridge/models/: change those, not this. */
 
-export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'backoff' | 'failed' | 'stopped';
+export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'sign_in_required' | 'backoff' | 'failed' | 'stopped';
 
 export type WorkspaceStateName = 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
 
@@ -33,6 +33,173 @@ export interface ErrorBody {
   message: string;
   hint: string;
   data: Record<string, any>;
+}
+
+/** The answer to `check_access_file`. */
+export interface AccessChecked {
+  issues: Issue[];
+}
+
+/** An answer of `explain_access` for one workspace. */
+export interface AccessDecision {
+  type: 'tool' | 'resource' | 'prompt';
+  server: string;
+  name: string;
+  shown_as: string;
+  allowed: boolean;
+  reason: 'rule' | 'admin' | 'owner' | 'key' | 'credential' | 'none';
+  rule: number | null;
+  why: string;
+  workspace: string;
+  /** Whether the server lists such an item now; the decision holds for an item of that name in any case. */
+  listed: boolean;
+  /** The deciding rule. */
+  text: AccessRule | null;
+}
+
+/** The answer to `explain_access`. */
+export interface AccessExplained {
+  subject: string;
+  /** The id of the principal that the subject stands for; of a group or role: of an imagined user in it. */
+  principal: string;
+  role: 'admin' | 'owner' | 'user';
+  /** One for each workspace and server that has such an item. */
+  decisions: AccessDecision[];
+}
+
+/** One item of a server in a workspace, whether a subject may use it, and what decides that. */
+export interface AccessItem {
+  type: 'tool' | 'resource' | 'prompt';
+  /** The key of its server. */
+  server: string;
+  /** The name by which the server knows it; the URI of a resource or template. */
+  name: string;
+  /** The name by which clients of the workspace know it. */
+  shown_as: string;
+  allowed: boolean;
+  reason: 'rule' | 'admin' | 'owner' | 'key' | 'credential' | 'none';
+  /** The index of the deciding rule in access.json, from 0; null unless the reason is `rule`. */
+  rule: number | null;
+  /** The reason in words. */
+  why: string;
+}
+
+/** The answer to `put_access_file`. */
+export interface AccessSaved {
+  snapshot: SnapshotId;
+  /** The hash of the file as it is now; empty if it was removed. */
+  hash: string;
+  /** Remarks on it; none of severity error. */
+  issues: Issue[];
+}
+
+/** The answer to `access_file`. */
+export interface AccessText {
+  path: string;
+  /** The file as it is; null if it does not exist or is not text. */
+  text: string | null;
+  /** The hash of the file, to be compared with that of `put_access_file`; empty if it does not exist. */
+  hash: string;
+  /** What is wrong with it. With an issue of severity error, its last good version is in force. */
+  issues: Issue[];
+  /** Whether there are rules in force: those of the file, or of its last good version. */
+  in_force: boolean;
+}
+
+/** The answer to `view_as`. */
+export interface AccessView {
+  subject: string;
+  principal: string;
+  role: 'admin' | 'owner' | 'user';
+  workspaces: WorkspaceAccess[];
+}
+
+/** Request what would be wrong with a text as access.json. */
+export interface CheckAccessFile {
+  text: string;
+}
+
+/** Ask whether a subject may use a tool, resource or prompt, and why. */
+export interface ExplainAccess {
+  subject: string;
+  name: string;
+  type?: 'tool' | 'resource' | 'prompt';
+  workspace?: string | null;
+  server?: string | null;
+}
+
+/** Replace the text of access.json. Refused if it is invalid. `text` null: remove the file. */
+export interface PutAccessFile {
+  text: string | null;
+  hash?: string | null;
+}
+
+/** Request the text of access.json, and what is wrong with it. */
+export type ReadAccessFile = Record<string, never>;
+
+/** Ask what a subject sees in each workspace, and what decides on each item. */
+export interface ViewAs {
+  subject: string;
+}
+
+/** What a subject sees of one workspace. */
+export interface WorkspaceAccess {
+  name: string;
+  /** Whether it may use the workspace; if not, it does not exist for the subject. */
+  usable: boolean;
+  /** Everything in the workspace, what is hidden from the subject included. */
+  items: AccessItem[];
+}
+
+/** The whole file. It is used as a whole: if any part is invalid, the last good version stays in force. */
+export interface AccessFile {
+  version?: 1;
+  /** `own`: a key may use what keys.json gives it, unless a rule denies it; `rules`: only what rules allow. */
+  keys?: 'own' | 'rules';
+  roles?: RoleGrant[];
+  rules?: AccessRule[];
+  /** Subjects whose members use the same processes of servers with `tenancy` group; the first that fits counts. */
+  tenants?: string[];
+  limits?: AccessLimit[];
+}
+
+/** Limits what a subject uses; a limit that is missing does not apply. With `servers` or `tools`: only these. */
+export interface AccessLimit {
+  subject: string;
+  servers?: string[] | null;
+  tools?: string[] | null;
+  requests_per_second?: number | null;
+  /** Requests that may come at once; None for one second's worth. */
+  burst?: number | null;
+  /** Requests in progress at once. */
+  concurrent?: number | null;
+  sessions?: number | null;
+  calls_per_day?: number | null;
+  /** Bytes of requests and answers together. */
+  bytes_per_day?: number | null;
+}
+
+/** Allows or denies a subject what all the given lists match. */
+export interface AccessRule {
+  effect: 'allow' | 'deny';
+  subject: string;
+  workspaces: string[] | null;
+  servers: string[] | null;
+  tools: string[] | null;
+  resources: string[] | null;
+  prompts: string[] | null;
+  /** The rule is only about tools whose annotations have these values; MCP's defaults count for missing ones. */
+  annotations: Record<string, boolean> | null;
+}
+
+/** Gives a subject a role. An owner is the owner of the servers and workspaces that it names, by pattern. */
+export interface RoleGrant {
+  subject: string;
+  role: 'admin' | 'owner' | 'user';
+  /** Of an owner: keys of servers. None for no server. */
+  servers?: string[] | null;
+  /** Of an owner: names of workspaces. None for no workspace. */
+  workspaces?: string[] | null;
 }
 
 /** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
@@ -366,7 +533,9 @@ export interface ServerSettings {
   health_interval: number;
   max_inflight: number;
   max_instances: number;
-  /** Whether clients with different keys share the server's process; by default each key has its own. */
+  /** Who shares the server's process: nobody (each key and user has its own), the members of a tenant of access.json, or all. What it applies to is `shared_by`. */
+  tenancy: 'own' | 'group' | 'all';
+  /** The older form of `tenancy` all. */
   share_between_keys: boolean;
   /** How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one. */
   cache: Record<string, number>;
@@ -378,6 +547,12 @@ export interface ServerSettings {
   limits: ProcessLimits | null;
   /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced. */
   keep: boolean;
+  /** How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them (docs/upstream-sign-in.md). */
+  sign_in: 'none' | 'user' | 'shared';
+  /** The client id under which the hub is registered at the server's authorization server, for `sign_in`; null: the hub registers itself. */
+  oauth_client_id: string | null;
+  /** A reference to the secret of that client: `${NAME}`, never the secret itself. */
+  oauth_client_secret: string | null;
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */
@@ -395,6 +570,8 @@ export interface Snapshot {
   id: SnapshotId;
   servers: ServerSpec[];
   workspaces: WorkspaceSpec[];
+  /** The roles, rules, tenants and limits of access.json; null if there is no such file. */
+  access?: AccessFile | null;
 }
 
 /** The identity of a snapshot: epoch and revision, which define the order, and the hash of its content. */
@@ -721,12 +898,6 @@ export interface ListGrants {
 /** Request the users who have signed in. */
 export type ListUsers = Record<string, never>;
 
-/** Tell when requests last came with tokens of grants. Times earlier than known ones count for nothing. */
-export interface NoteGrantUses {
-  /** Unix time by the grant's id. */
-  uses: Record<string, number>;
-}
-
 /** The answer to `find_client`: a registered client. */
 export interface OAuthClient {
   /** `c` and 16 hexadecimal digits, or the URL of its Client ID Metadata Document. */
@@ -864,6 +1035,8 @@ export interface Keys {
 export interface KeyUses {
   /** When a request last came with each named key (Unix time), by its id; since the server started. */
   uses: Record<string, number>;
+  /** The same for OAuth grants. */
+  grants: Record<string, number>;
 }
 
 /** Request all keys. */
@@ -1233,6 +1406,92 @@ export interface SessionStatus {
   resumed: boolean;
 }
 
+/** Begin a sign-in at a server, for the principal that is logged in at the browser. */
+export interface BeginUpstreamSignIn {
+  /** The server's key. */
+  server: string;
+  /** Id of the principal of the browser's login; empty in an unprotected hub. */
+  principal?: string;
+  /** Whether it may sign in for all clients (`shared`). */
+  admin?: boolean;
+  /** A secret that only this browser has. */
+  browser: string;
+  /** The address of the hub's `/connect/callback` as the browser reaches it. */
+  redirect_uri: string;
+  /** The public https URL of the hub's client metadata document; empty if there is none. */
+  client_metadata?: string;
+  /** Whom the link was made for that the user followed; null for one that was made for nobody in particular. */
+  for_principal?: string | null;
+}
+
+/** Sign out at a server: revoke the tokens where that is possible, and delete them. */
+export interface EndUpstreamSignIn {
+  /** The server's key; empty for all servers. */
+  server?: string;
+  /** Id of the principal whose sign-in ends. */
+  principal?: string;
+  /** Whether it may end a sign-in of all clients (`shared`). */
+  admin?: boolean;
+}
+
+/** Finish a sign-in with what the authorization server's redirect says (RFC 6749, 4.1.2; RFC 9207). */
+export interface FinishUpstreamSignIn {
+  state: string;
+  principal?: string;
+  browser: string;
+  code?: string;
+  iss?: string | null;
+  error?: string;
+  error_description?: string;
+}
+
+/** Request the state of the sign-ins of one principal at all servers with `sign_in`. */
+export interface ListUpstreamSignIns {
+  /** Its id, as in a browser login; empty in an unprotected hub. */
+  principal?: string;
+  /** Also request those of all other principals; for administrators. */
+  every_owner?: boolean;
+}
+
+/** A sign-in at a server with `sign_in`, or the lack of one. It contains no token. */
+export interface UpstreamSignIn {
+  /** The server's key. */
+  server: string;
+  mode: 'user' | 'shared';
+  /** Id of the principal whose credential it is. Empty: that of all clients (`shared`), of the hub's token, or of everybody in an unprotected hub. */
+  owner: string;
+  signed_in: boolean;
+  /** The authorization server that issued the tokens. */
+  issuer: string;
+  scopes: string[];
+  /** Unix time of the sign-in. */
+  since: number | null;
+  /** Unix time at which the access token ends; null if that is not known. */
+  expires: number | null;
+  /** Whether the hub can get new access tokens without the user. */
+  refreshable: boolean;
+  /** Why nobody is signed in, if the hub knows more than that nobody has signed in yet. */
+  reason: ErrorBody | null;
+}
+
+/** The answer to `begin_upstream_sign_in`. */
+export interface UpstreamSignInBegun {
+  /** The address at the authorization server to which the user's browser is to go. */
+  url: string;
+  /** The authorization server. */
+  issuer: string;
+  server: string;
+  namespace: string;
+  mode: 'user' | 'shared';
+  /** The scopes that the hub asks for. */
+  scopes: string[];
+}
+
+/** The answer to `upstream_sign_ins`. */
+export interface UpstreamSignIns {
+  sign_ins: UpstreamSignIn[];
+}
+
 /** Paths of the PEM files of certificate and key. */
 export interface TlsFiles {
   cert: string;
@@ -1286,6 +1545,11 @@ export interface FrontSettings {
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
+  /** The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off. */
+  oauth: boolean;
+  oauthLoopbackClients: boolean;
+  /** The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER). */
+  jwtIssuer: string | null;
 }
 
 /** The body of each kind of request. */
@@ -1293,14 +1557,6 @@ export interface Requests {
   ping: Ping;
   apply: Snapshot;
   desired: ReadDesired;
-  status: ReadStatus;
-  restart: Restart;
-  tools: ListTools;
-  call: Call;
-  catalog: ReadCatalog;
-  ask: Ask;
-  logs: Logs;
-  history: ReadHistory;
   set_workspace: SetWorkspace;
   set_server: SetServer;
   forget_settings: ForgetSettings;
@@ -1318,6 +1574,19 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
+  access_file: ReadAccessFile;
+  check_access_file: CheckAccessFile;
+  put_access_file: PutAccessFile;
+  explain_access: ExplainAccess;
+  view_as: ViewAs;
+  status: ReadStatus;
+  restart: Restart;
+  tools: ListTools;
+  call: Call;
+  catalog: ReadCatalog;
+  ask: Ask;
+  logs: Logs;
+  history: ReadHistory;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -1326,7 +1595,6 @@ export interface Requests {
   revoke_token: RevokeToken;
   list_grants: ListGrants;
   end_grant: EndGrant;
-  note_grant_uses: NoteGrantUses;
   sign_in_user: SignInUser;
   begin_login: BeginLogin;
   end_logins: EndLogins;
@@ -1349,6 +1617,10 @@ export interface Requests {
   note_refusals: NoteRefusals;
   sessions: ListSessions;
   end_session: EndSession;
+  upstream_sign_ins: ListUpstreamSignIns;
+  begin_upstream_sign_in: BeginUpstreamSignIn;
+  finish_upstream_sign_in: FinishUpstreamSignIn;
+  end_upstream_sign_in: EndUpstreamSignIn;
 }
 
 /** What each kind of request is answered with. */
@@ -1356,14 +1628,6 @@ export interface Answers {
   ping: Pong;
   apply: Accepted;
   desired: Desired;
-  status: Status;
-  restart: Done;
-  tools: Tools;
-  call: CallResult;
-  catalog: Catalog;
-  ask: AskResult;
-  logs: LogRecords;
-  history: History;
   set_workspace: Changed;
   set_server: Changed;
   forget_settings: Changed;
@@ -1381,6 +1645,19 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
+  access_file: AccessText;
+  check_access_file: AccessChecked;
+  put_access_file: AccessSaved;
+  explain_access: AccessExplained;
+  view_as: AccessView;
+  status: Status;
+  restart: Done;
+  tools: Tools;
+  call: CallResult;
+  catalog: Catalog;
+  ask: AskResult;
+  logs: LogRecords;
+  history: History;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;
@@ -1389,7 +1666,6 @@ export interface Answers {
   revoke_token: Done;
   list_grants: Grants;
   end_grant: Done;
-  note_grant_uses: Done;
   sign_in_user: UserId;
   begin_login: Done;
   end_logins: Done;
@@ -1412,4 +1688,8 @@ export interface Answers {
   note_refusals: Done;
   sessions: Sessions;
   end_session: Done;
+  upstream_sign_ins: UpstreamSignIns;
+  begin_upstream_sign_in: UpstreamSignInBegun;
+  finish_upstream_sign_in: UpstreamSignIn;
+  end_upstream_sign_in: Done;
 }

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from bridge.errors import SettingInvalid
 from bridge.settings.history import HistorySettings
 from bridge.settings.limits import LimitSettings
+from bridge.settings.oauth import OAuthSettings
 from bridge.settings.requests import RequestSettings
 from bridge.settings.services import ServiceSettings
 
@@ -57,7 +58,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings, LimitSettings, RequestSettings, ServiceSettings):
+class Settings(HistorySettings, LimitSettings, OAuthSettings, RequestSettings, ServiceSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -123,6 +124,13 @@ class Settings(HistorySettings, LimitSettings, RequestSettings, ServiceSettings)
         ge=1,
         description="Most client sessions and listeners at once; an idle session makes room for one more, else it is "
         "answered 503.",
+    )
+    max_tenants: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Most workspaces of single keys and users in use at once, each counted for everybody who uses it; "
+        "an idle one makes room for one more, else it is answered 503.",
     )
     max_starting: int = Field(
         8, ge=1, le=1000, description="Most stdio servers that start at once; the others wait for their turn."
