@@ -12,8 +12,6 @@ from typing import Any
 
 from bridge import logs
 from bridge.codec import new_session
-from bridge.credentials.journal import Journal
-from bridge.credentials.records import JOURNAL_FILE
 from bridge.errors import HubError
 from bridge.keys import Keyring
 from bridge.models import Event, NoteRefusals, ServerState
@@ -22,8 +20,7 @@ from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
-from sidecar.access.authenticator import Authentication
-from sidecar.access.opaque import OpaqueTokens
+from sidecar.access.build import authentication
 from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
@@ -342,14 +339,13 @@ class App:
         keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
-        self.hub.named_keys = lambda: keyring.named
-        authentication = Authentication(keyring, OpaqueTokens(Journal(self.settings.data_dir / JOURNAL_FILE), keyring))
-        endings = Endings(self.hub, authentication.current, self.streamable.end_invalid)
-        challenges = Challenges(self.settings)
-        return Gate(endpoints, authentication, challenges, endings.changed, self.hub.admission, endings.looked)
+        checks = authentication(self.settings, keyring)
+        self.hub.named_keys = lambda: checks.several
+        endings = Endings(self.hub, checks.current, self.streamable.end_invalid)
+        return Gate(endpoints, checks, Challenges(self.settings), endings.changed, self.hub.admission, endings.looked)
 
     def _key_uses(self) -> dict[str, float]:
-        """The time of each named key's last request (Unix time), by key id; empty in an unprotected hub."""
+        """The last requests of named keys and grants (Unix time), by id; empty in an unprotected hub."""
         return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:

@@ -31,6 +31,10 @@ class Authenticator(Protocol):
 class TokenKind(Authenticator, Protocol):
     """An authenticator for tokens of one form."""
 
+    @property
+    def in_use(self) -> bool:
+        """Whether there are, or may be, principals of this kind."""
+
     def recognises(self, token: str) -> bool:
         """Whether a token has the form of this kind, so that no other kind is asked."""
 
@@ -48,6 +52,11 @@ class KeyTokens:
     def version(self) -> int:
         """See `Authenticator`."""
         return self._keyring.version
+
+    @property
+    def named(self) -> bool:
+        """Whether there are named keys."""
+        return self._keyring.named
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
@@ -84,6 +93,11 @@ class Authentication:
         if not principal.id:  # the hub itself
             return principal
         return next((kind for kind in self._kinds if kind.knows(principal)), self._keys).current(principal)
+
+    @property
+    def several(self) -> bool:
+        """Whether several principals may use the hub, so that each has a share of its limits."""
+        return self._keys.named or any(kind.in_use for kind in self._kinds)
 
     def refresh(self) -> None:
         """See `Authenticator`."""

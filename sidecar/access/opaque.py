@@ -31,6 +31,11 @@ class OpaqueTokens:
         """See `Authenticator`."""
         return self._journal.endings
 
+    @property
+    def in_use(self) -> bool:
+        """See `TokenKind`."""
+        return self._journal.in_use
+
     def recognises(self, token: str) -> bool:
         """See `TokenKind`."""
         return token.startswith(ACCESS)

@@ -53,7 +53,7 @@ class Hub:
         )
         """The versions of workspaces that belong to single keys; none in an unprotected hub."""
         self.named_keys: Callable[[], bool] = uncontested
-        """Tells whether there are named keys."""
+        """Tells whether there are named keys, or users."""
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()

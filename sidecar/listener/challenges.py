@@ -1,5 +1,5 @@
 """The endpoints as OAuth resources (RFC 8707), and the challenges with which requests to them are refused (RFC 6750,
-RFC 9728). Pure."""
+RFC 9728)."""
 
 from __future__ import annotations
 

@@ -496,14 +496,14 @@ async def protected(valid_until: float | None = None) -> AsyncIterator[tuple[Wor
         root = Path(name)
         token, server, watcher = KeyFile(root).add("one"), FakeServer(), Watcher()
         async with world(root, server, serve=True, token=HUB_TOKEN, runtime_dir=root / "run") as hub:
-            for name in ("check", "current"):
-                asked = getattr(hub.keyring, name)
+            for asks in ("check", "current"):
+                asked = getattr(hub.keyring, asks)
 
                 def ending(shown: Any, asked: Any = asked) -> Any:
                     found = asked(shown)
                     return found and dataclasses.replace(found, valid_until=valid_until)
 
-                setattr(hub.keyring, name, ending)
+                setattr(hub.keyring, asks, ending)
             hub.hub.admission.add_observer(watcher)
             hub.put(server.spec("a"), space("a"))
             yield hub, watcher, token

@@ -85,7 +85,7 @@ class World:
         self.http = HttpTransport(settings, self.hub.admission, self.requests)
         self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
-        self.journal = Journal(settings.data_dir / JOURNAL_FILE, now=lambda: time.time())
+        self.journal = Journal(settings.data_dir / JOURNAL_FILE, now=lambda: time.time())  # noqa: PLW0108 - tests replace it
         self.authentication = Authentication(self.keyring, OpaqueTokens(self.journal, self.keyring))
         endings = Endings(self.hub, self.authentication.current, self.http.end_invalid)
         challenges = Challenges(settings)
@@ -94,7 +94,7 @@ class World:
         )
         """What serves where the settings protect the hub."""
         if settings.protected:
-            self.hub.named_keys = lambda: self.keyring.named
+            self.hub.named_keys = lambda: self.authentication.several
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
