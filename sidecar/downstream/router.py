@@ -14,7 +14,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
-from sidecar.access.users import is_user
 from sidecar.admission import request_ids
 from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
@@ -22,8 +21,8 @@ from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_errors import TokenInvalid
+from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
-from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import ELSEWHERE, OPEN_PATH, end_of_token, principal_of
@@ -71,8 +70,6 @@ class Router:
         self._refusals = Refusals(hub.admission)
         self._challenges = Challenges(settings)
         self._protected = settings.protected
-        self.permits: Callable[[Principal, str], bool] = _no_users
-        """Whether the access rules let a principal use the workspace of that name."""
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -115,7 +112,8 @@ class Router:
             await page(send)
 
     def _page(self, path: str, principal: Principal) -> Page | None:
-        return self._pages.get(path) if principal.admin or path == OPEN_PATH else None
+        page = self._pages.get(path)
+        return page if page and (path == OPEN_PATH or self._hub.access.is_admin(principal)) else None
 
     # --- workspaces ----------------------------------------------------------------------------------------------
 
@@ -130,7 +128,7 @@ class Router:
         if principal.grant and principal.workspaces is not None and not _is_for(principal, workspace):
             challenge = self._challenges.invalid_token(scope)
             await self._refusals.refuse(principal, scope, send, TokenInvalid(ELSEWHERE), 0, challenge)
-        elif workspace is None or not (principal.may_use(workspace.name) and self.permits(principal, workspace.name)):
+        elif workspace is None or not self._hub.access.may_use(principal, workspace.spec):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif rest not in ENDPOINT_PATHS:
@@ -173,7 +171,7 @@ class Router:
     async def _serve_key(
         self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve the key's own version of the workspace, which has its own sessions."""
+        """Serve the principal's own version of the workspace, which has its own sessions."""
         async with AsyncExitStack() as stack:
             try:
                 workspace = await stack.enter_async_context(self._hub.key_workspaces.using(base, principal))
@@ -234,7 +232,7 @@ class Router:
     def _switched_on(self, principal: Principal) -> list[str]:
         """The slugs of the workspaces that the principal may use."""
         specs = (workspace.spec for workspace in self._hub.workspaces.values())
-        return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
+        return [spec.slug for spec in specs if spec.enabled and self._hub.access.may_use(principal, spec)]
 
     def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
         names = self._switched_on(principal)
@@ -278,11 +276,6 @@ class Router:
         self._metrics.workspace_states((await self._reporter.status()).workspaces)
         body, content_type = await asyncio.to_thread(self._metrics.render)  # some 100 ms for 1,000 tools
         await respond(send, 200, body, content_type.encode())
-
-
-def _no_users(principal: Principal, workspace: str) -> bool:
-    """Without access rules, users may use nothing; keys may use what keys.json says."""
-    return not is_user(principal)
 
 
 def _is_for(principal: Principal, workspace: Workspace | None) -> bool:

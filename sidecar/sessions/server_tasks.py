@@ -17,7 +17,7 @@ from sidecar.features import uris
 
 if TYPE_CHECKING:
     from bridge.keys import Principal
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
     from sidecar.upstream.upstream import Upstream
 
 MAX_TASKS = 1000
