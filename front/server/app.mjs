@@ -21,7 +21,7 @@ import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
 import { Refusals } from './access/refusals.mjs';
 import { SCOPE } from './oauth/metadata.mjs';
-import { baseOf, resourceMetadataUrl } from './oauth/urls.mjs';
+import { baseOf, OAUTH_PATHS, resourceMetadataUrl } from './oauth/urls.mjs';
 import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
 import { sidecarPages } from './sidecar/sidecar_pages.mjs';
 import { sendHsts, SecureServer } from './http/tls.mjs';
@@ -141,6 +141,13 @@ export class Front {
     site.use(
       new Pages().handler((request) =>
         auth.isAdmin(request) ? seenFrom(hub.state, originOf(request, settings.trustedProxies)) : null,
+      ),
+    );
+    site.use(
+      onDemand(
+        async () =>
+          (await import('./oauth/authorization_server.mjs')).authorizationServer({ auth, hub, settings, log }),
+        OAUTH_PATHS,
       ),
     );
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
