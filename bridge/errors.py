@@ -48,6 +48,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "SERVER_UNAVAILABLE",
             "SERVER_UNREACHABLE",
             "SESSIONS_LIMIT",
+            "SIGN_IN_UNAVAILABLE",
             "SPAWNER_LOST",
             "TOO_MANY_ATTEMPTS",
             "WORKSPACE_NOT_READY",

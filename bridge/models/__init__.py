@@ -119,7 +119,6 @@ from bridge.models.grants import (
     IssueCode,
     ListGrants,
     ListUsers,
-    NoteGrantUses,
     OAuthClient,
     RedeemCode,
     RefreshGrant,
@@ -161,6 +160,15 @@ from bridge.models.records import (
 )
 from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
+from bridge.models.upstream_sign_in import (
+    BeginUpstreamSignIn,
+    EndUpstreamSignIn,
+    FinishUpstreamSignIn,
+    ListUpstreamSignIns,
+    UpstreamSignIn,
+    UpstreamSignInBegun,
+    UpstreamSignIns,
+)
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -181,6 +189,7 @@ __all__ = [
     "Ask",
     "AskResult",
     "BeginLogin",
+    "BeginUpstreamSignIn",
     "Call",
     "CallDetails",
     "CallRecord",
@@ -206,6 +215,7 @@ __all__ = [
     "EndGrant",
     "EndLogins",
     "EndSession",
+    "EndUpstreamSignIn",
     "EndUser",
     "Event",
     "ExplainAccess",
@@ -213,6 +223,7 @@ __all__ = [
     "Exported",
     "Figure",
     "FindClient",
+    "FinishUpstreamSignIn",
     "ForgetSettings",
     "FrontRefusal",
     "Grant",
@@ -234,13 +245,13 @@ __all__ = [
     "ListKeys",
     "ListSessions",
     "ListTools",
+    "ListUpstreamSignIns",
     "ListUsers",
     "LogRecords",
     "Logs",
     "MaskedSnapshot",
     "Model",
     "Mount",
-    "NoteGrantUses",
     "NoteKeyUses",
     "NoteRefusals",
     "OAuthClient",
@@ -314,6 +325,9 @@ __all__ = [
     "UnmaskConfig",
     "UnmaskServer",
     "Unmasked",
+    "UpstreamSignIn",
+    "UpstreamSignInBegun",
+    "UpstreamSignIns",
     "UpstreamState",
     "Usage",
     "UsagePoint",

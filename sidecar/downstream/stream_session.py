@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bridge.keys import Principal
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
     from sidecar.workspaces.workspace import Workspace
 
 S = TypeVar("S", bound="StreamSession")
