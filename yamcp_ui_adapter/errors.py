@@ -323,7 +323,7 @@ class HubFileBroken(HubError):
 class AccessInvalid(HubError):
     """The new text of access.json has faults; nothing was written."""
 
-    code = "ACCESS_INVALID"
+    code = "ACCESS_TEXT_INVALID"
     hint = "`data.issues` has the place of each fault; docs/access.md describes the format."
 
 

@@ -58,7 +58,20 @@ ORDER = {
         *("grammar", "main", "__main__"),
     ],
     "yamcp_ui_adapter": [
-        *("demo", "errors", "format", "files", "edit", "key_uses", "keys", "desired", "seed", "app", "__main__"),
+        *(
+            "demo",
+            "errors",
+            "format",
+            "access",
+            "files",
+            "edit",
+            "key_uses",
+            "keys",
+            "desired",
+            "seed",
+            "app",
+            "__main__",
+        ),
     ],
     "demo_servers": ["toolkit", "notes clock mock"],
     "recorder": [

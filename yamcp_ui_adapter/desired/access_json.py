@@ -23,10 +23,10 @@ from bridge.models import (
 )
 from bridge.private import write_file
 from bridge.server import Handlers
+from yamcp_ui_adapter.access.parse import check_access, unknown_names, with_access_renames
 from yamcp_ui_adapter.edit.backups import Backups
 from yamcp_ui_adapter.edit.replace import read
 from yamcp_ui_adapter.errors import AccessFileBroken, AccessInvalid, DataDirUnusable, EditConflict, issue
-from yamcp_ui_adapter.format.access_file import check_access, unknown_names, with_access_renames
 from yamcp_ui_adapter.format.entries import ACCESS
 from yamcp_ui_adapter.format.hubfile import dump
 from yamcp_ui_adapter.format.jsontext import file_hash

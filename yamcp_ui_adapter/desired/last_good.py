@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from bridge.models import Issue
+from yamcp_ui_adapter.access.parse import parse_access, renamed_access
 from yamcp_ui_adapter.desired.rename import renamed_servers, renamed_workspaces
 from yamcp_ui_adapter.errors import FileUnusable
-from yamcp_ui_adapter.format.access_file import parse_access, renamed_access
 from yamcp_ui_adapter.format.entries import (
     ACCESS,
     HUB,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from bridge.models import AccessFile, Issue, ServerSettings, ServerSpec, WorkspaceSpec
+from yamcp_ui_adapter.access.parse import CLOSED, unknown_names
 from yamcp_ui_adapter.errors import issue
-from yamcp_ui_adapter.format.access_file import CLOSED, unknown_names
 from yamcp_ui_adapter.format.entries import (
     ACCESS,
     HUB,

@@ -23,10 +23,10 @@ from bridge.models import (
     Snapshot,
 )
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server
+from yamcp_ui_adapter.access.parse import CLOSED
 from yamcp_ui_adapter.desired.change_log import describe
 from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.desired.store import StateStore
-from yamcp_ui_adapter.format.access_file import CLOSED
 
 RULES = {
     "roles": [{"subject": "group:dev", "role": "owner", "servers": ["a"], "workspaces": ["w"]}],
@@ -127,7 +127,7 @@ async def test_the_text_is_read_checked_and_replaced(adapter: Adapter) -> None:
         error = await refusal(client, PutAccessFile(text="{}", hash=""))
         assert error.code == "EDIT_CONFLICT"
         error = await refusal(client, PutAccessFile(text=FAULTY, hash=saved.hash))
-        assert error.code == "ACCESS_INVALID"
+        assert error.code == "ACCESS_TEXT_INVALID"
         assert "line 1: rules[0].subject" in error.data["issues"][0]["message"]
         assert file_of(adapter).read_text() == TEXT
         checked = await client.request(CheckAccessFile(text=TEXT.replace('"w"', '"v"')))

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from bridge.access.patterns import EVERY, PatternSet
 from bridge.models import AccessFile, Issue
+from yamcp_ui_adapter.access.json_position import line_of
 from yamcp_ui_adapter.errors import FileUnusable, issue
 from yamcp_ui_adapter.format.document import LAST_GOOD_IN_USE, is_encodable, read_document
 from yamcp_ui_adapter.format.entries import ACCESS, AccessContent
-from yamcp_ui_adapter.format.json_position import line_of
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_ISSUES = 20

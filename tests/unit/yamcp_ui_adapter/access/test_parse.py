@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bridge.models import AccessFile
-from yamcp_ui_adapter.errors import FileUnusable
-from yamcp_ui_adapter.format.access_file import (
+from yamcp_ui_adapter.access.json_position import line_of
+from yamcp_ui_adapter.access.parse import (
     MAX_BYTES,
     MAX_ISSUES,
     check_access,
@@ -17,8 +17,8 @@ from yamcp_ui_adapter.format.access_file import (
     renamed_access,
     unknown_names,
 )
+from yamcp_ui_adapter.errors import FileUnusable
 from yamcp_ui_adapter.format.entries import AccessContent
-from yamcp_ui_adapter.format.json_position import line_of
 
 TEXT = """{
   "version": 1,
