@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection
 
 from bridge.credentials.records import ClientRecord, EndReason, RefreshRecord
@@ -29,8 +28,6 @@ from yamcp_ui_adapter.sign_in.redirects import is_registered, redirect_fault
 from yamcp_ui_adapter.sign_in.refreshes import Verdict, verdict
 from yamcp_ui_adapter.sign_in.reports import Reports
 from yamcp_ui_adapter.sign_in.state import Lifetimes, ended
-
-log = logging.getLogger(__name__)
 
 
 class Authorization:
