@@ -8,6 +8,7 @@ import pkgutil
 import yamcp_ui_adapter
 
 NAMES = {
+    "access",
     "app",
     "desired",
     "desired.change_log",
