@@ -19,7 +19,7 @@ from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.concurrency.open_requests import OpenRequests
-from sidecar.downstream.event_stream import PING
+from sidecar.downstream.event_stream import PING, EventStream
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import respond, respond_error
@@ -52,6 +52,8 @@ class StreamSession(Session):
         self.endpoint = endpoint
         self.admission = endpoint.admission
         self.workspace = endpoint.workspace
+        self.stream: EventStream | None = None
+        """The stream to the client that is open as long as the session or the client wants."""
         self.initialized = False
         """Whether the client has sent `notifications/initialized`."""
         self.announced = False
@@ -228,6 +230,12 @@ class StreamSessions(Generic[S]):
         self.closing()
         for session in tuple(self._sessions.values()):
             session.close()
+
+    def remeter(self) -> None:
+        """Limits of principals have changed: count the bytes of the streams of those whose bytes are limited now."""
+        for session in self._sessions.values():
+            if session.stream is not None:
+                session.stream.meter = self._admission.meter_of(session.principal)
 
     def closing(self) -> None:
         """The process ends, and with it all sessions, which may be resumed by the next one."""

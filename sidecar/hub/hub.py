@@ -22,6 +22,7 @@ from sidecar.hub.key_workspaces import KeyWorkspaces
 from sidecar.hub.notifications import route_notification
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.quotas.quotas import Quotas
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -59,6 +60,7 @@ class Hub:
         self.server_gates = Admission()
         """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
         tool. The context names the server and the tool."""
+        self.quotas = Quotas(self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
         self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
@@ -141,6 +143,7 @@ class Hub:
         New servers are still starting when this returns; those that they replace serve until then.
         """
         self.config_version += 1
+        self.quotas.apply(snapshot.access.limits if snapshot.access else ())
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
         for wanted in steps.create:
@@ -227,6 +230,7 @@ class Hub:
         """Keys were added, changed or revoked. `current` returns the current form of a principal, None if revoked."""
         self.config_version += 1
         self._current = current
+        self.quotas.recheck(current)
         self.key_workspaces.recheck(current)
 
     def contested(self) -> bool:
