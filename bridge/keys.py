@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -53,7 +53,17 @@ class Principal:
     mark: str = field(default="", repr=False, compare=False)
     """The hash of its token, to detect that the key with this id has a new token."""
     valid_until: float | None = None
-    """When its token ends (Unix time); None for one that lasts until it is revoked, as all do today."""
+    """When its token ends (Unix time); None for one that lasts until it is revoked. For a grant, the end of its newest
+    access token: a refresh prolongs what is open."""
+    grant: str = ""
+    """The id of the OAuth grant that its token belongs to; empty for the hub's token, keys and browser logins."""
+    client: str = ""
+    """The name of the OAuth client that the grant was made for."""
+    subjects: frozenset[str] = frozenset()
+    """What access.json may name it by: `key:<id>`, `key:<name>`, `user:<id>`, `email:<address in lower case>`,
+    `group:<name>`, `role:<role in its claims>`. `*` is implicit."""
+    claims: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Of a user: `sub`, `name`, `email` and `issuer`, for templates of headers; empty for others."""
 
     @property
     def expired(self) -> bool:
@@ -88,7 +98,8 @@ class StoredKey(BaseModel):
     def principal(self) -> Principal:
         """The principal of this key."""
         allowed = None if self.workspaces is None else frozenset(self.workspaces)
-        return Principal(self.id, self.name, allowed, self.admin, self.hash)
+        subjects = frozenset({f"key:{self.id}", f"key:{self.name}"})
+        return Principal(self.id, self.name, allowed, self.admin, self.hash, subjects=subjects)
 
 
 def _whole(value: object) -> object:
@@ -193,6 +204,15 @@ class Keyring:
             return principal if self._hashes[principal.id] == principal.mark else None
         named = self._named.get(principal.id)
         return named.principal() if named and named.hash == principal.mark else None
+
+    def holder(self, principal: str) -> Principal | None:
+        """The principal with that id, as it is now: of the hub's token, the front's key or a named key."""
+        self._poll()
+        if principal in self._hashes:
+            mark = self._hashes[principal]
+            return Principal(principal, principal, None, True, mark) if mark else None
+        named = self._named.get(principal)
+        return named.principal() if named else None
 
     def _poll(self) -> None:
         if self._clock() - self._looked >= POLL_SECONDS:

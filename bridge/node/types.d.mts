@@ -620,6 +620,214 @@ export interface UnmaskServer {
   key?: string | null;
 }
 
+/** Record a browser login, so that it can be ended and survives a restart. Refused with PRINCIPAL_UNKNOWN. */
+export interface BeginLogin {
+  /** The nonce in the browser's cookie. */
+  id: string;
+  principal: string;
+  /** Unix time. */
+  until: number;
+  /** The id of the session at the provider, if it says one. */
+  sid?: string;
+  issuer?: string;
+}
+
+/** The answer to `register_client`. */
+export interface ClientRegistered {
+  id: string;
+  /** Unix time. */
+  issued_at: number;
+}
+
+/** The answer to `issue_code`. */
+export interface CodeIssued {
+  code: string;
+}
+
+/** End a grant. Its tokens are refused within a second. Refused with NO_SUCH_GRANT. */
+export interface EndGrant {
+  id: string;
+  /** The principal that asks, which can end its own grants only; null: one that can end any. */
+  principal?: string | null;
+}
+
+/** End the logins to which all that is given applies, and something is: one login, those of a principal, or those of a session or subject at a provider (OpenID Connect Back-Channel Logout). */
+export interface EndLogins {
+  issuer?: string | null;
+  sub?: string | null;
+  sid?: string | null;
+  id?: string | null;
+  principal?: string | null;
+}
+
+/** Remove a user, given by id or e-mail address: all grants and logins end. The provider can let the user sign in again. Refused with NO_SUCH_USER. */
+export interface EndUser {
+  user: string;
+}
+
+/** Request a registered client. Refused with NO_SUCH_CLIENT if it is unknown, or its registration has expired. */
+export interface FindClient {
+  id: string;
+}
+
+/** What a principal has allowed a client: the use of one workspace, until the grant ends. */
+export interface Grant {
+  id: string;
+  client: string;
+  client_name: string;
+  /** The host (and port) of the redirect URI, or the scheme of one that has no host: it shows where tokens went. */
+  redirect_host: string;
+  /** The id of the principal. */
+  principal: string;
+  /** Its name now: of a key, or of a user; empty if it is gone. */
+  principal_name: string;
+  workspace: string;
+  scopes: string[];
+  /** When it was made (Unix time). */
+  at: number;
+  /** When a request last came with one of its tokens, to about a minute (Unix time); null if none did. */
+  last_used: number | null;
+  /** When it ends unless it is refreshed (Unix time). */
+  expires: number;
+}
+
+/** The answer to `list_grants`, newest first. */
+export interface Grants {
+  grants: Grant[];
+}
+
+/** Make an authorization code after a principal has allowed a client to use a workspace. It can be redeemed once, within a minute, by the process that made it. Refused with NO_SUCH_CLIENT, CLIENT_INVALID (another redirect URI than the client registered), NO_SUCH_WORKSPACE, PRINCIPAL_UNKNOWN, OAUTH_OFF. */
+export interface IssueCode {
+  /** A registered id, or the URL of a Client ID Metadata Document, which the front has checked. */
+  client: string;
+  client_name: string;
+  redirect_uri: string;
+  /** PKCE's `code_challenge` by S256 (RFC 7636); no other method is supported. */
+  challenge: string;
+  /** The name of the workspace that the resource is an endpoint of. */
+  workspace: string;
+  scopes?: string[];
+  /** `admin`, the id of a key, or the id of a user. */
+  principal: string;
+  /** The resource as the client named it (RFC 8707); empty if it named none. */
+  resource?: string;
+}
+
+/** Request the grants in force: those of a principal (its id), or all. */
+export interface ListGrants {
+  principal?: string | null;
+}
+
+/** Request the users who have signed in. */
+export type ListUsers = Record<string, never>;
+
+/** Tell when requests last came with tokens of grants. Times earlier than known ones count for nothing. */
+export interface NoteGrantUses {
+  /** Unix time by the grant's id. */
+  uses: Record<string, number>;
+}
+
+/** The answer to `find_client`: a registered client. */
+export interface OAuthClient {
+  /** `c` and 16 hexadecimal digits, or the URL of its Client ID Metadata Document. */
+  id: string;
+  name: string;
+  redirect_uris: string[];
+  /** Its home page, as it says. */
+  uri: string;
+  /** When it registered (Unix time). */
+  at: number;
+  /** When a user last allowed it something (Unix time); null for one that was never used. */
+  used: number | null;
+}
+
+/** Exchange an authorization code for tokens, which makes a grant. A code that comes again ends its grant. Refused with OAUTH_GRANT_INVALID. */
+export interface RedeemCode {
+  code: string;
+  client: string;
+  redirect_uri: string;
+  /** PKCE's `code_verifier`. */
+  verifier: string;
+  /** Empty: that of the code. */
+  resource?: string;
+}
+
+/** Exchange a refresh token for new tokens. The one before the newest is good for another minute, in case that the answer was lost; an older one ends the grant, because it was copied. Refused with OAUTH_GRANT_INVALID. */
+export interface RefreshGrant {
+  refresh_token: string;
+  client: string;
+  /** Empty: that of the grant. */
+  resource?: string;
+  /** None: those of the grant; else a part of them, for the new access token. */
+  scopes?: string[];
+}
+
+/** Register a public client (RFC 7591). An unused registration expires after an hour, others 90 days after their last use. Refused with CLIENT_INVALID, TOO_MANY_CLIENTS. */
+export interface RegisterClient {
+  name: string;
+  redirect_uris: string[];
+  uri?: string;
+  /** The URL of a Client ID Metadata Document, which is the client's id; empty: the adapter makes an id. */
+  id?: string;
+}
+
+/** End the grant of an access or refresh token (RFC 7009). One that is unknown, or another client's, is ignored. */
+export interface RevokeToken {
+  token: string;
+  /** The client that asks; empty: whoever has the token. */
+  client?: string;
+}
+
+/** Record a user whom an OpenID provider has just identified, with the provider's claims. */
+export interface SignInUser {
+  issuer: string;
+  sub: string;
+  name?: string;
+  /** An address that the provider has verified, else empty. */
+  email?: string;
+  groups?: string[];
+  roles?: string[];
+}
+
+/** The answer to `redeem_code` and `refresh_grant`: the only messages with these tokens, of which the hub stores hashes. */
+export interface Tokens {
+  access_token: string;
+  refresh_token: string;
+  /** Seconds for which the access token is valid. */
+  expires_in: number;
+  scopes: string[];
+  /** The id of the grant: `g` and 16 hexadecimal digits. */
+  grant: string;
+}
+
+/** A user of an OpenID provider. */
+export interface User {
+  id: string;
+  issuer: string;
+  sub: string;
+  name: string;
+  email: string;
+  groups: string[];
+  roles: string[];
+  /** When the user last signed in at the provider (Unix time). */
+  at: number;
+  /** Number of browser logins. */
+  logins: number;
+  /** Number of grants in force. */
+  grants: number;
+}
+
+/** The answer to `sign_in_user`. */
+export interface UserId {
+  /** `u` and 15 hexadecimal digits, which depend on issuer and subject alone. */
+  id: string;
+}
+
+/** The answer to `list_users`, by name. */
+export interface Users {
+  users: User[];
+}
+
 /** Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins. */
 export interface AddKey {
   name: string;
@@ -1110,6 +1318,20 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
+  find_client: FindClient;
+  register_client: RegisterClient;
+  issue_code: IssueCode;
+  redeem_code: RedeemCode;
+  refresh_grant: RefreshGrant;
+  revoke_token: RevokeToken;
+  list_grants: ListGrants;
+  end_grant: EndGrant;
+  note_grant_uses: NoteGrantUses;
+  sign_in_user: SignInUser;
+  begin_login: BeginLogin;
+  end_logins: EndLogins;
+  list_users: ListUsers;
+  end_user: EndUser;
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
@@ -1159,6 +1381,20 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
+  find_client: OAuthClient;
+  register_client: ClientRegistered;
+  issue_code: CodeIssued;
+  redeem_code: Tokens;
+  refresh_grant: Tokens;
+  revoke_token: Done;
+  list_grants: Grants;
+  end_grant: Done;
+  note_grant_uses: Done;
+  sign_in_user: UserId;
+  begin_login: Done;
+  end_logins: Done;
+  list_users: Users;
+  end_user: Done;
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;

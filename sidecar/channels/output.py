@@ -80,6 +80,7 @@ class Output:
         self._open = 0  # unclosed objects and arrays in it
         self._size = 0
         self._line_timer: asyncio.TimerHandle | None = None
+        self._line_at = 0.0  # when its last line arrived
         self._quoted: dict[int | str, asyncio.TimerHandle] = {}
 
     def feed(self, data: bytes) -> None:
@@ -249,7 +250,7 @@ class Output:
         if self._part or (text.startswith(b"{") and len(text) <= MAX_FIRST_LINE and (left_open(text) or 0) > 0):
             self._continue(line, text)
             return
-        self.pace.take_noise(len(line))
+        self.pace.take_noise(len(line), broken=begins_json(line))
         if text:
             self._unreadable(line)
 
@@ -264,11 +265,22 @@ class Output:
         self._part.append(line)
         self._open += opened
         self._size += len(line)
-        if self._line_timer is not None:
-            self._line_timer.cancel()
-        self._line_timer = self._loop.call_later(LINE_TIMEOUT, self._break_off)
+        self._line_at = self._loop.time()
         if self._open <= 0:
             self._complete()
+        elif self._line_timer is None:
+            self._line_timer = self._loop.call_later(LINE_TIMEOUT, self._check_line_timeout)
+
+    def _check_line_timeout(self) -> None:
+        """Give an unfinished message up if no line of it has arrived for LINE_TIMEOUT; else look again later.
+
+        One timer serves all lines, since a timer for each would cost more than the line.
+        """
+        left = self._line_at + LINE_TIMEOUT - self._loop.time()
+        if left > 0:
+            self._line_timer = self._loop.call_later(left, self._check_line_timeout)
+        else:
+            self._break_off()
 
     def _complete(self) -> None:
         try:
@@ -286,7 +298,7 @@ class Output:
         """Give an unfinished message up: its lines are skipped."""
         if lines := self._forget():
             for line in lines:
-                self.pace.take_noise(len(line))
+                self.pace.take_noise(len(line), broken=True)
                 self._on_skipped(line)
             if unread := instead(b"\n".join(lines)):
                 self.on_frame(unread)

@@ -14,8 +14,9 @@ log = logging.getLogger(__name__)
 
 RATE = 8000.0
 """Units per second that one connection may send for long. A message is one unit, and one more for each KiB."""
-NOISE, BLANK = 1 / 4, 1 / 128
-"""Units of a line that is no message, and one more for each KiB; and of an empty line."""
+BROKEN, NOISE, BLANK = 2, 1 / 4, 1 / 32
+"""Units of a line that begins like a message but is none, of any other line that is no message, each with one more for
+each KiB; and of an empty line. Their ratio is about that of the CPU time they cost."""
 BURST = 256.0
 """Units that it may send at once. They take the event loop a few milliseconds."""
 MAX_PAUSE = 1.0
@@ -46,9 +47,9 @@ class Pace:
         self._left -= 1 + size / 1024
         self._noise = False
 
-    def take_noise(self, size: int) -> None:
-        """Count a line of `size` bytes that is no message, or only a part of one."""
-        self._left -= NOISE + size / 1024 if size else BLANK
+    def take_noise(self, size: int, *, broken: bool = False) -> None:
+        """Count a line of `size` bytes that is no message. `broken`: it begins like one, so that it was parsed."""
+        self._left -= (BROKEN if broken else NOISE) + size / 1024 if size else BLANK
         self._noise = True
 
     @property
@@ -63,7 +64,7 @@ class Pace:
         self._counted_at = now
         if self._left >= BURST:  # it has sent little for a while
             self._left, self._flooding_since, self._reported = BURST, None, False
-        if self._left > 0:
+        if self._left > BURST / 4:  # less would only last for a few more messages
             return 0.0
         if self._flooding_since is None:
             self._flooding_since = now

@@ -12,6 +12,8 @@ from sidecar.protocol.large_values import Large
 
 MAX_CHECKED_DEPTH = 200
 """Nesting depth up to which JSON is accepted without checking that orjson can encode it again (its limit is 254)."""
+TRUNCATED = "unexpected end of data"
+"""orjson's message for the beginning of valid JSON, which the standard library would not accept either."""
 SHORT_TEXT = 4096
 """Bytes below which counting all brackets (`count`) is faster than searching for one after the other (`find`)."""
 
@@ -28,7 +30,9 @@ def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
     """
     try:
         value = orjson.loads(data)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if error.msg == TRUNCATED:
+            raise
         if from_server and (replaced := _as_utf8(data)) != data:
             return loads(replaced, from_server=True)
         return _leniently(data, _null if from_server else _refuse)

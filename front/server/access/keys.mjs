@@ -11,7 +11,10 @@ import { keyId, parseKeys } from './keys_file.mjs';
  * @property {string} name
  * @property {readonly string[] | null} workspaces the names of those that it may use; null: all
  * @property {boolean} admin may use pages and APIs too
- * @property {string} mark the hash that its token has: another token of the same id is another key
+ * @property {string} mark the hash that its token has: another token of the same id is another key; empty for a user
+ * @property {readonly string[]} [subjects] what access.json may name it by, beside `*`: `key:<id>`, `key:<name>`,
+ *   `user:<id>`, `email:<address in lower case>`, `group:<name>`, `role:<role in its claims>`
+ * @property {Readonly<Record<string, string>>} [claims] of a user: `sub`, `name`, `email`, `issuer`
  *
  * @typedef {{tokenHash: string | null, tokenFile: string, keysFile: string, frontKeyFile: string}} Places
  * @typedef {Pick<import('../log.mjs').Log, 'say'>} Listener

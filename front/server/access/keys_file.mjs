@@ -48,7 +48,7 @@ function principalOf(key, index) {
   const wrong = isObject(key) ? wrongField(key) : 'it';
   if (wrong) throw new Error(`keys.${index}: ${wrong} is invalid`);
   const { id, name, hash, workspaces, admin } = /** @type {any} */ (key);
-  return { id, name, workspaces, admin, mark: hash };
+  return { id, name, workspaces, admin, mark: hash, subjects: [`key:${id}`, `key:${name}`] };
 }
 
 /** @param {Record<string, unknown>} key @returns {string | undefined} */

@@ -174,6 +174,23 @@ async def test_noise_counts_too(noise: bytes) -> None:
     place.output.close()
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\n" * 9000,
+        b'{"jsonrpc": "2.0", "id": 1, ]}\n' * 200,
+        b"[INFO] not JSON\n" * 200,
+        b'{"jsonrpc": "2.0", "id": 1, "result": \n' * 200 + b"xx\n",
+    ],
+)
+async def test_noise_counts_for_what_it_costs(noise: bytes) -> None:
+    """Lines that have to be parsed before they are found to be no messages count more than others."""
+    place = Place()
+    place.output.feed(noise)
+    assert place.reading == [False]
+    place.output.close()
+
+
 async def test_answers_do_not_pause() -> None:
     """However many answers come, they are delivered at once."""
     place = Place()
