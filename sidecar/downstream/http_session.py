@@ -78,6 +78,10 @@ class HttpSession(StreamSession):
             return self.replies[-1].put
         return self.stream.put if self.stream is not None else None
 
+    def open_stream(self) -> EventStream | None:
+        """The GET stream."""
+        return self.stream
+
     def put_raw(self, data: bytes) -> None:
         """Write bytes to the GET stream, if it is open."""
         if self.stream is not None:

@@ -25,8 +25,8 @@ from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import OPEN_PATH, principal_of
-from sidecar.listener.metering import MeteredExchange, metered
 from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
+from sidecar.listener.metering import MeteredExchange, metered
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.listener.refusals import Refusals
 from sidecar.observe.metrics import Metrics

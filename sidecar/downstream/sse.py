@@ -54,6 +54,10 @@ class SseSession(StreamSession):
         """Frames for the client go to the stream."""
         return self.stream.put
 
+    def open_stream(self) -> EventStream:
+        """The stream of the session."""
+        return self.stream
+
     def put_raw(self, data: bytes) -> None:
         """Write bytes to the stream."""
         self.stream.put_raw(data)

@@ -52,8 +52,6 @@ class StreamSession(Session):
         self.endpoint = endpoint
         self.admission = endpoint.admission
         self.workspace = endpoint.workspace
-        self.stream: EventStream | None = None
-        """The stream to the client that is open as long as the session or the client wants."""
         self.initialized = False
         """Whether the client has sent `notifications/initialized`."""
         self.announced = False
@@ -76,6 +74,10 @@ class StreamSession(Session):
     @abstractmethod
     def outgoing(self) -> SendFrame | None:
         """The function that sends a frame to the client now; None if no stream is open."""
+
+    @abstractmethod
+    def open_stream(self) -> EventStream | None:
+        """The stream to the client that is not the response to one request; None if none is open."""
 
     @abstractmethod
     def put_raw(self, data: bytes) -> None:
@@ -234,8 +236,8 @@ class StreamSessions(Generic[S]):
     def remeter(self) -> None:
         """Limits of principals have changed: count the bytes of the streams of those whose bytes are limited now."""
         for session in self._sessions.values():
-            if session.stream is not None:
-                session.stream.meter = self._admission.meter_of(session.principal)
+            if (stream := session.open_stream()) is not None:
+                stream.meter = self._admission.meter_of(session.principal)
 
     def closing(self) -> None:
         """The process ends, and with it all sessions, which may be resumed by the next one."""

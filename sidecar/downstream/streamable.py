@@ -34,7 +34,7 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
-from sidecar.protocol import codec, jsonrpc
+from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.earlier import Forwarded
 
@@ -180,6 +180,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             finally:
                 if not headers:
                     session.close()
+        response = response or session.cancelled_response(frame["id"])
         await respond_json(send, request_checks.limit_status(response), response, headers)
 
     def _keep(self, session: HttpSession) -> None:

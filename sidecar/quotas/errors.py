@@ -1,4 +1,4 @@
-"""The errors of a principal that has reached one of its limits. Over Streamable HTTP each is answered with status 429."""
+"""The errors of a principal that has reached one of its limits: over Streamable HTTP, HTTP status 429 (RFC 6585, 4)."""
 
 from __future__ import annotations
 

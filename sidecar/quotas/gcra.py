@@ -8,7 +8,6 @@ spaced. A request conforms if it comes at most a tolerance before the TAT. It is
 
 from __future__ import annotations
 
-
 ROUNDING = 1e-6
 """Seconds by which a request may come early, since sums of intervals are not exact."""
 

@@ -104,8 +104,7 @@ class Quotas:
         clock: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`spaces` are all workspaces. `clock` is the clock of all times here, `wall` the Unix time, by which days end.
-        """
+        """`spaces` are all workspaces. `clock` is the clock of all times here, `wall` the Unix time, by which days end."""
         self.tools = ToolQuotas(self)
         self.clock = clock
         self.wall = wall
@@ -171,9 +170,7 @@ class Quotas:
 
     def _make_room(self) -> None:
         if len(self._accounts) >= MAX_ACCOUNTS:
-            self._accounts = {
-                name: each for name, each in self._accounts.items() if each is not None and each.in_use
-            }
+            self._accounts = {name: each for name, each in self._accounts.items() if each is not None and each.in_use}
 
     # --- Gate ----------------------------------------------------------------------------------------------------
 
