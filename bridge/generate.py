@@ -169,7 +169,7 @@ def composed(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> str:
     if origin is Annotated:
         return type_of(arguments[0])
     if origin is Literal:
-        return " | ".join(f"'{each}'" for each in arguments)
+        return " | ".join(map(literal, arguments))
     parts = [type_of(each) for each in arguments if each is not ...]
     if origin in (Union, types.UnionType):
         return " | ".join(parts)

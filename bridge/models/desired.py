@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import Field, model_validator
 
 from bridge.errors import ErrorBody, InvalidSnapshot
+from bridge.models.access_file import AccessFile
 from bridge.models.base import Model, Request
 
 _PATH = r"^/[^,:\x00-\x1f]{0,1023}$"
@@ -94,6 +95,9 @@ Record = Literal["off", "sizes", "redacted", "full"]
 RecordOfServer = Literal["workspace", "off", "sizes", "redacted", "full"]
 
 
+Tenancy = Literal["own", "group", "all"]
+
+
 class ServerSettings(Model):
     """Settings of a server in hub.json, which YAMCP's format does not have. Times are in seconds."""
 
@@ -118,8 +122,11 @@ class ServerSettings(Model):
     """Time between two checks of a server that has no requests in progress. 0: no checks."""
     max_inflight: int = Field(64, ge=1, le=10_000)
     max_instances: int = Field(20, ge=1, le=1000)
+    tenancy: Tenancy = "own"
+    """Who shares the server's process: nobody (each key and user has its own), the members of a tenant of access.json,
+    or all. What it applies to is `shared_by`."""
     share_between_keys: bool = False
-    """Whether clients with different keys share the server's process; by default each key has its own."""
+    """The older form of `tenancy` all."""
     cache: dict[str, Annotated[float, Field(gt=0, le=86400 * 30)]] = Field(default_factory=dict)
     """How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one."""
     cache_shared: bool = False
@@ -130,6 +137,11 @@ class ServerSettings(Model):
     limits: ProcessLimits | None = None
     keep: bool = False
     """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
+
+    @property
+    def shared_by(self) -> Tenancy:
+        """Who shares the server's process, in whichever form the settings say it."""
+        return "all" if self.share_between_keys and self.tenancy == "own" else self.tenancy
 
 
 class ServerSpec(Model):
@@ -202,16 +214,24 @@ class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="appl
     id: SnapshotId
     servers: tuple[ServerSpec, ...]
     workspaces: tuple[WorkspaceSpec, ...]
+    access: AccessFile | None = None
+    """The roles, rules, tenants and limits of access.json; null if there is no such file."""
 
     @classmethod
     def of(
-        cls, epoch: int, revision: int, servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...]
+        cls,
+        epoch: int,
+        revision: int,
+        servers: tuple[ServerSpec, ...],
+        workspaces: tuple[WorkspaceSpec, ...],
+        access: AccessFile | None = None,
     ) -> Self:
         """A snapshot with the hash of its content computed."""
         return cls(
-            id=SnapshotId(epoch=epoch, revision=revision, hash=content_hash(servers, workspaces)),
+            id=SnapshotId(epoch=epoch, revision=revision, hash=content_hash(servers, workspaces, access)),
             servers=servers,
             workspaces=workspaces,
+            access=access,
         )
 
     @model_validator(mode="after")
@@ -227,18 +247,29 @@ class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="appl
         for workspace in self.workspaces:
             if missing := [key for key in workspace.servers if key not in known]:
                 raise ValueError(f"workspace {workspace.name!r} names servers that are not there: {missing}")
-        if self.id.hash != content_hash(self.servers, self.workspaces):
+        if self.id.hash != content_hash(self.servers, self.workspaces, self.access):
             raise ValueError("the hash does not match the content")
         return self
 
 
-def content_hash(servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...]) -> str:
-    """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process."""
-    content = {
-        "servers": [server.model_dump(mode="json") for server in servers],
+def content_hash(
+    servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...], access: AccessFile | None = None
+) -> str:
+    """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process.
+
+    `access` and `tenancy` are parts of it only where they are set, so that other snapshots keep their earlier hashes.
+    """
+    content: dict[str, Any] = {
+        "servers": [server.model_dump(mode="json", exclude=_unset(server)) for server in servers],
         "workspaces": [workspace.model_dump(mode="json") for workspace in workspaces],
     }
+    if access is not None:
+        content["access"] = access.model_dump(mode="json")
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _unset(server: ServerSpec) -> dict[str, set[str]]:
+    return {"settings": {"tenancy"}} if server.settings.tenancy == "own" else {}
 
 
 def _first_duplicate(values: list[str]) -> str | None:

@@ -35,6 +35,173 @@ export interface ErrorBody {
   data: Record<string, any>;
 }
 
+/** The answer to `check_access_file`. */
+export interface AccessChecked {
+  issues: Issue[];
+}
+
+/** An answer of `explain_access` for one workspace. */
+export interface AccessDecision {
+  type: 'tool' | 'resource' | 'prompt';
+  server: string;
+  name: string;
+  shown_as: string;
+  allowed: boolean;
+  reason: 'rule' | 'admin' | 'owner' | 'key' | 'credential' | 'none';
+  rule: number | null;
+  why: string;
+  workspace: string;
+  /** Whether the server lists such an item now; the decision holds for an item of that name in any case. */
+  listed: boolean;
+  /** The deciding rule. */
+  text: AccessRule | null;
+}
+
+/** The answer to `explain_access`. */
+export interface AccessExplained {
+  subject: string;
+  /** The id of the principal that the subject stands for; of a group or role: of an imagined user in it. */
+  principal: string;
+  role: 'admin' | 'owner' | 'user';
+  /** One for each workspace and server that has such an item. */
+  decisions: AccessDecision[];
+}
+
+/** One item of a server in a workspace, whether a subject may use it, and what decides that. */
+export interface AccessItem {
+  type: 'tool' | 'resource' | 'prompt';
+  /** The key of its server. */
+  server: string;
+  /** The name by which the server knows it; the URI of a resource or template. */
+  name: string;
+  /** The name by which clients of the workspace know it. */
+  shown_as: string;
+  allowed: boolean;
+  reason: 'rule' | 'admin' | 'owner' | 'key' | 'credential' | 'none';
+  /** The index of the deciding rule in access.json, from 0; null unless the reason is `rule`. */
+  rule: number | null;
+  /** The reason in words. */
+  why: string;
+}
+
+/** The answer to `put_access_file`. */
+export interface AccessSaved {
+  snapshot: SnapshotId;
+  /** The hash of the file as it is now; empty if it was removed. */
+  hash: string;
+  /** Remarks on it; none of severity error. */
+  issues: Issue[];
+}
+
+/** The answer to `access_file`. */
+export interface AccessText {
+  path: string;
+  /** The file as it is; null if it does not exist or is not text. */
+  text: string | null;
+  /** The hash of the file, to be compared with that of `put_access_file`; empty if it does not exist. */
+  hash: string;
+  /** What is wrong with it. With an issue of severity error, its last good version is in force. */
+  issues: Issue[];
+  /** Whether there are rules in force: those of the file, or of its last good version. */
+  in_force: boolean;
+}
+
+/** The answer to `view_as`. */
+export interface AccessView {
+  subject: string;
+  principal: string;
+  role: 'admin' | 'owner' | 'user';
+  workspaces: WorkspaceAccess[];
+}
+
+/** Request what would be wrong with a text as access.json. */
+export interface CheckAccessFile {
+  text: string;
+}
+
+/** Ask whether a subject may use a tool, resource or prompt, and why. */
+export interface ExplainAccess {
+  subject: string;
+  name: string;
+  type?: 'tool' | 'resource' | 'prompt';
+  workspace?: string | null;
+  server?: string | null;
+}
+
+/** Replace the text of access.json. Refused if it is invalid. `text` null: remove the file. */
+export interface PutAccessFile {
+  text: string | null;
+  hash?: string | null;
+}
+
+/** Request the text of access.json, and what is wrong with it. */
+export type ReadAccessFile = Record<string, never>;
+
+/** Ask what a subject sees in each workspace, and what decides on each item. */
+export interface ViewAs {
+  subject: string;
+}
+
+/** What a subject sees of one workspace. */
+export interface WorkspaceAccess {
+  name: string;
+  /** Whether it may use the workspace; if not, it does not exist for the subject. */
+  usable: boolean;
+  /** Everything in the workspace, what is hidden from the subject included. */
+  items: AccessItem[];
+}
+
+/** The whole file. It is used as a whole: if any part is invalid, the last good version stays in force. */
+export interface AccessFile {
+  version?: 1;
+  /** `own`: a key may use what keys.json gives it, unless a rule denies it; `rules`: only what rules allow. */
+  keys?: 'own' | 'rules';
+  roles?: RoleGrant[];
+  rules?: AccessRule[];
+  /** Subjects whose members use the same processes of servers with `tenancy` group; the first that fits counts. */
+  tenants?: string[];
+  limits?: AccessLimit[];
+}
+
+/** Limits what a subject uses; a limit that is missing does not apply. With `servers` or `tools`: only these. */
+export interface AccessLimit {
+  subject: string;
+  servers?: string[] | null;
+  tools?: string[] | null;
+  requests_per_second?: number | null;
+  /** Requests that may come at once; None for one second's worth. */
+  burst?: number | null;
+  /** Requests in progress at once. */
+  concurrent?: number | null;
+  sessions?: number | null;
+  calls_per_day?: number | null;
+  /** Bytes of requests and answers together. */
+  bytes_per_day?: number | null;
+}
+
+/** Allows or denies a subject what all the given lists match. */
+export interface AccessRule {
+  effect: 'allow' | 'deny';
+  subject: string;
+  workspaces: string[] | null;
+  servers: string[] | null;
+  tools: string[] | null;
+  resources: string[] | null;
+  prompts: string[] | null;
+  /** The rule is only about tools whose annotations have these values; MCP's defaults count for missing ones. */
+  annotations: Record<string, boolean> | null;
+}
+
+/** Gives a subject a role. An owner is the owner of the servers and workspaces that it names, by pattern. */
+export interface RoleGrant {
+  subject: string;
+  role: 'admin' | 'owner' | 'user';
+  /** Of an owner: keys of servers. None for no server. */
+  servers?: string[] | null;
+  /** Of an owner: names of workspaces. None for no workspace. */
+  workspaces?: string[] | null;
+}
+
 /** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
 export interface Ask {
   workspace: string;
@@ -366,7 +533,9 @@ export interface ServerSettings {
   health_interval: number;
   max_inflight: number;
   max_instances: number;
-  /** Whether clients with different keys share the server's process; by default each key has its own. */
+  /** Who shares the server's process: nobody (each key and user has its own), the members of a tenant of access.json, or all. What it applies to is `shared_by`. */
+  tenancy: 'own' | 'group' | 'all';
+  /** The older form of `tenancy` all. */
   share_between_keys: boolean;
   /** How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one. */
   cache: Record<string, number>;
@@ -395,6 +564,8 @@ export interface Snapshot {
   id: SnapshotId;
   servers: ServerSpec[];
   workspaces: WorkspaceSpec[];
+  /** The roles, rules, tenants and limits of access.json; null if there is no such file. */
+  access?: AccessFile | null;
 }
 
 /** The identity of a snapshot: epoch and revision, which define the order, and the hash of its content. */
@@ -1293,14 +1464,6 @@ export interface Requests {
   ping: Ping;
   apply: Snapshot;
   desired: ReadDesired;
-  status: ReadStatus;
-  restart: Restart;
-  tools: ListTools;
-  call: Call;
-  catalog: ReadCatalog;
-  ask: Ask;
-  logs: Logs;
-  history: ReadHistory;
   set_workspace: SetWorkspace;
   set_server: SetServer;
   forget_settings: ForgetSettings;
@@ -1318,6 +1481,19 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
+  access_file: ReadAccessFile;
+  check_access_file: CheckAccessFile;
+  put_access_file: PutAccessFile;
+  explain_access: ExplainAccess;
+  view_as: ViewAs;
+  status: ReadStatus;
+  restart: Restart;
+  tools: ListTools;
+  call: Call;
+  catalog: ReadCatalog;
+  ask: Ask;
+  logs: Logs;
+  history: ReadHistory;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -1356,14 +1532,6 @@ export interface Answers {
   ping: Pong;
   apply: Accepted;
   desired: Desired;
-  status: Status;
-  restart: Done;
-  tools: Tools;
-  call: CallResult;
-  catalog: Catalog;
-  ask: AskResult;
-  logs: LogRecords;
-  history: History;
   set_workspace: Changed;
   set_server: Changed;
   forget_settings: Changed;
@@ -1381,6 +1549,19 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
+  access_file: AccessText;
+  check_access_file: AccessChecked;
+  put_access_file: AccessSaved;
+  explain_access: AccessExplained;
+  view_as: AccessView;
+  status: Status;
+  restart: Done;
+  tools: Tools;
+  call: CallResult;
+  catalog: Catalog;
+  ask: AskResult;
+  logs: LogRecords;
+  history: History;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;

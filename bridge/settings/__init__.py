@@ -124,6 +124,13 @@ class Settings(HistorySettings, LimitSettings, RequestSettings, ServiceSettings)
         description="Most client sessions and listeners at once; an idle session makes room for one more, else it is "
         "answered 503.",
     )
+    max_tenants: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Most workspaces of single keys and users in use at once, each counted for everybody who uses it; "
+        "an idle one makes room for one more, else it is answered 503.",
+    )
     max_starting: int = Field(
         8, ge=1, le=1000, description="Most stdio servers that start at once; the others wait for their turn."
     )
