@@ -18,6 +18,7 @@ from bridge.models import (
     EndSession,
     History,
     KeyUses,
+    LimitsState,
     ListSessions,
     ListTools,
     LogRecords,
@@ -25,6 +26,7 @@ from bridge.models import (
     ReadCatalog,
     ReadHistory,
     ReadKeyUses,
+    ReadLimits,
     ReadStatus,
     Restart,
     Sessions,
@@ -113,6 +115,7 @@ class BridgeApi:
             Logs: self._records,
             ReadHistory: self._history,
             ReadKeyUses: self._uses,
+            ReadLimits: self._limits,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -188,6 +191,9 @@ class BridgeApi:
 
     async def _uses(self, _: ReadKeyUses) -> KeyUses:
         return KeyUses(uses=self._key_uses())
+
+    async def _limits(self, request: ReadLimits) -> LimitsState:
+        return self._hub.limits.state(request.limit)
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

@@ -22,7 +22,7 @@ from sidecar.hub.key_workspaces import KeyWorkspaces
 from sidecar.hub.notifications import route_notification
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
-from sidecar.quotas.quotas import Quotas
+from sidecar.quotas.on_demand import Limits
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -58,9 +58,8 @@ class Hub:
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()
-        """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
-        tool. The context names the server and the tool."""
-        self.quotas = Quotas(self.admission, self.server_gates, self.every, metrics.limited)
+        """The gates that a request passes once its server is chosen; the context names the server and the tool."""
+        self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
         self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
@@ -143,7 +142,7 @@ class Hub:
         New servers are still starting when this returns; those that they replace serve until then.
         """
         self.config_version += 1
-        self.quotas.apply(snapshot.access.limits if snapshot.access else ())
+        self.limits.apply(snapshot.access.limits if snapshot.access else ())
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
         for wanted in steps.create:
@@ -230,7 +229,7 @@ class Hub:
         """Keys were added, changed or revoked. `current` returns the current form of a principal, None if revoked."""
         self.config_version += 1
         self._current = current
-        self.quotas.recheck(current)
+        self.limits.recheck(current)
         self.key_workspaces.recheck(current)
 
     def contested(self) -> bool:
@@ -329,10 +328,8 @@ class Hub:
             self._publish_session_count(self._sessions_to_publish.pop())
 
     def _publish_session_count(self, workspace: Workspace) -> None:
-        """Set the metrics of a workspace's sessions, and publish their number.
-
-        Also if the number is the same as before, since a status in between may have shown another one.
-        """
+        """Set the metrics of a workspace's sessions, and publish their number: also if it is the same as before, since
+        a status in between may have shown another one."""
         clients = self.clients(workspace)
         for transport in ("sse", "http"):
             count = sum(1 for session in clients if session.transport == transport)

@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Protocol
 
+from bridge.access.patterns import PatternSet
+from bridge.access.policy import subjects_of
 from bridge.keys import Principal
-
-EVERYBODY = "*"
-"""The subject that is every principal, and the pattern that fits every name."""
-
-
-class LimitEntry(Protocol):
-    """An entry of `limits` in access.json; None is no limit."""
-
-    @property
-    def subject(self) -> str: ...
-    @property
-    def servers(self) -> Sequence[str] | None: ...
-    @property
-    def tools(self) -> Sequence[str] | None: ...
-    @property
-    def requests_per_second(self) -> float | None: ...
-    @property
-    def burst(self) -> int | None: ...
-    @property
-    def concurrent(self) -> int | None: ...
-    @property
-    def sessions(self) -> int | None: ...
-    @property
-    def calls_per_day(self) -> int | None: ...
-    @property
-    def bytes_per_day(self) -> int | None: ...
+from bridge.models.access_file import AccessLimit
 
 
 @dataclass(frozen=True)
@@ -63,9 +37,9 @@ class Scope:
 
     def fits(self, server: str, tool: str) -> bool:
         """Whether a call of a tool (empty for prompts and resources) of a server is one of these."""
-        if self.servers is not None and not any(matches(each, server) for each in self.servers):
+        if self.servers is not None and server not in PatternSet(self.servers):
             return False
-        return self.tools is None or (tool != "" and any(matches(each, tool) for each in self.tools))
+        return self.tools is None or (tool != "" and tool in PatternSet(self.tools))
 
 
 @dataclass(frozen=True)
@@ -84,11 +58,12 @@ class Plan:
         return self != Plan()
 
 
-def plan_of(entries: Iterable[LimitEntry], principal: Principal) -> Plan:
+def plan_of(entries: Iterable[AccessLimit], principal: Principal) -> Plan:
     """The limits of a principal: of all entries whose subject it is, the lowest of each kind."""
-    mine = [entry for entry in entries if entry.subject == EVERYBODY or entry.subject in principal.subjects]
+    subjects = subjects_of(principal)
+    mine = [entry for entry in entries if entry.subject in subjects]
     general = [entry for entry in mine if not is_scoped(entry)]
-    scopes: dict[Scope, list[LimitEntry]] = {}
+    scopes: dict[Scope, list[AccessLimit]] = {}
     for entry in mine:
         if is_scoped(entry):
             scopes.setdefault(scope_of(entry), []).append(entry)
@@ -100,18 +75,17 @@ def plan_of(entries: Iterable[LimitEntry], principal: Principal) -> Plan:
     )
 
 
-def is_scoped(entry: LimitEntry) -> bool:
+def is_scoped(entry: AccessLimit) -> bool:
     """Whether an entry is about some servers or tools only."""
     return entry.servers is not None or entry.tools is not None
 
 
-def scope_of(entry: LimitEntry) -> Scope:
+def scope_of(entry: AccessLimit) -> Scope:
     """The calls that an entry is about."""
-    servers, tools = entry.servers, entry.tools
-    return Scope(None if servers is None else tuple(servers), None if tools is None else tuple(tools))
+    return Scope(entry.servers, entry.tools)
 
 
-def _bounds(entries: Sequence[LimitEntry]) -> Bounds:
+def _bounds(entries: Sequence[AccessLimit]) -> Bounds:
     rates = {
         (entry.requests_per_second, entry.burst or max(1, math.ceil(entry.requests_per_second)))
         for entry in entries
@@ -126,13 +100,3 @@ def _bounds(entries: Sequence[LimitEntry]) -> Bounds:
 
 def _least(values: Iterable[float | None]) -> float:
     return min((value for value in values if value is not None), default=math.inf)
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether a name fits a pattern, in which `*` stands for any characters; upper and lower case differ."""
-    return _compiled(pattern).fullmatch(name) is not None

@@ -11,9 +11,11 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from bridge.keys import ADMIN, FRONT, Principal
+from bridge.access.policy import OWN_PRINCIPALS, is_key
+from bridge.keys import Principal
+from bridge.models.access_file import AccessLimit
 from sidecar.admission.admission import DECLINED, Admission
 from sidecar.admission.context import CallContext
 from sidecar.quotas.account import Account, Meter, seconds_to_midnight
@@ -25,14 +27,12 @@ from sidecar.quotas.errors import (
     TooManyCalls,
     TooManyOwnSessions,
 )
-from sidecar.quotas.plan import LimitEntry, Plan, is_scoped, plan_of
+from sidecar.quotas.plan import Plan, is_scoped, plan_of
 
 log = logging.getLogger(__name__)
 
 CALLS = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
 """The methods that are calls: what is limited at once, per day, and per tool. Rates and bytes are of all requests."""
-UNLIMITED = frozenset({"", FRONT})
-"""Ids of the principals that are never limited: the hub itself, and everybody in an unprotected hub."""
 MAX_ACCOUNTS = 20_000
 """Principals whose limits are remembered; beyond it, those are forgotten of which nothing is counted."""
 SESSION_IDLE_SECONDS = 60.0
@@ -104,31 +104,31 @@ class Quotas:
         clock: Callable[[], float] = time.perf_counter,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`spaces` are all workspaces. `clock` is the clock of all times here, `wall` the Unix time, by which days end."""
+        """`spaces` are all workspaces. `clock` is the clock of all times here, `wall` the Unix time: it ends days."""
         self.tools = ToolQuotas(self)
         self.clock = clock
         self.wall = wall
-        self.on_change: list[Callable[[], None]] = []
-        """Called when limits have changed: streams that are open may have to be metered, or not any more."""
         self._spaces = spaces
         self._current: Current = _same
         admission.admit_session, admission.meter_of = self.admit_session, self.meter_of
         self._admission = admission
         self._server_gates = server_gates
         self._on_refused = on_refused
-        self._entries: tuple[LimitEntry, ...] = ()
+        self.store: Literal["off", "memory", "shared", "shared_away"] = "off"
+        """Where is counted (`LimitsState.store`)."""
+        self._entries: tuple[AccessLimit, ...] = ()
         self._accounts: dict[str, Account | None] = {}
         """By id of the principal; None for one without limits."""
         self._held: dict[CallContext, Held] = {}
 
     # --- configuration -------------------------------------------------------------------------------------------
 
-    def apply(self, entries: Iterable[LimitEntry]) -> None:
-        """Apply the limits of a snapshot. The counts of principals that still have limits remain."""
-        new = tuple(entries)
+    def apply(self, new: tuple[AccessLimit, ...]) -> bool:
+        """Apply the limits of a snapshot; returns whether they are others. The counts of principals that still have
+        limits remain."""
         if new == self._entries:
-            return
-        self._entries = new
+            return False
+        self._entries, self.store = new, "memory" if new else "off"
         self._admission.set_gate(self, present=bool(new))
         self._server_gates.set_gate(self.tools, present=any(is_scoped(entry) for entry in new))
         if not new:
@@ -136,6 +136,7 @@ class Quotas:
             self._held.clear()
             self.tools.held.clear()
         self.recheck()
+        return True
 
     def recheck(self, current: Current | None = None) -> None:
         """Principals or limits may have changed: find the limits of each anew, with its next request."""
@@ -145,8 +146,6 @@ class Quotas:
                 del self._accounts[name]
             else:
                 account.stale = True
-        for changed in self.on_change:
-            changed()
 
     def account_of(self, principal: Principal) -> Account | None:
         """The account of a principal; None if it has no limits, as requests of the hub itself have none."""
@@ -156,7 +155,7 @@ class Quotas:
         return self._open(self._current(principal) or principal, None if account is _UNKNOWN else account)
 
     def _open(self, principal: Principal, account: Account | None) -> Account | None:
-        plan = Plan() if principal.id in UNLIMITED else plan_of(self._entries, principal)
+        plan = Plan() if principal.id in OWN_PRINCIPALS else plan_of(self._entries, principal)
         if not plan.limits:
             self._accounts[principal.id] = None
             return None
@@ -186,7 +185,7 @@ class Quotas:
                 return True
         now = self.clock()
         if now >= account.day_ends:
-            account.begin_day(now + seconds_to_midnight(self.wall()))
+            self.begin_day(account)
         is_call = call.method in CALLS
         if account.blocked(now, is_call):
             return False
@@ -211,11 +210,12 @@ class Quotas:
     def leave(self, call: CallContext, outcome: str) -> None:
         """A request has ended: its call is no longer in progress. A declined one was not counted."""
         held = self._held.pop(call, None)
-        if held is not None:
-            if outcome == DECLINED:
+        if outcome == DECLINED:  # its server's gate is left by whoever entered it
+            if held is not None:
                 held.account.general.refund(self.clock(), held.at, held.is_call)
-            elif held.is_call:
-                held.account.general.release()
+            return
+        if held is not None and held.is_call:
+            held.account.general.release()
         if self.tools.held:
             self.tools.ended(call)
 
@@ -229,7 +229,13 @@ class Quotas:
 
     def _count_bytes(self, principal: Principal, size: int) -> None:
         if account := self.account_of(principal):
+            if self.clock() >= account.day_ends:
+                self.begin_day(account)
             account.bytes += size
+
+    def begin_day(self, account: Account) -> None:
+        """The day of a principal has ended: its counts begin anew."""
+        account.begin_day(self.clock() + seconds_to_midnight(self.wall()))
 
     def admit_session(self, principal: Principal) -> None:
         """Make room for a further session of a principal, by ending one that has been idle for a minute if necessary.
@@ -240,7 +246,7 @@ class Quotas:
         account = self.account_of(principal) if self._entries else None
         if account is None or account.plan.sessions == _NO_LIMIT:
             return
-        opened = [each for space in self._spaces() for each in space.clients() if each.principal.id == principal.id]
+        opened = self.sessions_of(principal)
         if len(opened) < account.plan.sessions:
             return
         idle = [(since, each) for each in opened if (since := each.idle_since) is not None]
@@ -252,6 +258,10 @@ class Quotas:
         error = TooManyOwnSessions(f"{len(opened)} sessions are open, as many as this principal may have.", left)
         self.note(error, account)
         raise error
+
+    def sessions_of(self, principal: Principal) -> list[OpenSession]:
+        """The open sessions of a principal."""
+        return [each for space in self._spaces() for each in space.clients() if each.principal.id == principal.id]
 
     # --- refusals ------------------------------------------------------------------------------------------------
 
@@ -290,9 +300,9 @@ def _same(principal: Principal) -> Principal:
     return principal
 
 
-def kind_of(principal: Principal) -> str:
-    """What a principal is, by the form of its id: `key`, `user`, or `admin` for the hub's token."""
-    return {"k": "key", "u": "user"}.get(principal.id[:1], ADMIN)
+def kind_of(principal: Principal) -> Literal["key", "user"]:
+    """What a principal with limits is: `key` or `user`."""
+    return "key" if is_key(principal) else "user"
 
 
 class ToolQuotas:
@@ -314,7 +324,7 @@ class ToolQuotas:
             return True
         now = self._quotas.clock()
         if now >= account.day_ends:
-            account.begin_day(now + seconds_to_midnight(self._quotas.wall()))
+            self._quotas.begin_day(account)
         for meter in meters:
             if meter.blocked(now, True):
                 return False
