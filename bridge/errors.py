@@ -51,6 +51,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "SERVER_UNAVAILABLE",
             "SERVER_UNREACHABLE",
             "SESSIONS_LIMIT",
+            "SIGN_IN_UNAVAILABLE",
             "SPAWNER_LOST",
             "TOO_MANY_ATTEMPTS",
             "TOO_MANY_CALLS",

@@ -96,7 +96,6 @@ class App:
         requests = OpenRequests(settings)
         self.sse = SseTransport(settings, self.hub.admission, requests)
         self.streamable = HttpTransport(settings, self.hub.admission, requests)
-        self.hub.limits.on_change += [self.sse.remeter, self.streamable.remeter]
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         handlers: Handlers = {**api.handlers(), NoteRefusals: self._refused_by_the_front().note}

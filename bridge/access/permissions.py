@@ -100,6 +100,11 @@ class Scope:
         whole = self._denying[kind].get(frozenset())
         return (implicit or bool(self._allowing[kind])) and (whole is None or whole.every is None)
 
+    def whole(self, kind: ItemKind, *, implicit: bool) -> bool:
+        """Whether every item of that kind is allowed; `implicit`: without a rule that allows it."""
+        always = self._allowing[kind].get(frozenset())
+        return not self._denying[kind] and (implicit or (always is not None and always.every is not None))
+
 
 def _first(indexes: Mapping[Conditions, PatternIndex], name: str, hints: Mapping[str, bool]) -> int | None:
     found = (index.first(name) for conditions, index in indexes.items() if fulfils(hints, conditions))
@@ -182,6 +187,13 @@ class Permissions:
             return True
         scope = self._scope(workspace, key)
         return any(scope.possible(kind, implicit=self._standing.implicit) for kind in KINDS)
+
+    def whole(self, workspace: str, key: str) -> bool:
+        """Whether everything of a server may be used in a workspace, whatever it is called."""
+        if (decided := self._by_standing(workspace, key)) is not None:
+            return decided.allowed
+        scope = self._scope(workspace, key)
+        return all(scope.whole(kind, implicit=self._standing.implicit) for kind in KINDS)
 
     def item(
         self,

@@ -119,7 +119,6 @@ from bridge.models.grants import (
     IssueCode,
     ListGrants,
     ListUsers,
-    NoteGrantUses,
     OAuthClient,
     RedeemCode,
     RefreshGrant,
@@ -162,6 +161,15 @@ from bridge.models.records import (
 )
 from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
+from bridge.models.upstream_sign_in import (
+    BeginUpstreamSignIn,
+    EndUpstreamSignIn,
+    FinishUpstreamSignIn,
+    ListUpstreamSignIns,
+    UpstreamSignIn,
+    UpstreamSignInBegun,
+    UpstreamSignIns,
+)
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -182,6 +190,7 @@ __all__ = [
     "Ask",
     "AskResult",
     "BeginLogin",
+    "BeginUpstreamSignIn",
     "Call",
     "CallDetails",
     "CallRecord",
@@ -207,6 +216,7 @@ __all__ = [
     "EndGrant",
     "EndLogins",
     "EndSession",
+    "EndUpstreamSignIn",
     "EndUser",
     "Event",
     "ExplainAccess",
@@ -214,6 +224,7 @@ __all__ = [
     "Exported",
     "Figure",
     "FindClient",
+    "FinishUpstreamSignIn",
     "ForgetSettings",
     "FrontRefusal",
     "Grant",
@@ -238,13 +249,13 @@ __all__ = [
     "ListKeys",
     "ListSessions",
     "ListTools",
+    "ListUpstreamSignIns",
     "ListUsers",
     "LogRecords",
     "Logs",
     "MaskedSnapshot",
     "Model",
     "Mount",
-    "NoteGrantUses",
     "NoteKeyUses",
     "NoteRefusals",
     "OAuthClient",
@@ -320,6 +331,9 @@ __all__ = [
     "UnmaskConfig",
     "UnmaskServer",
     "Unmasked",
+    "UpstreamSignIn",
+    "UpstreamSignInBegun",
+    "UpstreamSignIns",
     "UpstreamState",
     "Usage",
     "UsagePoint",

@@ -137,6 +137,14 @@ class ServerSettings(Model):
     limits: ProcessLimits | None = None
     keep: bool = False
     """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
+    sign_in: Literal["none", "user", "shared"] = "none"
+    """How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them
+    (docs/upstream-sign-in.md)."""
+    oauth_client_id: str | None = Field(None, min_length=1, max_length=2048)
+    """The client id under which the hub is registered at the server's authorization server, for `sign_in`; null: the
+    hub registers itself."""
+    oauth_client_secret: str | None = Field(None, pattern=r"^\$\{[^{}]{1,1024}\}$")
+    """A reference to the secret of that client: `${NAME}`, never the secret itself."""
 
     @property
     def shared_by(self) -> Tenancy:
@@ -257,7 +265,8 @@ def content_hash(
 ) -> str:
     """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process.
 
-    `access` and `tenancy` are parts of it only where they are set, so that other snapshots keep their earlier hashes.
+    `access` and _LATER_SETTINGS are parts of it only where they are set, so that other snapshots keep their earlier
+    hashes.
     """
     content: dict[str, Any] = {
         "servers": [server.model_dump(mode="json", exclude=_unset(server)) for server in servers],
@@ -268,8 +277,13 @@ def content_hash(
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+_LATER_SETTINGS = ("tenancy", "sign_in", "oauth_client_id", "oauth_client_secret")
+"""Settings that are parts of the hash only where they are set."""
+
+
 def _unset(server: ServerSpec) -> dict[str, set[str]]:
-    return {"settings": {"tenancy"}} if server.settings.tenancy == "own" else {}
+    settings, fields = server.settings, ServerSettings.model_fields
+    return {"settings": {name for name in _LATER_SETTINGS if getattr(settings, name) == fields[name].default}}
 
 
 def _first_duplicate(values: list[str]) -> str | None:

@@ -43,7 +43,6 @@ export const TABLE = /** @type {const} */ ([
   ['revoke_token', ['desired'], true],
   ['list_grants', ['desired'], true],
   ['end_grant', ['desired'], false],
-  ['note_grant_uses', ['desired'], true],
   ['sign_in_user', ['desired'], true],
   ['begin_login', ['desired'], true],
   ['end_logins', ['desired'], true],
@@ -67,6 +66,10 @@ export const TABLE = /** @type {const} */ ([
   ['note_refusals', ['actual'], false],
   ['sessions', ['actual'], true],
   ['end_session', ['actual'], false],
+  ['upstream_sign_ins', ['actual'], true],
+  ['begin_upstream_sign_in', ['actual'], false],
+  ['finish_upstream_sign_in', ['actual'], false],
+  ['end_upstream_sign_in', ['actual'], false],
 ]);
 
 /** All topics. */

@@ -1,6 +1,6 @@
 /** What crosses the bridge. Times are in seconds (Unix time for a moment). Written by `make generate` from bridge/models/: change those, not this. */
 
-export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'backoff' | 'failed' | 'stopped';
+export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'sign_in_required' | 'backoff' | 'failed' | 'stopped';
 
 export type WorkspaceStateName = 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
 
@@ -547,6 +547,12 @@ export interface ServerSettings {
   limits: ProcessLimits | null;
   /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced. */
   keep: boolean;
+  /** How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them (docs/upstream-sign-in.md). */
+  sign_in: 'none' | 'user' | 'shared';
+  /** The client id under which the hub is registered at the server's authorization server, for `sign_in`; null: the hub registers itself. */
+  oauth_client_id: string | null;
+  /** A reference to the secret of that client: `${NAME}`, never the secret itself. */
+  oauth_client_secret: string | null;
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */
@@ -892,12 +898,6 @@ export interface ListGrants {
 /** Request the users who have signed in. */
 export type ListUsers = Record<string, never>;
 
-/** Tell when requests last came with tokens of grants. Times earlier than known ones count for nothing. */
-export interface NoteGrantUses {
-  /** Unix time by the grant's id. */
-  uses: Record<string, number>;
-}
-
 /** The answer to `find_client`: a registered client. */
 export interface OAuthClient {
   /** `c` and 16 hexadecimal digits, or the URL of its Client ID Metadata Document. */
@@ -1035,6 +1035,8 @@ export interface Keys {
 export interface KeyUses {
   /** When a request last came with each named key (Unix time), by its id; since the server started. */
   uses: Record<string, number>;
+  /** The same for OAuth grants. */
+  grants: Record<string, number>;
 }
 
 /** Request all keys. */
@@ -1451,6 +1453,92 @@ export interface SessionStatus {
   resumed: boolean;
 }
 
+/** Begin a sign-in at a server, for the principal that is logged in at the browser. */
+export interface BeginUpstreamSignIn {
+  /** The server's key. */
+  server: string;
+  /** Id of the principal of the browser's login; empty in an unprotected hub. */
+  principal?: string;
+  /** Whether it may sign in for all clients (`shared`). */
+  admin?: boolean;
+  /** A secret that only this browser has. */
+  browser: string;
+  /** The address of the hub's `/connect/callback` as the browser reaches it. */
+  redirect_uri: string;
+  /** The public https URL of the hub's client metadata document; empty if there is none. */
+  client_metadata?: string;
+  /** Whom the link was made for that the user followed; null for one that was made for nobody in particular. */
+  for_principal?: string | null;
+}
+
+/** Sign out at a server: revoke the tokens where that is possible, and delete them. */
+export interface EndUpstreamSignIn {
+  /** The server's key; empty for all servers. */
+  server?: string;
+  /** Id of the principal whose sign-in ends. */
+  principal?: string;
+  /** Whether it may end a sign-in of all clients (`shared`). */
+  admin?: boolean;
+}
+
+/** Finish a sign-in with what the authorization server's redirect says (RFC 6749, 4.1.2; RFC 9207). */
+export interface FinishUpstreamSignIn {
+  state: string;
+  principal?: string;
+  browser: string;
+  code?: string;
+  iss?: string | null;
+  error?: string;
+  error_description?: string;
+}
+
+/** Request the state of the sign-ins of one principal at all servers with `sign_in`. */
+export interface ListUpstreamSignIns {
+  /** Its id, as in a browser login; empty in an unprotected hub. */
+  principal?: string;
+  /** Also request those of all other principals; for administrators. */
+  every_owner?: boolean;
+}
+
+/** A sign-in at a server with `sign_in`, or the lack of one. It contains no token. */
+export interface UpstreamSignIn {
+  /** The server's key. */
+  server: string;
+  mode: 'user' | 'shared';
+  /** Id of the principal whose credential it is. Empty: that of all clients (`shared`), of the hub's token, or of everybody in an unprotected hub. */
+  owner: string;
+  signed_in: boolean;
+  /** The authorization server that issued the tokens. */
+  issuer: string;
+  scopes: string[];
+  /** Unix time of the sign-in. */
+  since: number | null;
+  /** Unix time at which the access token ends; null if that is not known. */
+  expires: number | null;
+  /** Whether the hub can get new access tokens without the user. */
+  refreshable: boolean;
+  /** Why nobody is signed in, if the hub knows more than that nobody has signed in yet. */
+  reason: ErrorBody | null;
+}
+
+/** The answer to `begin_upstream_sign_in`. */
+export interface UpstreamSignInBegun {
+  /** The address at the authorization server to which the user's browser is to go. */
+  url: string;
+  /** The authorization server. */
+  issuer: string;
+  server: string;
+  namespace: string;
+  mode: 'user' | 'shared';
+  /** The scopes that the hub asks for. */
+  scopes: string[];
+}
+
+/** The answer to `upstream_sign_ins`. */
+export interface UpstreamSignIns {
+  sign_ins: UpstreamSignIn[];
+}
+
 /** Paths of the PEM files of certificate and key. */
 export interface TlsFiles {
   cert: string;
@@ -1504,6 +1592,11 @@ export interface FrontSettings {
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
+  /** The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off. */
+  oauth: boolean;
+  oauthLoopbackClients: boolean;
+  /** The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER). */
+  jwtIssuer: string | null;
 }
 
 /** The body of each kind of request. */
@@ -1549,7 +1642,6 @@ export interface Requests {
   revoke_token: RevokeToken;
   list_grants: ListGrants;
   end_grant: EndGrant;
-  note_grant_uses: NoteGrantUses;
   sign_in_user: SignInUser;
   begin_login: BeginLogin;
   end_logins: EndLogins;
@@ -1573,6 +1665,10 @@ export interface Requests {
   note_refusals: NoteRefusals;
   sessions: ListSessions;
   end_session: EndSession;
+  upstream_sign_ins: ListUpstreamSignIns;
+  begin_upstream_sign_in: BeginUpstreamSignIn;
+  finish_upstream_sign_in: FinishUpstreamSignIn;
+  end_upstream_sign_in: EndUpstreamSignIn;
 }
 
 /** What each kind of request is answered with. */
@@ -1618,7 +1714,6 @@ export interface Answers {
   revoke_token: Done;
   list_grants: Grants;
   end_grant: Done;
-  note_grant_uses: Done;
   sign_in_user: UserId;
   begin_login: Done;
   end_logins: Done;
@@ -1642,4 +1737,8 @@ export interface Answers {
   note_refusals: Done;
   sessions: Sessions;
   end_session: Done;
+  upstream_sign_ins: UpstreamSignIns;
+  begin_upstream_sign_in: UpstreamSignInBegun;
+  finish_upstream_sign_in: UpstreamSignIn;
+  end_upstream_sign_in: Done;
 }

@@ -21,6 +21,7 @@ const SERVER = {
   backoff: { word: 'Retrying', tone: 'warn' },
   failed: { word: 'Failed', tone: 'bad' },
   sleeping: { word: 'Sleeping', tone: 'ok' },
+  sign_in_required: { word: 'Sign-in required', tone: 'warn' },
   stopped: { word: 'Stopped', tone: 'off' },
   invalid: { word: 'Invalid entry', tone: 'bad' },
   unknown: { word: 'Unknown', tone: 'off' },

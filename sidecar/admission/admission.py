@@ -74,7 +74,7 @@ class SessionObserver(Protocol):
 class Admission:
     """The gates and observers of a hub."""
 
-    __slots__ = ("admit_session", "gates", "meter_of", "observers", "on_answer", "session_observers")
+    __slots__ = ("admit_session", "gates", "meter_of", "observers", "on_answer", "on_meters", "session_observers")
 
     def __init__(self, gates: Iterable[Gate] = (), observers: Iterable[Observer] = ()) -> None:
         self.gates = tuple(gates)
@@ -84,6 +84,8 @@ class Admission:
         """Called before a principal opens a session; raises a SidecarError if it has too many."""
         self.meter_of: Callable[[Principal], Callable[[int], None] | None] = _no_meter
         """The function that counts the bytes of a principal's requests and answers; None if nobody counts them."""
+        self.on_meters: list[Callable[[], None]] = []
+        """Called when `meter_of` may return others than before."""
         self.on_answer: Callable[[CallContext, Any], None] | None = None
         """Called with each result or error of a request, just before `ended`; None while nobody records any."""
 

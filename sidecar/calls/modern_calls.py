@@ -18,7 +18,7 @@ from sidecar.features import input_requests
 from sidecar.input_errors import InputRefused
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
-from sidecar.routing.view import Offer
+from sidecar.routing.offer import Offer
 from sidecar.sessions.client_groups import ClientGroup, Lease
 from sidecar.sessions.request_state import Binding, State
 from sidecar.sessions.suspended_calls import InteractiveCall

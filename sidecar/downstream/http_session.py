@@ -224,7 +224,7 @@ class HttpSession(StreamSession):
         """
         if state.log_level is not None and self.log_level is None:  # the client may have set another one already
             self.log_level = state.log_level
-            self.workspace.set_log_level(self)
+            self.workspace.log_levels.follow(self)
         for uri in state.subscriptions:
             frame = jsonrpc.request(0, "resources/subscribe", {"uri": uri})
             try:

@@ -20,8 +20,8 @@ from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, WorkspaceOff, WorkspaceUnknown
+from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
-from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import OPEN_PATH, principal_of
@@ -110,7 +110,8 @@ class Router:
             await page(send)
 
     def _page(self, path: str, principal: Principal) -> Page | None:
-        return self._pages.get(path) if principal.admin or path == OPEN_PATH else None
+        page = self._pages.get(path)
+        return page if page and (path == OPEN_PATH or self._hub.access.is_admin(principal)) else None
 
     # --- workspaces ----------------------------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ class Router:
             exchange = MeteredExchange(receive, send, meter)
             receive, send = exchange.receive, exchange.send
         workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
-        if workspace is None or not principal.may_use(workspace.name):
+        if workspace is None or not self._hub.access.may_use(principal, workspace.spec):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif rest not in ENDPOINT_PATHS:
@@ -169,7 +170,7 @@ class Router:
     async def _serve_key(
         self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve the key's own version of the workspace, which has its own sessions."""
+        """Serve the principal's own version of the workspace, which has its own sessions."""
         async with AsyncExitStack() as stack:
             try:
                 workspace = await stack.enter_async_context(self._hub.key_workspaces.using(base, principal))
@@ -235,7 +236,7 @@ class Router:
     def _switched_on(self, principal: Principal) -> list[str]:
         """The slugs of the workspaces that the principal may use."""
         specs = (workspace.spec for workspace in self._hub.workspaces.values())
-        return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
+        return [spec.slug for spec in specs if spec.enabled and self._hub.access.may_use(principal, spec)]
 
     def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
         names = self._switched_on(principal)

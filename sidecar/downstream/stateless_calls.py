@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bridge.keys import Principal
     from sidecar.calls.endpoint import Endpoint
     from sidecar.concurrency.cancel_scope import Cancellable
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
 
 REQUIRED_META_KEYS = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
 DIRECT_META_KEYS = REQUIRED_META_KEYS | {eras.CLIENT_INFO_KEY, "progressToken"}

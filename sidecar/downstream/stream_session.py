@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bridge.keys import Principal
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
     from sidecar.workspaces.workspace import Workspace
 
 S = TypeVar("S", bound="StreamSession")
@@ -213,6 +213,7 @@ class StreamSessions(Generic[S]):
         self._settings = settings
         self.requests = requests or OpenRequests(settings)
         self._admission = admission or Admission()
+        self._admission.on_meters.append(self.remeter)
         self._refusals = Refusals(self._admission)
         self._sessions: dict[str, S] = {}
         self._closing = False

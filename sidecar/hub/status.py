@@ -30,7 +30,9 @@ from sidecar.workspaces.workspace_state import MemberState, condition
 
 log = logging.getLogger(__name__)
 
-STATES_BEST_FIRST: tuple[UpstreamState, ...] = ("ready", "sleeping", "starting", "backoff", "failed", "stopped")
+STATES_BEST_FIRST: tuple[UpstreamState, ...] = (
+    *("ready", "sleeping", "starting", "sign_in_required", "backoff", "failed", "stopped"),
+)
 """The states of upstreams; a server with several upstreams has the best of their states."""
 MEMORY_AGE = 2.0
 """Seconds after which a status request causes a new measurement of the servers' memory, for the next status."""
@@ -140,7 +142,8 @@ class StatusReporter:
         if serving is not None and member.serves and (serving is member.before or serving.sleep.wakes):
             return MemberState(server.key, "ready")
         per_client = server.session == "per_client"
-        return MemberState(server.key, server.state, server.attempts, per_client, server.reason)
+        each_user = member.spec.settings.sign_in == "user"
+        return MemberState(server.key, server.state, server.attempts, per_client, server.reason, each_user)
 
     def _server(self, spec: ServerSpec, running: Mapping[str, list[Upstream]]) -> ServerStatus:
         """`running` are the upstreams by fingerprint."""

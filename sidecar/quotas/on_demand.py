@@ -28,8 +28,6 @@ class Limits:
     ) -> None:
         self.quotas: Quotas | None = None
         """None until access.json has limits."""
-        self.on_change: list[Callable[[], None]] = []
-        """Called when limits have changed: the bytes of other streams than before may have to be counted."""
         self._settings = settings
         self._gates = admission, server_gates
         self._spaces = spaces
@@ -63,5 +61,5 @@ class Limits:
         return state_of(self.quotas, most)
 
     def _changed(self) -> None:
-        for changed in self.on_change:
+        for changed in self._gates[0].on_meters:
             changed()

@@ -16,7 +16,7 @@ from sidecar.errors import TaskUnknown
 from sidecar.features import uris
 
 if TYPE_CHECKING:
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
     from sidecar.upstream.upstream import Upstream
 
 MAX_TASKS = 1000

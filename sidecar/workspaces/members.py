@@ -31,6 +31,9 @@ class Member:
 
     @property
     def serves(self) -> bool:
-        """Whether requests reach the server; one that is `per_client`, or sleeps, is started by the request."""
+        """Whether requests reach the server; one that is `per_client`, or sleeps, is started by the request, and where
+        each user signs in, the request has the user do that."""
         serving = self.serving
-        return serving is None or serving.state == "ready" or serving.sleep.wakes
+        if serving is None or serving.state == "ready" or serving.sleep.wakes:
+            return True
+        return serving.state == "sign_in_required" and self.spec.settings.sign_in == "user"

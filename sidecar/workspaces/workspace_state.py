@@ -9,7 +9,7 @@ from bridge.errors import ErrorBody
 from bridge.models import ServerState, WorkspaceState
 from sidecar.errors import NoServerOn
 
-STATES_BY_REASON: tuple[ServerState, ...] = ("failed", "backoff", "starting", "stopped")
+STATES_BY_REASON: tuple[ServerState, ...] = ("failed", "backoff", "sign_in_required", "starting", "stopped")
 """The states of servers that do not serve, in the order in which their reasons are shown for the workspace."""
 
 
@@ -24,12 +24,17 @@ class MemberState(NamedTuple):
     """Whether each session has an instance of its own."""
     reason: ErrorBody | None = None
     """Why it is not ready, if it is not."""
+    each_user: bool = False
+    """Whether each user signs in at it (`sign_in: user`), so that nobody has to do that for the others."""
 
     @property
     def serves(self) -> bool:
-        """Whether calls reach the server; the call itself starts one that is `sleeping` or `per_client`."""
-        return self.state in ("ready", "degraded", "sleeping") or (
-            self.per_client and self.state in ("stopped", "starting")
+        """Whether calls reach the server; the call itself starts one that is `sleeping` or `per_client`, and has the
+        user sign in where each does."""
+        return (
+            self.state in ("ready", "degraded", "sleeping")
+            or (self.per_client and self.state in ("stopped", "starting"))
+            or (self.each_user and self.state == "sign_in_required")
         )
 
     @property

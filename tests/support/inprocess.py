@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.keys import Keyring
-from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
+from bridge.models import AccessFile, Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.open_requests import OpenRequests
@@ -86,6 +86,8 @@ class World:
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
+        self.access: AccessFile | None = None
+        """What the next snapshots say that principals may use."""
         self.stop = asyncio.Event()
         self._specs: dict[str, ServerSpec] = {}
         self._workspaces: dict[str, WorkspaceSpec] = {}
@@ -114,13 +116,19 @@ class World:
             self._workspaces.pop(name, None)
             self._specs.pop(name, None)
         self.revision += 1
-        return Snapshot.of(1, self.revision, tuple(self._specs.values()), tuple(self._workspaces.values()))
+        specs, workspaces = tuple(self._specs.values()), tuple(self._workspaces.values())
+        return Snapshot.of(1, self.revision, specs, workspaces, self.access)
 
     def put(self, *items: ServerSpec | WorkspaceSpec, without: tuple[str, ...] = ()) -> None:
         """Apply the next snapshot, at once."""
         snapshot = self.snapshot(*items, without=without)
         self.reconciler.accepted = self.reconciler.applied = snapshot.id
         self.hub.apply(snapshot)
+
+    def allow(self, *rules: dict[str, Any], **more: Any) -> None:
+        """Apply access.json with these rules, at once; `more` are further parts of it."""
+        self.access = AccessFile.model_validate({"rules": rules, **more})
+        self.put()
 
     async def settled(self) -> None:
         """Wait until no server is starting for the first time."""

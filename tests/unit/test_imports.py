@@ -16,7 +16,10 @@ PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 
-SDK_FILES = {"sidecar/calls/fastmcp_server.py"}
+SDK_FILES = {
+    "sidecar/calls/fastmcp_server.py",
+    *(f"sidecar/upstream_auth/{name}.py" for name in ("discovery", "registration", "token_endpoint", "sign_ins")),
+}
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 """Of FastMCP and the MCP SDK, what other files may use too: data, and what is computed of data alone."""
 WIRING = {"app", "__main__"}
@@ -26,7 +29,7 @@ PURE = re.compile(r"\(pure\)|\bPure\b")
 ONLY = {
     "uvicorn": {"sidecar.listener.server", "sidecar.listener.http_protocol"},
     "uvicorn.protocols": {"sidecar.listener.http_protocol"},
-    "httpx2": {"sidecar.channels", "hubctl.stdio.stream"},
+    "httpx2": {"sidecar.channels", "sidecar.upstream_auth", "hubctl.stdio.stream"},
     "websockets": {"sidecar.channels"},
     "zmq": {"bridge.sockets"},
     "sqlite3": {"recorder.sql.sqlite", "recorder.sql.sqlite_care", "recorder.sql.sqlite_errors"},

@@ -11,12 +11,12 @@ import { DEFAULTS, SCHEMA } from './server_settings.mjs';
  * @property {string} name `limits.memory` is `memory` of `limits`
  * @property {string} label
  * @property {string} help
- * @property {'seconds'|'count'|'number'|'size'|'pick'|'flag'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0
+ * @property {'seconds'|'count'|'number'|'size'|'text'|'pick'|'flag'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0
  *   is allowed if `min` is 0
  * @property {any} standard its default
  * @property {number} [min]
  * @property {number} [max]
- * @property {string} [pattern] of a size
+ * @property {string} [pattern] of a size or a text
  * @property {{ value: string, label: string }[]} [options]
  * @property {boolean} [optional] it may be left empty: null
  * @property {string} [unset] what holds if it is empty
@@ -77,6 +77,29 @@ const TEXTS = [
     kind: 'flag',
     only: 'stdio',
     labels: { false: 'Start again', true: 'Keep running' },
+  },
+  {
+    name: 'sign_in',
+    label: 'Sign-in (OAuth)',
+    help: 'For a remote server that wants an OAuth access token: the hub signs in at its authorization server. “Each user” gives each user a connection of their own.',
+    kind: 'pick',
+    only: 'remote',
+    labels: { none: 'None', user: 'Each user signs in', shared: 'An administrator signs in for all' },
+  },
+  {
+    name: 'oauth_client_id',
+    label: 'OAuth client id',
+    help: 'Only if you have registered the hub at the authorization server yourself. Otherwise the hub registers itself.',
+    kind: 'text',
+    only: 'remote',
+  },
+  {
+    name: 'oauth_client_secret',
+    label: 'OAuth client secret',
+    help: 'A reference to the secret of that client, such as ${GITHUB_CLIENT_SECRET}: the variable is set in the environment that starts the hub.',
+    kind: 'text',
+    only: 'remote',
+    example: '${CLIENT_SECRET}',
   },
   {
     name: 'start_timeout',
@@ -215,6 +238,7 @@ export const SETTINGS = TEXTS.map((said) => {
 export const GROUPS = [
   { title: 'Process', names: ['session', 'max_instances', 'share_between_keys', 'start', 'idle_stop', 'keep'] },
   { title: 'Connection', names: ['era', 'start_timeout', 'connect_timeout', 'health_interval'] },
+  { title: 'Sign-in at the server', names: ['sign_in', 'oauth_client_id', 'oauth_client_secret'] },
   {
     title: 'Calls',
     names: ['call_timeout', 'tool_timeouts', 'idle_timeout', 'tool_idle_timeouts', 'max_inflight'],
@@ -275,6 +299,7 @@ export function readSetting(setting, text) {
   if (kind === 'flag') return { value: text === 'true' };
   if (kind === 'container') return readContainer(text);
   if (setting.optional && text.trim() === '') return { value: null };
+  if (kind === 'text') return readText(text.trim(), pattern);
   if (kind === 'size') return readSize(text.trim(), pattern);
   if (kind === 'by_tool') return readByTool(text, max, min);
   if (kind === 'number') return readNumber(text, max, min ?? 0);
@@ -303,6 +328,11 @@ export function readAll(settings, texts, before) {
 export function refusedOf(settings, error) {
   const field = String(error?.data?.field ?? '');
   return settings.find(({ name }) => field === name || field.startsWith(`${name}.`))?.name;
+}
+
+/** @param {string} text @param {string} pattern */
+function readText(text, pattern) {
+  return new RegExp(pattern).test(text) ? { value: text } : { fault: 'A reference to a variable, such as ${NAME}.' };
 }
 
 /** @param {string} text @param {string} pattern */

@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 
-const STYLE = `
+/** The style of the login page, and of other pages outside of the console. */
+export const STYLE = `
 :root { color-scheme: light dark; --bg: light-dark(#f7f5f1, #161513); --card: light-dark(#fffefc, #1f1e1b);
   --line: light-dark(#e2ddd3, #35322d); --edge: light-dark(#8b8478, #7f786c); --ink: light-dark(#1d1c1a, #f1eee8);
   --muted: light-dark(#5f5a50, #aea799); --focus: light-dark(#2f6fc0, #7fb6f0); --bad: light-dark(#a3271d, #ff9f93);

@@ -48,6 +48,7 @@ const CONTROLS = {
   count: 'number',
   number: 'number',
   size: 'text',
+  text: 'text',
 };
 
 /** @param {{ setting: Setting, text: string, fault?: any, onInput: (text: string) => void }} props */

@@ -85,7 +85,8 @@ async def limited(root: Path, **settings: Any) -> AsyncIterator[Limited]:
     keys, gate = KeyFile(root), Gate()
     for name in ("ci", "other"):
         keys.add(name)
-    server = FakeServer(tools={"echo": lambda **given: text("e"), "big": lambda **given: text("b" * 5000), "gate": gate})
+    tools = {"echo": lambda **given: text("e"), "big": lambda **given: text("b" * 5000), "gate": gate}
+    server = FakeServer(tools=tools)
     async with world(root, server, serve=True, token=HUB_TOKEN, runtime_dir=root / "run", **settings) as made:
         made.put(server.spec("a", share_between_keys=True), space("a"))
         await made.settled()

@@ -21,6 +21,8 @@ KINDS = {
     "degraded": ("serving", MemberState("degraded", "degraded")),
     "degraded for a session": ("serving", MemberState("own", "degraded", per_client=True)),
     "sleeping": ("serving", MemberState("sleeping", "sleeping")),
+    "waits for its users": ("serving", MemberState("users", "sign_in_required", each_user=True)),
+    "waits for an administrator": ("failing", MemberState("shared", "sign_in_required", attempts=1)),
     "first start": ("pending", MemberState("first", "starting")),
     "not started yet": ("pending", MemberState("next", "stopped")),
     "starting again": ("failing", MemberState("again", "starting", attempts=1)),
