@@ -82,7 +82,8 @@ class LocalSession(Session):
 
 
 class BridgeApi:
-    """The handlers. `key_uses` returns the time of each named key's last request (Unix time), by key id."""
+    """The handlers. `key_uses` returns the time of the last request of each named key and grant (Unix time), by
+    id."""
 
     def __init__(
         self,
@@ -190,7 +191,9 @@ class BridgeApi:
         return self._recorder.history(request)
 
     async def _uses(self, _: ReadKeyUses) -> KeyUses:
-        return KeyUses(uses=self._key_uses())
+        uses = self._key_uses()
+        grants = {holder: at for holder, at in uses.items() if holder.startswith("g")}
+        return KeyUses(uses={key: at for key, at in uses.items() if key not in grants}, grants=grants)
 
     async def _limits(self, request: ReadLimits) -> LimitsState:
         return self._hub.limits.state(request.limit)
