@@ -27,6 +27,7 @@ from yamcp_ui_adapter.files.watch import make_directory, watch
 from yamcp_ui_adapter.format.entries import ACCESS, HUB, PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.keys import KeyStore
 from yamcp_ui_adapter.seed import seed
+from yamcp_ui_adapter.sign_in.on_demand import OnDemand
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +72,29 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
     backups = Backups(settings.data_dir)
     access = AccessJson(paths[ACCESS], backups, state, settings.protected)
     written = Writer(paths, backups, lambda: state.expected)
-    with contextlib.closing(changes), contextlib.closing(written) as writer:
+
+    def changed(subject: str, diff: str) -> None:
+        changes.key(subject, diff, state.snapshot)
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(changes))
+        writer = stack.enter_context(contextlib.closing(written))
         keys = KeyStore(settings.keys_file.absolute(), lambda: state.workspaces)
-        keys.on_change = lambda name, diff: changes.key(name, diff, state.snapshot)
+        keys.on_change = changed
+        sign_in = stack.enter_context(contextlib.closing(OnDemand(settings, keys, lambda: state.workspaces, changed)))
         reader = FileReader(paths)
         service = DesiredStateService(
             reader, state, publisher, debouncer, writer, events.publish, keys, changes, access
         )
         editor = Editor(service, writer, paths)
         await service.start(FIRST_START_WAIT_SECONDS)
-        handlers = {**service.handlers(), **editor.handlers(), **keys.handlers(), **access.handlers()}
+        handlers = {
+            **service.handlers(),
+            **editor.handlers(),
+            **keys.handlers(),
+            **access.handlers(),
+            **sign_in.handlers(),
+        }
         server = BridgeServer(settings.desired_address, handlers, transport=transport)
         async with events, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(started), name="serve desired state")
@@ -89,3 +103,4 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             tasks.create_task(watch([*paths.values(), keys.path], debouncer.notice), name="watch the files")
             if settings.protected:
                 tasks.create_task(keys.uses.run(settings.actual_address, transport), name="keep the uses of keys")
+                tasks.create_task(sign_in.run(), name="keep up grants")

@@ -68,6 +68,7 @@ ORDER = {
             "edit",
             "key_uses",
             "keys",
+            "sign_in",
             "desired",
             "seed",
             "app",
