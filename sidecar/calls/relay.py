@@ -142,7 +142,7 @@ class Relay:
         if result.get("resultType") == eras.TASK and request.takes_tasks:
             return request.tasks.register_extension(route.offer, request.upstream, route.name, result)
         if "task" in params and request.era == "legacy":
-            return request.session.server_tasks.register_core(route.offer, request.upstream, route.name, result)
+            return request.tasks.register_core(route.offer, request.upstream, route.name, result)
         result = eras.structured_to_client(request.era, result, route.wrapped)
         if lookup and not request.asked:
             await lookup.keep(result)
@@ -174,7 +174,7 @@ class Relay:
     async def _list_tasks(self, request: Request) -> dict[str, Any]:
         """The session's tasks with their current state. Each task is queried by its id, since the task list of a shared
         server also has the tasks of other clients."""
-        known = list(request.session.server_tasks)
+        known = list(request.tasks)
         asked = (
             task.upstream.request(
                 "tasks/get",

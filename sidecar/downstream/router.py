@@ -20,11 +20,13 @@ from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.http_errors import TokenInvalid
 from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
-from sidecar.listener.auth import OPEN_PATH, principal_of
+from sidecar.listener.auth import ELSEWHERE, OPEN_PATH, end_of_token, principal_of
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.listener.refusals import Refusals
@@ -66,6 +68,7 @@ class Router:
         self._metrics = metrics
         self._origins = Origins(settings)
         self._refusals = Refusals(hub.admission)
+        self._challenges = Challenges(settings)
         self._protected = settings.protected
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
@@ -122,7 +125,10 @@ class Router:
             await self._refusals.refuse(principal, scope, send, error)
             return
         workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
-        if workspace is None or not self._hub.access.may_use(principal, workspace.spec):
+        if principal.grant and principal.workspaces is not None and not _is_for(principal, workspace):
+            challenge = self._challenges.invalid_token(scope)
+            await self._refusals.refuse(principal, scope, send, TokenInvalid(ELSEWHERE), 0, challenge)
+        elif workspace is None or not self._hub.access.may_use(principal, workspace.spec):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif rest not in ENDPOINT_PATHS:
@@ -195,7 +201,7 @@ class Router:
             check = self._allowed if principal.valid_until is None else self._still_allowed
             allowed = functools.partial(check, principal, version)
             try_known = functools.partial(self._try_request, try_direct, allowed, version)
-            learn(scope, try_known, version, principal.valid_until)
+            learn(scope, try_known, version, end_of_token(scope))
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -204,7 +210,7 @@ class Router:
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
             try_known = functools.partial(self._try_message, session_id, version)
-            learn(scope, try_known, version, principal_of(scope).valid_until)
+            learn(scope, try_known, version, end_of_token(scope))
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
         """Serve a message with a known head, that is, of the same key, session and path, on the direct way."""
@@ -220,8 +226,8 @@ class Router:
         return version == self._hub.config_version or self._hub.is_valid(principal)
 
     def _still_allowed(self, principal: Principal, version: int) -> bool:
-        """As `_allowed`, for a credential that expires."""
-        return not principal.expired and self._allowed(principal, version)
+        """As `_allowed`, for a credential that expires, unless a newer token of its grant has come meanwhile."""
+        return (not principal.expired and version == self._hub.config_version) or self._hub.is_valid(principal)
 
     def _switched_on(self, principal: Principal) -> list[str]:
         """The slugs of the workspaces that the principal may use."""
@@ -270,6 +276,11 @@ class Router:
         self._metrics.workspace_states((await self._reporter.status()).workspaces)
         body, content_type = await asyncio.to_thread(self._metrics.render)  # some 100 ms for 1,000 tools
         await respond(send, 200, body, content_type.encode())
+
+
+def _is_for(principal: Principal, workspace: Workspace | None) -> bool:
+    """Whether a token is for a workspace; nobody is told whether there is another one."""
+    return workspace is not None and principal.may_use(workspace.name)
 
 
 def _is_new(scope: Scope, rest: str) -> bool:

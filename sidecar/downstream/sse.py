@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
+from sidecar.access.credential import holder_of
 from sidecar.admission.context import ANONYMOUS
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
@@ -200,7 +201,7 @@ class SseTransport(StreamSessions[SseSession]):
         message = None
         try:
             known = session_id in self._sessions or self.forward is no_predecessor
-            session = self.find(session_id, workspace) if known else None
+            session = self.find(session_id, workspace, principal_of(scope)) if known else None
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
             if session is None:
@@ -239,7 +240,7 @@ class SseTransport(StreamSessions[SseSession]):
             MessageInvalid: the message is not valid.
             SessionUnknown: the predecessor does not have the session.
         """
-        forwarded = Forwarded(self.transport, session_id, principal_of(scope).id, jsonrpc.validate(message))
+        forwarded = Forwarded(self.transport, session_id, holder_of(principal_of(scope)), jsonrpc.validate(message))
         if not await self.forward(forwarded):
             raise SessionUnknown("There is no such session.")
         await _respond_accepted(send)

@@ -48,6 +48,12 @@ class StatelessCalls:
         self.callers: set[StatelessCaller] = set()
         self.ended = False
 
+    def end_invalid(self, is_valid: Callable[[Principal], bool]) -> None:
+        """Cancel the calls whose caller's credential has ended; nobody gets their answers."""
+        for caller in tuple(self.callers):
+            if not is_valid(caller.principal):
+                caller.cancel()
+
     def end(self) -> None:
         """Answer the calls in progress with an error, and accept no more."""
         self.ended = True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from starlette.types import Scope, Send
 
+from sidecar.access.credential import holder_of
 from sidecar.admission.admission import Admission, error_of
 from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
@@ -176,6 +177,11 @@ class StreamSession(Session):
 
     # --- its end -------------------------------------------------------------------------------------------------
 
+    def cancel_requests(self) -> None:
+        """Cancel the requests in progress."""
+        for running in tuple(self.running.values()):
+            running.cancel()
+
     @abstractmethod
     def end_stream(self) -> None:
         """End the stream to the client, after what is queued on it."""
@@ -184,8 +190,7 @@ class StreamSession(Session):
         """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
         self.conclude()
-        for running in tuple(self.running.values()):
-            running.cancel()
+        self.cancel_requests()
         for number, pending in enumerate(self._pending_requests.values()):
             if not pending.done():
                 pending.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
@@ -244,7 +249,7 @@ class StreamSessions(Generic[S]):
         A response, or a notification, for a call that is in progress here.
         """
         session, frame = self._sessions.get(forwarded.session), forwarded.message
-        if session is None or session.ended or session.principal.id != forwarded.key:
+        if session is None or session.ended or holder_of(session.principal) != forwarded.key:
             return False
         if "method" not in frame:
             session.handle_response(frame)
@@ -275,7 +280,7 @@ class StreamSessions(Generic[S]):
         session = self._sessions.get(session_id)
         if not isinstance(error, MessageInvalid) or error.answers is None:
             return
-        if session is not None and session.workspace is workspace:
+        if session is not None and session.workspace is workspace and _may_use(session, principal_of(scope)):
             why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
             session.handle_response(jsonrpc.error(error.answers, why))
 
@@ -301,9 +306,17 @@ class StreamSessions(Generic[S]):
         response = jsonrpc.error(frame["id"], refusal)
         await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 
-    def find(self, session_id: str, workspace: Workspace | None) -> S:
-        """The session with this id in `workspace` (None for a key without sessions there). Raises SessionUnknown."""
+    def find(self, session_id: str, workspace: Workspace | None, principal: Principal) -> S:
+        """The session with this id in `workspace` (None for a key without sessions there), if the principal may use it.
+
+        Raises SessionUnknown.
+        """
         session = self._sessions.get(session_id)
-        if session is None or session.workspace is not workspace:
+        if session is None or session.workspace is not workspace or not _may_use(session, principal):
             raise SessionUnknown("There is no such session.")
         return session
+
+
+def _may_use(session: StreamSession, principal: Principal) -> bool:
+    """Whether a principal whose workspace a session is in may use it: sessions of a grant are only for that grant."""
+    return session.principal.grant == principal.grant

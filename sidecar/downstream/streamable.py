@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
+from sidecar.access.credential import holder_of
 from sidecar.admission.admission import Admission
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
@@ -38,6 +39,7 @@ from sidecar.protocol.channel import Frame
 from sidecar.sessions.earlier import Forwarded
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from bridge.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,10 @@ class HttpTransport(StreamSessions[HttpSession]):
         await super().run(until)
         self._stateless.end()
         self._pings.close()
+
+    def end_invalid(self, is_valid: Callable[[Principal], bool]) -> None:
+        """Cancel the direct calls without a session whose caller's credential has ended."""
+        self._stateless.end_invalid(is_valid)
 
     def closing(self) -> None:
         """Leave what is to be restored to the next process, which may resume a session from now on: its end here is
@@ -144,7 +150,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             else:
                 session.handle_response(frame)
             if session.resumed:  # it may be about a call that the predecessor of this process still has
-                await self.forward(Forwarded(self.transport, session.id, session.principal.id, frame))
+                await self.forward(Forwarded(self.transport, session.id, holder_of(session.principal), frame))
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(
@@ -224,7 +230,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             )
         if session_id not in self._sessions:
             self._resume(session_id, endpoint, scope)
-        return self.find(session_id, endpoint.workspace)
+        return self.find(session_id, endpoint.workspace, principal_of(scope))
 
     async def _get_or_delete(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -80,7 +80,8 @@ class LocalSession(Session):
 
 
 class BridgeApi:
-    """The handlers. `key_uses` returns the time of each named key's last request (Unix time), by key id."""
+    """The handlers. `key_uses` returns the time of the last request of each named key and grant (Unix time), by
+    id."""
 
     def __init__(
         self,
@@ -187,7 +188,9 @@ class BridgeApi:
         return self._recorder.history(request)
 
     async def _uses(self, _: ReadKeyUses) -> KeyUses:
-        return KeyUses(uses=self._key_uses())
+        uses = self._key_uses()
+        grants = {holder: at for holder, at in uses.items() if holder.startswith("g")}
+        return KeyUses(uses={key: at for key, at in uses.items() if key not in grants}, grants=grants)
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

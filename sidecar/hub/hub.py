@@ -52,7 +52,7 @@ class Hub:
         self.key_workspaces = KeyWorkspaces(self, settings, contested=self.contested)
         """The versions of workspaces that belong to single principals; none in an unprotected hub."""
         self.named_keys: Callable[[], bool] = uncontested
-        """Tells whether there are named keys."""
+        """Tells whether there are named keys, or users."""
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()
@@ -66,7 +66,8 @@ class Hub:
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
         """Incremented by each change of the configuration or of the keys."""
-        self._current: Callable[[Principal], Principal | None] | None = None
+        self.current: Callable[[Principal], Principal | None] = lambda principal: principal
+        """Tells the current state of a principal (`Authenticator.current`)."""
         self._settings = settings
         self._metrics = metrics
         self._redactor = redactor
@@ -223,10 +224,9 @@ class Hub:
         return released
 
     def keys_changed(self, current: Callable[[Principal], Principal | None]) -> None:
-        """Keys or users were added, changed or revoked. `current` returns the current form of a principal, None if it
-        is revoked."""
+        """Credentials were ended, or principals changed. `current` is `Authenticator.current`."""
         self.config_version += 1
-        self._current = current
+        self.current = current
         for upstream, holder in self.key_workspaces.recheck(current):
             self.pool.release(upstream, holder)
 
@@ -235,8 +235,8 @@ class Hub:
         return self.named_keys()
 
     def is_valid(self, principal: Principal) -> bool:
-        """Whether the principal's token is still valid."""
-        return self._current is None or self._current(principal) is not None
+        """Whether the principal has a valid token."""
+        return (now := self.current(principal)) is not None and not now.expired
 
     def end_idle_streams(self) -> None:
         """End all `subscriptions/listen` streams: the process is about to end, and clients open them at the next."""

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from bridge.keys import Principal
 from bridge.settings import Settings
+from sidecar.access.credential import owner_of
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
 from sidecar.hub.access import SHARED_PRINCIPALS, Access
@@ -34,6 +35,7 @@ class Starter(Protocol):
     """The part of the hub that starts and closes workspaces."""
 
     access: Access
+    current: Callable[[Principal], Principal | None]
 
     def start_version(self, base: Workspace, principal: Principal) -> Workspace:
         """Start a principal's version of a workspace. Raises HubStopping."""
@@ -49,10 +51,8 @@ class KeyWorkspace:
     base: Workspace
     """The common workspace."""
     principal: Principal
-    """As it was when it was last looked at."""
+    """The key or user, whatever grants its clients have, as it was when it was last looked at."""
     workspace: Workspace
-    credentials: dict[str, Principal] = field(default_factory=dict)
-    """The principal with each credential that used the workspace, by the id of the grant (empty for its key)."""
     requests: int = 0
     """The number of requests in progress, including streams."""
     idle_since: float = field(default_factory=time.monotonic)
@@ -122,8 +122,7 @@ class KeyWorkspaces:
         """
         tenant = self._found.get(place_of(base, principal))
         if tenant is None or tenant.principal.mark != principal.mark:
-            tenant = self._open(base, principal)
-        tenant.credentials[principal.grant] = principal
+            tenant = self._open(base, self._owner(principal))
         tenant.requests += 1
         try:
             if not tenant.opened:
@@ -153,6 +152,11 @@ class KeyWorkspaces:
         """A session joined a workspace, or left it: restart its idle time."""
         if tenant := self._by_workspace.get(workspace):
             tenant.idle_since = time.monotonic()
+
+    def _owner(self, principal: Principal) -> Principal:
+        """The key or user that a principal acts for."""
+        owner = owner_of(principal)
+        return self._hub.current(owner) or owner
 
     # --- opening and closing -----------------------------------------------------------------------------------------
 
@@ -228,15 +232,13 @@ class KeyWorkspaces:
         """Keys or users changed: close the workspaces of those that are revoked, or may not use the workspace any more;
         update those of users with other subjects. Returns the upstreams to release."""
         for tenant in tuple(self._found.values()):
-            known = tenant.credentials or {tenant.principal.grant: tenant.principal}
-            held = {grant: now for grant, each in known.items() if (now := current(each)) is not None}
-            if (now := next(iter(held.values()), None)) is None:
+            if (now := current(tenant.principal)) is None:
                 self._close_workspace(tenant)
             elif now.subjects == tenant.principal.subjects:
-                tenant.principal, tenant.credentials = now, held
+                tenant.principal = now
             elif self._found.setdefault(place_of(tenant.base, now), tenant) is tenant:
                 del self._found[tenant.place]
-                tenant.principal, tenant.credentials = now, held
+                tenant.principal = now
             else:  # a client has come with the new subjects already
                 self._close_workspace(tenant)
         return self.follow_policy()

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from bridge.credentials.journal import Journal
+from bridge.credentials.records import JOURNAL_FILE
 from bridge.keys import Keyring
 from bridge.models import AccessFile, Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
+from sidecar.access.authenticator import Authentication
+from sidecar.access.opaque import OpaqueTokens
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
+from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.auth import Gate
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.server import HttpServer, listen
 from sidecar.observe.call_history import Recorder as HistoryRecorder
 from sidecar.observe.log_buffer import LogBuffer
@@ -78,11 +85,16 @@ class World:
         self.http = HttpTransport(settings, self.hub.admission, self.requests)
         self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
-        changed = lambda: self.hub.keys_changed(self.keyring.current)  # noqa: E731
-        self.gate = Gate(self.endpoints, self.keyring, changed, self.hub.admission)
+        self.journal = Journal(settings.data_dir / JOURNAL_FILE, now=lambda: time.time())  # noqa: PLW0108 - tests replace it
+        self.authentication = Authentication(self.keyring, OpaqueTokens(self.journal, self.keyring))
+        endings = Endings(self.hub, self.authentication.current, self.http.end_invalid)
+        challenges = Challenges(settings)
+        self.gate = Gate(
+            self.endpoints, self.authentication, challenges, endings.changed, self.hub.admission, endings.looked
+        )
         """What serves where the settings protect the hub."""
         if settings.protected:
-            self.hub.named_keys = lambda: self.keyring.named
+            self.hub.named_keys = lambda: self.authentication.several
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0

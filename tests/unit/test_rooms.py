@@ -32,6 +32,7 @@ ORDER = {
         "concurrency",
         "admission",
         "observe",
+        "access",
         "audit",
         "limits",
         "spawner",
