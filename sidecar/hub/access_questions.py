@@ -3,11 +3,9 @@ that run now. The decisions are those by which the views of principals are built
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from bridge.access.permissions import Decision
-from bridge.keys import Principal
 from bridge.models import (
     AccessDecision,
     AccessExplained,
@@ -27,7 +25,7 @@ from sidecar.protocol.catalog import Catalog, Item
 from sidecar.routing import view as views
 
 if TYPE_CHECKING:
-    from bridge.access.permissions import Permissions
+    from bridge.access.permissions import Decision, Permissions
     from sidecar.routing.view import View
     from sidecar.workspaces.workspace import Workspace
 
@@ -44,11 +42,10 @@ class Place(NamedTuple):
 
 
 class AccessQuestions:
-    """The handlers. `find` returns the principal that a subject stands for. Raises SubjectUnknown."""
+    """The handlers of one hub."""
 
-    def __init__(self, hub: Hub, find: Callable[[str], Principal]) -> None:
+    def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._find = find
 
     def handlers(self) -> Handlers:
         """The handlers for the bridge's `actual` socket, by kind of request."""
@@ -56,7 +53,7 @@ class AccessQuestions:
 
     async def _explain(self, request: ExplainAccess) -> AccessExplained:
         """Raises SubjectUnknown, WorkspaceUnknown, ServerUnknown."""
-        principal = self._find(request.subject)
+        principal = await self._hub.access.find(request.subject)
         permissions = self._hub.access.permissions(principal)
         chosen = self._chosen(request.workspace)
         listed = [(each, place) for each in chosen for place in self._places(each) if _is_meant(request, place)]
@@ -72,7 +69,7 @@ class AccessQuestions:
 
     async def _view_as(self, request: ViewAs) -> AccessView:
         """Raises SubjectUnknown."""
-        principal = self._find(request.subject)
+        principal = await self._hub.access.find(request.subject)
         permissions = self._hub.access.permissions(principal)
         return AccessView(
             subject=request.subject,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,10 +11,15 @@ from typing import Any
 import pytest
 
 from bridge.keys import Principal
+from bridge.models import ListSessions
 from sidecar.errors import TooManySessions
+from sidecar.hub import session_list
 from tests.support.fake_server import FakeServer, settle, text, until
+from tests.support.grants import Grants
 from tests.support.guarded import Guarded, guarded, short_directory
 from tests.support.inprocess import World, space, world
+from tests.support.keys import HUB_TOKEN
+from tests.support.peers import client
 
 pytestmark = pytest.mark.outside
 
@@ -277,3 +283,72 @@ async def test_kept_results(short: Path, transport: Any, era: Any) -> None:
         refused = (await two.request("tools/call", {"name": "a_count"})).answer["error"]["data"]
         assert refused["code"] == "TOOL_UNKNOWN"
         assert (await one.request("tools/call", {"name": "a_count"})).result["content"][0]["text"] == "1"
+
+
+# --- users, and grants of the hub's token -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_a_user_signs_in_again(short: Path, transport: Any, era: Any) -> None:
+    """A user sees what its groups may; with other groups after a new sign-in, its sessions see other tools at once."""
+    server = FakeServer(tools={"one": lambda: text("1"), "two": lambda: text("2")})
+    async with guarded(short, server) as hub:
+        grants, made = Grants(short), hub.made
+        made.put(server.spec("a"), space("a"))
+        made.allow(*({"effect": "allow", "subject": f"group:{name}", "tools": [name]} for name in ("one", "two")))
+        ada = grants.user("ada", groups=["one"])
+        hub.keys.tokens["ada"] = grants.token(grants.of_user("ada"))
+        wanted = {"toolsListChanged": True}
+        async with hub.peer("ada", transport, era) as peer, peer.listening(wanted):
+            assert [tool["name"] for tool in (await peer.request("tools/list")).result["tools"]] == ["a_one"]
+            assert (await peer.request("tools/call", {"name": "a_one"})).result
+            since = len(peer.notes)
+            assert grants.user("ada", groups=["two"]) == ada
+            async with asyncio.timeout(2):
+                await peer.wait_note("notifications/tools/list_changed", since)
+            assert [tool["name"] for tool in (await peer.request("tools/list")).result["tools"]] == ["a_two"]
+            refused = (await peer.request("tools/call", {"name": "a_one"})).answer["error"]["data"]
+            assert refused["code"] == "TOOL_UNKNOWN"
+            assert (await peer.request("tools/call", {"name": "a_two"})).result
+        listed = await made.reporter.status()
+        assert listed.workspaces[0].name == "w"
+
+
+async def test_sessions_and_uses_of_users(short: Path) -> None:
+    """A user is listed by its name among the sessions; what is told of uses is by key and grant."""
+    server = FakeServer()
+    async with guarded(short, server) as hub:
+        grants, made = Grants(short), hub.made
+        made.put(server.spec("a"), space("a"))
+        made.allow({"effect": "allow", "subject": "group:one"})
+        grants.user("ada", groups=["one"])
+        grant = grants.of_user("ada")
+        hub.keys.tokens["ada"] = grants.token(grant)
+        async with hub.peer("ada", "http", "legacy") as one, hub.peer("ada", "http", "modern") as two:
+            await one.request("tools/call", {"name": "a_echo"})
+            await two.request("tools/call", {"name": "a_echo"})
+            listed = session_list.listed(made.hub, ListSessions())
+            assert [each.principal for each in listed.sessions] == ["ada"]
+            assert [each.principal for each in listed.sessionless] == ["ada"]
+            assert list(made.gate.last_uses(made.hub.key_workspaces.last_uses())) == [grant]
+            assert (await made.reporter.status()).workspaces[0].sessions == 1
+            shown = b'yamcp_hub_sessions{transport="http",workspace="w"} 1.0'
+            await until(lambda: shown in made.metrics.render()[0])
+
+
+async def test_a_grant_of_the_hubs_token(short: Path) -> None:
+    """It uses the common workspace, of the workspace that it is for, unfiltered; the hub's pages are not for it."""
+    server = FakeServer()
+    async with guarded(short, server) as hub:
+        grants, made = Grants(short), hub.made
+        made.put(server.spec("a"), space("a"), space("a", name="v"))
+        made.allow({"effect": "deny", "subject": "*"})
+        await made.settled()
+        token = hub.keys.tokens["hub"] = grants.token(grants.of_key(HUB_TOKEN, "admin"))
+        async with hub.peer("hub", "http", "legacy") as peer:
+            assert (await peer.request("tools/call", {"name": "a_echo"})).result
+        assert server.open == 1
+        assert not list(made.hub.key_workspaces)
+        assert (await hub.status("hub", "v"))[0] == 401
+        async with client(token, made.settings.sidecar_socket) as http:
+            assert (await http.get("http://hub/status")).status_code == 404
