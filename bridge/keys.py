@@ -218,6 +218,12 @@ class Keyring:
         named = self._named.get(principal)
         return named.principal() if named else None
 
+    def readable(self, principal: str) -> bool:
+        """Whether the file that has the token of that principal says what it is now: a missing or invalid token file,
+        or an invalid keys.json, does not."""
+        self._poll()
+        return self._hashes[principal] is not None if principal in self._hashes else not self.error
+
     def _poll(self) -> None:
         if self._clock() - self._looked >= POLL_SECONDS:
             self._spare_checks = MAX_UNKNOWN_KEY_CHECKS

@@ -153,7 +153,7 @@ export interface WorkspaceAccess {
 
 /** The whole file. It is used as a whole: if any part is invalid, the last good version stays in force. */
 export interface AccessFile {
-  version?: 1;
+  version?: number;
   /** `own`: a key may use what keys.json gives it, unless a rule denies it; `rules`: only what rules allow. */
   keys?: 'own' | 'rules';
   roles?: RoleGrant[];
