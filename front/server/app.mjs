@@ -154,12 +154,9 @@ export class Front {
         OAUTH_PATHS,
       ),
     );
+    site.use(onDemand(async () => (await import('./oauth/account_page.mjs')).accountPage(), /^\/account$/));
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
-    site.use(
-      onDemand(async () =>
-        (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, keyUses: auth.keyUses }),
-      ),
-    );
+    site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(onDemand(async () => (await import('./api/yamcp_api.mjs')).yamcpApi({ hub, settings })));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
