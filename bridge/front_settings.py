@@ -82,6 +82,11 @@ class FrontSettings(_Camel):
     tls: TlsFiles | None
     trusted_proxies: tuple[str, ...]
     """Networks in CIDR notation: `10.0.0.0/8`."""
+    oauth: bool
+    """The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off."""
+    oauth_loopback_clients: bool
+    jwt_issuer: str | None
+    """The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER)."""
 
     @classmethod
     def of(cls, settings: Settings, *, behind_acceptor: bool = False) -> Self:
@@ -123,6 +128,9 @@ class FrontSettings(_Camel):
             yamcp_ui_socket=str(settings.yamcp_ui_socket),
             tls=tls,
             trusted_proxies=tuple(str(ip_network(item, strict=False)) for item in listed(settings.trusted_proxies)),
+            oauth=settings.protected and settings.oauth,
+            oauth_loopback_clients=settings.oauth_loopback_clients,
+            jwt_issuer=getattr(settings, "jwt_issuer", None) or None,
         )
 
     def value(self) -> str:

@@ -8,11 +8,12 @@ only (SHA-256 in hexadecimal; tokens have 256 random bits, so the hash needs no 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from hashlib import sha256
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bridge.codec import explain
 
 JOURNAL_FILE = "credentials.jsonl"
 """The journal's name in HUB_DATA_DIR."""
@@ -36,6 +37,14 @@ class Record(BaseModel):
 
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Head(Record):
+    """The first line of the file. Each compaction makes a new file with another id: inode numbers come again."""
+
+    t: Literal["journal"] = "journal"
+    id: str
+    version: Literal[1] = 1
 
 
 class ClientRecord(Record):
@@ -151,7 +160,8 @@ class GrantUsed(Record):
 
 
 AnyRecord = (
-    ClientRecord
+    Head
+    | ClientRecord
     | ClientEnd
     | UserRecord
     | UserEnd
@@ -163,15 +173,17 @@ AnyRecord = (
     | LoginEnd
     | GrantUsed
 )
-_TYPES: Sequence[type[Record]] = get_args(AnyRecord)
-TYPES: dict[str, type[Record]] = {kind.model_fields["t"].default: kind for kind in _TYPES}
-"""The classes of records by their type."""
 _ANY: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="t")])
 
 
-def record_of(fields: dict[str, Any]) -> AnyRecord:
-    """Validate a record. Raises pydantic.ValidationError, also for an unknown type."""
-    return _ANY.validate_python(fields)
+def record_of(line: bytes) -> AnyRecord | None:
+    """The record of a line; None for one of an unknown type. Raises ValueError for a line that is not a record."""
+    try:
+        return _ANY.validate_json(line)
+    except ValidationError as error:
+        if any(each["type"] == "union_tag_invalid" for each in error.errors(include_url=False, include_input=False)):
+            return None
+        raise ValueError(explain(error)) from None
 
 
 def line_of(record: AnyRecord) -> bytes:

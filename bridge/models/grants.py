@@ -192,13 +192,6 @@ class EndGrant(Request[Done], kind="end_grant", sockets=("desired",), queue="tok
     """The principal that asks, which can end its own grants only; null: one that can end any."""
 
 
-class NoteGrantUses(Request[Done], kind="note_grant_uses", sockets=("desired",)):
-    """Tell when requests last came with tokens of grants. Times earlier than known ones count for nothing."""
-
-    uses: dict[str, float] = Field(max_length=10_000)
-    """Unix time by the grant's id."""
-
-
 # --- Users and browser logins -----------------------------------------------------------------------------------------
 
 

@@ -58,6 +58,8 @@ class KeyUses(Model):
 
     uses: dict[str, float]
     """When a request last came with each named key (Unix time), by its id; since the server started."""
+    grants: dict[str, float] = Field(default_factory=dict)
+    """The same for OAuth grants."""
 
 
 class ReadKeyUses(Request[KeyUses], kind="key_uses", sockets=("actual",)):

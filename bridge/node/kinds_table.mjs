@@ -43,7 +43,6 @@ export const TABLE = /** @type {const} */ ([
   ['revoke_token', ['desired'], true],
   ['list_grants', ['desired'], true],
   ['end_grant', ['desired'], false],
-  ['note_grant_uses', ['desired'], true],
   ['sign_in_user', ['desired'], true],
   ['begin_login', ['desired'], true],
   ['end_logins', ['desired'], true],

@@ -898,12 +898,6 @@ export interface ListGrants {
 /** Request the users who have signed in. */
 export type ListUsers = Record<string, never>;
 
-/** Tell when requests last came with tokens of grants. Times earlier than known ones count for nothing. */
-export interface NoteGrantUses {
-  /** Unix time by the grant's id. */
-  uses: Record<string, number>;
-}
-
 /** The answer to `find_client`: a registered client. */
 export interface OAuthClient {
   /** `c` and 16 hexadecimal digits, or the URL of its Client ID Metadata Document. */
@@ -1041,6 +1035,8 @@ export interface Keys {
 export interface KeyUses {
   /** When a request last came with each named key (Unix time), by its id; since the server started. */
   uses: Record<string, number>;
+  /** The same for OAuth grants. */
+  grants: Record<string, number>;
 }
 
 /** Request all keys. */
@@ -1549,6 +1545,11 @@ export interface FrontSettings {
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
+  /** The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off. */
+  oauth: boolean;
+  oauthLoopbackClients: boolean;
+  /** The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER). */
+  jwtIssuer: string | null;
 }
 
 /** The body of each kind of request. */
@@ -1594,7 +1595,6 @@ export interface Requests {
   revoke_token: RevokeToken;
   list_grants: ListGrants;
   end_grant: EndGrant;
-  note_grant_uses: NoteGrantUses;
   sign_in_user: SignInUser;
   begin_login: BeginLogin;
   end_logins: EndLogins;
@@ -1666,7 +1666,6 @@ export interface Answers {
   revoke_token: Done;
   list_grants: Grants;
   end_grant: Done;
-  note_grant_uses: Done;
   sign_in_user: UserId;
   begin_login: Done;
   end_logins: Done;

@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from bridge.errors import SettingInvalid
 from bridge.settings.history import HistorySettings
 from bridge.settings.limits import LimitSettings
+from bridge.settings.oauth import OAuthSettings
 from bridge.settings.requests import RequestSettings
 from bridge.settings.services import ServiceSettings
 
@@ -57,7 +58,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings, LimitSettings, RequestSettings, ServiceSettings):
+class Settings(HistorySettings, LimitSettings, OAuthSettings, RequestSettings, ServiceSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)

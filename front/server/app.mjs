@@ -20,6 +20,8 @@ import { Live } from './state/live.mjs';
 import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
 import { Refusals } from './access/refusals.mjs';
+import { SCOPE } from './oauth/metadata.mjs';
+import { baseOf, resourceMetadataUrl } from './oauth/urls.mjs';
 import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
 import { sidecarPages } from './sidecar/sidecar_pages.mjs';
 import { sendHsts, SecureServer } from './http/tls.mjs';
@@ -162,8 +164,8 @@ export class Front {
     try {
       this.connections.began(request, response);
       if (this.settings.tls) sendHsts(request, response);
-      allowReading(request, response, guard.named);
-      if (isPreflight(request, guard.named)) {
+      allowReading(request, response, guard);
+      if (isPreflight(request, guard)) {
         guard.pass(request); // without a token: a browser sends none with it
         return sendPreflight(request, response);
       }
@@ -200,12 +202,25 @@ export class Front {
     };
   }
 
+  /**
+   * Return the challenge that tells an MCP client where to sign in (RFC 9728, 5.1).
+   * @param {IncomingMessage} request @param {unknown} error @returns {Record<string, string>}
+   */
+  #challenge(request, error) {
+    const { 'WWW-Authenticate': challenge } = headersOf(error);
+    const { settings, auth } = this;
+    if (!challenge || !settings.oauth || !auth.guard.serves(request.headers.host ?? '')) return {};
+    const metadata = resourceMetadataUrl(baseOf(request, settings), pathOf(request) ?? '');
+    return metadata ? { 'WWW-Authenticate': `${challenge}, resource_metadata="${metadata}", scope="${SCOPE}"` } : {};
+  }
+
   /** @param {IncomingMessage} request @param {ServerResponse} response @param {unknown} error */
   #refuse(request, response, error) {
     const known = describeError(error);
     if (known.code === 'HUB_INTERNAL' && known.status === 500)
       this.log.fault('a request failed', error, { path: pathOf(request) });
-    for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
+    const headers = { ...headersOf(error), ...this.#challenge(request, error) };
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (isFramingError(known.code)) {
       this.#ambiguous.add(request.socket);
       response.setHeader('Connection', 'close');

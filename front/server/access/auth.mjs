@@ -1,5 +1,6 @@
 // Authorizes every request and WebSocket: the guard's checks, and in a protected hub a token or login cookie.
 
+import { mayOpen } from './areas.mjs';
 import { Attempts } from './attempts.mjs';
 import { clientAddress, isSecure } from '../http/client.mjs';
 import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, setCookie } from './cookie.mjs';
@@ -8,6 +9,7 @@ import { Guard } from './guard.mjs';
 import { KeyUses } from './key_uses.mjs';
 import { isNamedKey, Keyring } from './keys.mjs';
 import { isOwnPage } from '../http/origin.mjs';
+import { baseOf } from '../oauth/urls.mjs';
 import { SignIns } from './sign_ins.mjs';
 import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
 
@@ -20,10 +22,32 @@ import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
  *   request has a bearer token; `hasPageSecret`: the request has the secret of the page, or needs none
  */
 
-/** Paths that need no token (exact matches), and their methods. */
+const READ = ['GET', 'HEAD'];
+/**
+ * Paths that need no token, and their methods. A path that ends in a star stands for all that begin with the rest.
+ * Those of the authorization server answer 404 where it is off (HUB_OAUTH).
+ */
 export const PUBLIC_PATHS = /** @type {Readonly<Record<string, readonly string[]>>} */ (
-  Object.freeze({ '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] })
+  Object.freeze({
+    '/healthz': READ,
+    '/login': [...READ, 'POST'],
+    '/.well-known/oauth-protected-resource': READ,
+    '/.well-known/oauth-protected-resource/*': READ,
+    '/.well-known/oauth-authorization-server': READ,
+    '/.well-known/oauth-authorization-server/*': READ,
+    '/.well-known/openid-configuration': READ,
+    '/.well-known/openid-configuration/*': READ,
+    '/oauth/register': ['POST'],
+    '/oauth/authorize': READ,
+    '/oauth/token': ['POST'],
+    '/oauth/revoke': ['POST'],
+  })
 );
+/**
+ * Tokens that the sidecar checks: the hub's own OAuth access tokens, and JSON Web Tokens of an external authorization
+ * server (RFC 7519).
+ */
+const CLIENT_TOKEN = /^(?:yha_.*|eyJ[\w-]*\.[\w-]+\.[\w-]*)$/;
 /** The page's secret among the subprotocols of a WebSocket, to which a browser can add no other header. */
 const SECRET_SUBPROTOCOL = /(?:^|,)\s*hub-page\.([\w-]{1,64})\s*(?:,|$)/;
 /** Length from which a token cannot be guessed: a valid one is accepted even if its address has to wait. */
@@ -31,7 +55,7 @@ const MIN_STRONG_TOKEN_LENGTH = 32;
 /**
  * Request headers that are removed, because they speak to the sidecar in the front's name, or are for the front only.
  */
-const STRIPPED_HEADERS = /^(cookie|x-hub-front|x-hub-page|forwarded|x-forwarded-.*|x-real-ip)$/;
+const STRIPPED_HEADERS = /^(cookie|x-hub-.*|forwarded|x-forwarded-.*|x-real-ip)$/;
 
 /** Decides who may do what. In an unprotected hub, everyone may do everything that the guard allows. */
 export class Auth {
@@ -61,6 +85,7 @@ export class Auth {
    * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, TOO_MANY_ATTEMPTS, and the guard's
    */
   pass(request) {
+    if (this.#hasClientToken(request)) return this.#passClient(request);
     const bearer = this.keyring ? this.#bearer(request) : null;
     const area = this.guard.pass(request, { bearer: bearer !== null });
     if (this.keyring) this.#admit(request, area, bearer);
@@ -158,14 +183,39 @@ export class Auth {
     return `yamcp_hub_${/:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port}`;
   }
 
+  /**
+   * Return whether this is the page's secret of the login that a request has.
+   * @param {IncomingMessage} request @param {string} secret
+   */
+  isPageSecret(request, secret) {
+    const value = cookieIn(request.headers.cookie, this.#cookieName(request));
+    return Boolean(this.who(request)?.login && this.cookies?.isPageSecret(value, secret));
+  }
+
   // --- who asks ----------------------------------------------------------------------------------------------------
+
+  /** @param {IncomingMessage} request */
+  #hasClientToken(request) {
+    const token = bearerOf(request);
+    return token !== null && CLIENT_TOKEN.test(token) && this.keyring?.check(token) === null;
+  }
+
+  /**
+   * Pass a request with a token that only the sidecar can check: to endpoints, and to nothing else.
+   * @param {IncomingMessage} request @returns {Area}
+   */
+  #passClient(request) {
+    const area = this.guard.pass(request);
+    if (area === 'mcp' || isPublic(request)) return area;
+    throw new FrontError('KEY_FORBIDDEN', 'The access token of an MCP client is for MCP endpoints only.');
+  }
 
   /** @param {IncomingMessage} request @returns {Principal | null} */
   #bearer(request) {
-    const [, token] = /^bearer +(.*)$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (token === undefined) return null;
+    const token = bearerOf(request);
+    if (token === null) return null;
     try {
-      return this.prove(token.trim(), request);
+      return this.prove(token, request);
     } catch (error) {
       this.noteSignIn(request, 'bearer', '', error);
       throw error;
@@ -192,7 +242,7 @@ export class Auth {
     if (who && !foreign) this.#who.set(request, who);
     if (isPublic(request) || isLoginLink(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
-    if (area !== 'mcp' && !who.principal.admin) throw new FrontError('KEY_FORBIDDEN');
+    if (area !== 'mcp' && !mayOpen(who.principal, pathOf(request.url ?? ''))) throw new FrontError('KEY_FORBIDDEN');
     if (foreign)
       throw new FrontError(
         'ORIGIN_REFUSED',
@@ -228,6 +278,7 @@ export class Auth {
     const { headers } = request;
     for (const name of Object.keys(headers)) if (STRIPPED_HEADERS.test(name)) delete headers[name];
     headers['x-forwarded-for'] = address;
+    if (this.settings.oauth) headers['x-hub-base'] = baseOf(request, this.settings);
     return request;
   }
 }
@@ -243,6 +294,7 @@ const isChange = ({ method, headers }) => (method !== 'GET' && method !== 'HEAD'
  */
 function needsPageSecret(request, area) {
   const path = pathOf(request.url ?? '');
+  if (path === '/oauth/consent') return false; // its form has the secret in a field
   return path !== '/logout' && (area === 'api' || isChange(request) || SIDECAR_PAGES.includes(path));
 }
 
@@ -252,9 +304,19 @@ function secretIn(headers) {
   return typeof header === 'string' ? header : (SECRET_SUBPROTOCOL.exec(protocols)?.[1] ?? '');
 }
 
+/** Return the token of a request with the scheme Bearer; null if it has none. @param {IncomingMessage} request */
+const bearerOf = ({ headers: { authorization = '' } }) => /^bearer +(.*)$/i.exec(authorization)?.[1].trim() ?? null;
+
 /** @param {IncomingMessage} request */
-const isPublic = ({ method = '', url = '' }) =>
-  Object.hasOwn(PUBLIC_PATHS, pathOf(url)) && PUBLIC_PATHS[pathOf(url)].includes(method);
+const isPublic = ({ method = '', url = '' }) => isPublicPath(method, pathOf(url));
+
+/** Return whether a path needs no token, according to `PUBLIC_PATHS`. @param {string} method @param {string} path */
+export function isPublicPath(method, path) {
+  const entry = Object.entries(PUBLIC_PATHS).find(([each]) =>
+    each.endsWith('*') ? path.startsWith(each.slice(0, -1)) : path === each,
+  );
+  return entry !== undefined && entry[1].includes(method);
+}
 
 /**
  * Return whether a request comes by a link with a token; the response sets a cookie and redirects to the link without
@@ -263,6 +325,7 @@ const isPublic = ({ method = '', url = '' }) =>
  */
 export function isLoginLink({ method, url = '', headers }, area) {
   if ((method !== 'GET' && method !== 'HEAD') || (area !== 'hub' && area !== 'other') || headers.upgrade) return false;
+  if (/^\/oauth\//.test(url)) return false; // else a client's link could choose who consents
   const { accept = '*/*' } = headers;
   const page = accept.includes('text/html') || accept === '*/*';
   return (

@@ -1,6 +1,7 @@
 // Checks that apply to every request before it is handled: Host, Origin, the form of the path, the size. Pure.
 
 import { FrontError } from '../errors.mjs';
+import { isOpenToPages } from '../http/cors.mjs';
 import { checkFraming } from '../http/framing.mjs';
 import { hostname, isLiteral, isNamed, isOwnPage, originHost } from '../http/origin.mjs';
 
@@ -35,6 +36,7 @@ export class Guard {
     this.named = new Set([...settings.allowedHosts, ...published]);
     if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
     this.protected = settings.protected;
+    this.oauth = settings.oauth;
     this.mostBytes = settings.maxBodyBytes;
   }
 
@@ -62,15 +64,19 @@ export class Guard {
    * Check the Host header, so that another site's page cannot reach the hub by DNS rebinding.
    * @param {RequestHead} request
    */
-  checkHost({ headers }) {
+  checkHost({ url = '', headers }) {
     const { host = '', origin } = headers;
-    const literal = this.protected && isLiteral(host);
-    if (!literal && !this.hosts.has(hostname(host))) throw new FrontError('HOST_REFUSED');
-    if (origin === undefined) return;
+    if (!this.serves(host)) throw new FrontError('HOST_REFUSED');
+    if (origin === undefined || (this.oauth && isOpenToPages(url))) return;
     const own = this.protected
       ? isOwnPage(headers, this.named, { required: true })
       : this.hosts.has(originHost(origin)) || isNamed(origin, this.named);
     if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
+  }
+
+  /** Return whether a Host is one of the hub's, or (in a protected hub) an address. @param {string} host */
+  serves(host) {
+    return this.hosts.has(hostname(host)) || (this.protected && isLiteral(host));
   }
 
   /**

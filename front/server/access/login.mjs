@@ -1,11 +1,12 @@
 // Log-in and log-out, by a form that needs no script, or by a link with a token. The only state is a cookie.
 
-import { once } from 'node:events';
+import { mayOpen } from './areas.mjs';
 import { isLoginLink, pathOf, tokenIn } from './auth.mjs';
 import { FrontError, headersOf, describeError } from '../errors.mjs';
 import { loginPage, POLICY } from './login_page.mjs';
+import { readForm } from '../http/form.mjs';
 import { isOwnPage } from '../http/origin.mjs';
-import { areaOf, tooLarge } from './guard.mjs';
+import { areaOf } from './guard.mjs';
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
@@ -13,9 +14,8 @@ import { areaOf, tooLarge } from './guard.mjs';
  * @typedef {(request: Request, response: Response, error: unknown) => void} Refuse
  */
 
-const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
-const MAX_FORM_BYTES = 8 * 1024;
-const MAX_PATH_LENGTH = 2048;
+/** Long enough for an authorization request with all of its parameters. */
+const MAX_PATH_LENGTH = 8 * 1024;
 /** Errors that the login page shows. */
 const LOGIN_PAGE_ERRORS = new Set(['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS']);
 
@@ -67,7 +67,8 @@ export class Login {
     const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
     const next = safePath(query.get('next'));
     const again = query.has('again'); // a page that lacks its secret wants a new login, whatever cookie there is
-    if (!again && this.auth.who(request)?.principal.admin) return redirect(response, 303, next);
+    const principal = this.auth.who(request)?.principal;
+    if (!again && principal && mayOpen(principal, plainPath(next))) return redirect(response, 303, next);
     const refused = query.get('refused') ?? '';
     const error = LOGIN_PAGE_ERRORS.has(refused) ? new FrontError(/** @type {any} */ (refused)) : null;
     send(response, 200, loginPage({ next, error }));
@@ -77,7 +78,7 @@ export class Login {
   #byLink(request, response) {
     const { url = '/' } = request;
     try {
-      const secret = this.#logIn(request, response, tokenIn(url) ?? '');
+      const secret = this.#logIn(request, response, tokenIn(url) ?? '', url);
       redirect(response, 302, withSecret(withoutToken(url), secret));
     } catch (error) {
       this.refuse(request, response, error);
@@ -87,17 +88,12 @@ export class Login {
   /** @param {Request} request @param {Response} response */
   async #byForm(request, response) {
     if (!isOwnPage(request.headers, this.auth.guard.named, { required: false })) throw new FrontError('ORIGIN_REFUSED');
-    if (!FORM_TYPE.test(request.headers['content-type'] ?? '')) {
-      throw new FrontError('BODY_TYPE_REFUSED', 'The login is a form.', {
-        hint: 'Send token=… as a form, or use the page.',
-      });
-    }
-    const form = new URLSearchParams(await bodyOf(request));
+    const form = await readForm(request, 'Send token=… as a form, or use the page.');
     const next = safePath(form.get('next'));
     const token = (form.get('token') ?? '').trim();
     try {
       if (!token) throw new FrontError('TOKEN_REQUIRED');
-      const secret = this.#logIn(request, response, token);
+      const secret = this.#logIn(request, response, token, next);
       redirect(response, 303, withSecret(next, secret));
     } catch (error) {
       if (!(error instanceof FrontError && LOGIN_PAGE_ERRORS.has(error.code) && wantsPage(request))) throw error;
@@ -105,9 +101,12 @@ export class Login {
     }
   }
 
-  /** @param {Request} request @param {Response} response @param {string} token @returns {string} the page's secret */
-  #logIn(request, response, token) {
-    const principal = this.#authenticate(request, token);
+  /**
+   * Return the page's secret of the new login.
+   * @param {Request} request @param {Response} response @param {string} token @param {string} next  path to go on to
+   */
+  #logIn(request, response, token, next) {
+    const principal = this.#authenticate(request, token, next);
     this.log.info('logged in', { key: principal.id, address: this.auth.addressOf(request) });
     const { header, secret } = this.auth.logIn(principal, request);
     response.setHeader('Set-Cookie', header);
@@ -116,14 +115,14 @@ export class Login {
 
   /**
    * Return who logs in; record it, or why it was refused.
-   * @param {Request} request @param {string} token
+   * @param {Request} request @param {string} token @param {string} next
    */
-  #authenticate(request, token) {
+  #authenticate(request, token, next) {
     let name = '';
     try {
       const principal = this.auth.prove(token, request);
       name = principal.name;
-      if (!principal.admin) throw new FrontError('KEY_FORBIDDEN');
+      if (!mayOpen(principal, plainPath(next))) throw new FrontError('KEY_FORBIDDEN');
       this.auth.noteSignIn(request, 'login', name);
       return principal;
     } catch (error) {
@@ -173,22 +172,11 @@ function withoutToken(url) {
   return kept.length > 0 ? `${path}?${kept.join('&')}` : path;
 }
 
-/** @param {Request} request */
-const wantsPage = ({ headers }) => (headers.accept ?? '').includes('text/html');
+/** Return a path without query and fragment. @param {string} url */
+const plainPath = (url) => url.split(/[?#]/)[0];
 
 /** @param {Request} request */
-async function bodyOf(request) {
-  /** @type {Buffer[]} */
-  const chunks = [];
-  let bytes = 0;
-  request.on('data', (chunk) => {
-    bytes += chunk.length;
-    if (bytes <= MAX_FORM_BYTES) chunks.push(chunk); // the rest is read too: else the answer would be lost
-  });
-  await once(request, 'end');
-  if (bytes > MAX_FORM_BYTES) throw tooLarge(MAX_FORM_BYTES);
-  return Buffer.concat(chunks).toString('utf8');
-}
+const wantsPage = ({ headers }) => (headers.accept ?? '').includes('text/html');
 
 const PAGE_HEADERS = {
   'Cache-Control': 'no-store',

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Front } from '../../../front/server/app.mjs';
-import { PUBLIC_PATHS } from '../../../front/server/access/auth.mjs';
+import { isPublicPath, PUBLIC_PATHS } from '../../../front/server/access/auth.mjs';
 import { Log } from '../../../front/server/log.mjs';
 import { Pages } from '../../../front/server/pages/pages.mjs';
 import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../../../front/server/api/routes.mjs';
@@ -58,7 +58,7 @@ test('every route, page, file and endpoint requires a token, for every method', 
   const all = everything();
   assert.ok(all.length > 400);
   for (const [method, path] of all) {
-    if (PUBLIC_PATHS[path]?.includes(method)) continue;
+    if (isPublicPath(method, path)) continue;
     if (method === 'WS') {
       assert.equal(await site.upgrade({ origin: hub.url }, path), 401, path);
       continue;
@@ -250,7 +250,7 @@ test('a key gives access to endpoints only: no page, file or API request, and no
   assert.equal((await site.initialize('alpha', headers)).status, 200);
   assert.equal((await site.initialize('beta', headers)).status, 200);
   for (const [method, path] of everything()) {
-    if (PUBLIC_PATHS[path]?.includes(method) || path.startsWith('/mcp')) continue;
+    if (isPublicPath(method, path) || path.startsWith('/mcp')) continue;
     const status =
       method === 'WS' ? await site.upgrade(headers, path) : (await site.ask(method, path, { headers })).status;
     assert.equal(status, 403, `${method} ${path}`);

@@ -76,8 +76,10 @@ test('a preflight request of an allowed origin is answered without a token', LIM
       [NAMED[1], '/status'],
     ]) {
       const answer = await asked(which, 'OPTIONS', path, { ...headers, origin });
-      assert.ok(answer.status >= 400, `${origin} ${path} ${answer.status}`);
-      assert.equal(answer.headers['access-control-allow-origin'], undefined);
+      const client = which === 1 && path.startsWith('/mcp/'); // any page can be a client that signs in
+      assert.equal(answer.status < 400, client, `${origin} ${path} ${answer.status}`);
+      assert.equal(answer.headers['access-control-allow-origin'], client ? origin : undefined);
+      assert.equal(answer.headers['access-control-allow-credentials'], undefined);
     }
   }
 });
@@ -105,6 +107,54 @@ test('every response of an endpoint is readable for a page of an allowed origin,
     const elsewhere = await asked(1, 'GET', '/api/hub/state', { ...page, authorization: `Bearer ${TOKEN}` });
     assert.equal(elsewhere.headers['access-control-allow-origin'], undefined);
   }
+});
+
+test('in a hub with OAuth, a page of any origin can sign in as a client, and use nothing else', LIMIT, async () => {
+  const page = { origin: 'https://inspector.example', 'sec-fetch-site': 'cross-site' };
+  const refused = await asked(1, 'POST', '/mcp/dev/sse?x=1', page);
+  assert.deepEqual([refused.status, refused.body.error.data.code], [401, 'TOKEN_REQUIRED']);
+  assert.equal(refused.headers['access-control-allow-origin'], page.origin);
+  assert.match(String(refused.headers['access-control-expose-headers']), /WWW-Authenticate/);
+  const { baseUrl } = fronts[1].settings;
+  const metadata = `${baseUrl}/.well-known/oauth-protected-resource/mcp/dev/sse`;
+  assert.equal(
+    refused.headers['www-authenticate'],
+    `Bearer realm="yamcp-hub", resource_metadata="${metadata}", scope="mcp"`,
+  );
+  for (const [method, path] of [
+    ['GET', '/.well-known/oauth-protected-resource/mcp/dev'],
+    ['GET', '/.well-known/oauth-authorization-server'],
+    ['GET', '/.well-known/openid-configuration'],
+    ['POST', '/oauth/register'],
+    ['POST', '/oauth/token'],
+    ['POST', '/oauth/revoke'],
+  ]) {
+    const asks = { ...page, 'access-control-request-method': method, 'access-control-request-headers': 'content-type' };
+    const preflight = await asked(1, 'OPTIONS', path, asks);
+    assert.deepEqual(
+      [preflight.status, preflight.headers['access-control-allow-origin']],
+      [204, page.origin],
+      `${method} ${path}`,
+    );
+    const { headers } = await asked(1, method, path, page);
+    assert.equal(headers['access-control-allow-origin'], page.origin, `${method} ${path}`);
+    assert.equal(headers['access-control-allow-credentials'], undefined);
+    const unprotected = await asked(0, method, path, page);
+    assert.equal(unprotected.headers['access-control-allow-origin'], undefined, 'a hub without a token');
+  }
+  for (const [method, path] of [
+    ['GET', '/oauth/authorize'],
+    ['POST', '/oauth/consent'],
+    ['GET', '/account'],
+    ['GET', '/api/account'],
+    ['POST', '/login'],
+    ['GET', '/mcp'],
+  ]) {
+    const { status, headers } = await asked(1, method, path, page);
+    assert.deepEqual([status, headers['access-control-allow-origin']], [403, undefined], `${method} ${path}`);
+  }
+  const rebound = await asked(1, 'GET', '/mcp/dev', { ...page, host: 'rebound.example' });
+  assert.equal(rebound.status, 403, 'a page whose host name leads here (DNS rebinding)');
 });
 
 test('a page of another program or site cannot use endpoints of a hub without a token', LIMIT, async () => {
