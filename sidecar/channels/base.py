@@ -324,9 +324,8 @@ class PostingChannel(RemoteChannel):
         except httpx2.HTTPError as error:
             self._failed(frame, error)
         except SignInRequired as error:
-            if error.narrow:
-                self._answer_error(frame, error)
-            else:
+            self._answer_error(frame, error)
+            if not error.narrow:
                 self.close(error)
         except SidecarError as error:
             self._answer_error(frame, error)

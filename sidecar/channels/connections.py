@@ -70,7 +70,6 @@ class RemoteClient(httpx2.AsyncClient):
         self.large = pool.large
         """Held while a large message is read (`reading.MAX_LARGE`)."""
 
-
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """As `AsyncClient.send`; requests are authorized where there is an authorizer. Raises SidecarError too."""
         if self.authorizer is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import Protocol
 
-from bridge.models import ServerSpec
+from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.admission.admission import Admission
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
@@ -20,6 +20,7 @@ from sidecar.supervision.server_state import UpstreamListener
 from sidecar.supervision.start_turns import StartTurns
 from sidecar.upstream.client_features import Client, ClientFeatures
 from sidecar.upstream.list_reader import UndeclaredLists
+from sidecar.upstream.server_account import ServerAccount, SignIn
 from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ class Pool:
         """The `owned` function of each upstream (`ConnectionOwner.owned`). The hub sets it."""
         self.in_use: Callable[[Upstream], bool] = lambda _: False
         """Whether a client depends on an upstream without a request in progress. The hub sets it."""
+        self.sign_in: SignIn | None = None
+        """How servers with `sign_in` are connected to. The hub sets it; without it they are as those without."""
         self._undeclared: dict[str, UndeclaredLists] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -126,17 +129,18 @@ class Pool:
                 raise RuntimeError("the pool is not running")
             if owner:
                 self._check_share(key[0], spec, holder.tenant)
+            account = self._account(spec, holder)
             upstream = Upstream(
                 key[0],
                 spec,
-                (self._connector if owner else self._shared_connector)(spec),
+                account.connect if account else (self._connector if owner else self._shared_connector)(spec),
                 self._listener,
                 self._metrics,
                 client,
                 self.contested,
                 self.server_gates,
             )
-            upstream.redact = self._redact
+            upstream.account, upstream.redact = account, self._redact
             upstream.opening.prepare, upstream.opening.turns = self._prepare, self._turns
             upstream.sleep.known_lists = self.known_lists
             upstream.sleep.in_use = lambda: self.in_use(upstream)
@@ -171,7 +175,14 @@ class Pool:
 
     def connect(self, spec: ServerSpec) -> Connect:
         """A function that opens a channel to a server, independent of its upstreams."""
-        return self._connector(spec)
+        account = self._account(spec)
+        return account.connect if account else self._connector(spec)
+
+    def _account(self, spec: ServerSpec, holder: Holder | None = None) -> ServerAccount | None:
+        """The account with which a holder, or the hub itself, uses a server; None for a server without `sign_in`."""
+        if self.sign_in is None or spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
+            return None
+        return self.sign_in(spec, holder.tenant if holder else "")
 
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""

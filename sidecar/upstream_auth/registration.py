@@ -19,7 +19,7 @@ from sidecar.upstream_auth.discovery import GRANTS, Discovered
 from sidecar.upstream_auth.fetching import Answer, Fetcher
 
 CLIENT_NAME = "yamcp-hub"
-METHODS = ("none", "client_secret_basic", "client_secret_post")
+METHODS = ("none", "client_secret_post", "client_secret_basic")
 """The ways to authenticate at the token endpoint that the hub has; the first that a server supports is registered."""
 
 
@@ -36,11 +36,14 @@ class Client(BaseModel):
     redirect_uri: str = ""
     secret_expires: float = 0
     """Unix time; 0: never (RFC 7591, 3.2.1)."""
+    scopes: tuple[str, ...] | None = None
+    """The scopes that it may ask for; None for any."""
 
-    def fits(self, issuer: str, redirect_uri: str) -> bool:
-        """Whether it is valid for sign-ins at this authorization server that return to `redirect_uri`."""
+    def fits(self, issuer: str, redirect_uri: str, scopes: str) -> bool:
+        """Whether it is valid for a sign-in at this authorization server that returns to `redirect_uri`."""
         lasts = not self.secret_expires or time.time() < self.secret_expires - 60
-        return lasts and (self.issuer, self.redirect_uri) == (issuer, redirect_uri)
+        may_ask = self.scopes is None or set(scopes.split()) <= set(self.scopes)
+        return lasts and may_ask and (self.issuer, self.redirect_uri) == (issuer, redirect_uri)
 
 
 def registered_by_hand(found: Discovered, client_id: str, secret: str | None, redirect_uri: str) -> Client:
@@ -60,8 +63,8 @@ def by_document(found: Discovered, document: str, redirect_uri: str) -> Client |
     return Client(client_id=document, issuer=found.issuer, redirect_uri=redirect_uri)
 
 
-async def register(fetcher: Fetcher, found: Discovered, redirect_uri: str) -> Client:
-    """Register the hub dynamically.
+async def register(fetcher: Fetcher, found: Discovered, redirect_uri: str, scopes: str) -> Client:
+    """Register the hub dynamically, as a client that may ask for `scopes`.
 
     Raises:
         SignInFailed: the server registers no clients, refuses this one, or wants an authentication that the hub lacks.
@@ -74,15 +77,15 @@ async def register(fetcher: Fetcher, found: Discovered, redirect_uri: str) -> Cl
             hint=f"Register the hub there with the redirect URI {redirect_uri}, and set `oauth_client_id` (and "
             "`oauth_client_secret`) of the server.",
         )
-    body = _metadata(found, redirect_uri).model_dump_json(exclude_none=True).encode()
+    body = _metadata(found, redirect_uri, scopes).model_dump_json(exclude_none=True).encode()
     headers = {"accept": "application/json", "content-type": "application/json"}
     answer = await fetcher.send("POST", str(endpoint), headers, body)
     if answer.status >= 500 or answer.status == 429:
         raise SignInUnavailable(f"{place(str(endpoint))} answers a registration with HTTP {answer.status}.")
-    return _client(found, answer, redirect_uri)
+    return _client(found, answer, redirect_uri, scopes)
 
 
-def _metadata(found: Discovered, redirect_uri: str) -> OAuthClientMetadata:
+def _metadata(found: Discovered, redirect_uri: str, scopes: str) -> OAuthClientMetadata:
     offered = found.metadata.token_endpoint_auth_methods_supported
     method = next((each for each in METHODS if offered is None or each in offered), None)
     if method is None:
@@ -97,12 +100,12 @@ def _metadata(found: Discovered, redirect_uri: str) -> OAuthClientMetadata:
         grant_types=GRANTS,
         response_types=["code"],
         token_endpoint_auth_method=method,
-        scope=found.scopes,
+        scope=scopes or None,
         application_type="native" if local else "web",
     )
 
 
-def _client(found: Discovered, answer: Answer, redirect_uri: str) -> Client:
+def _client(found: Discovered, answer: Answer, redirect_uri: str, scopes: str) -> Client:
     who = f"The authorization server {place(found.issuer)}"
     if not answer.good:
         raise SignInFailed(f"{who} refuses to register the hub: HTTP {answer.status}.")
@@ -120,4 +123,5 @@ def _client(found: Discovered, answer: Answer, redirect_uri: str) -> Client:
         issuer=found.issuer,
         redirect_uri=redirect_uri,
         secret_expires=given.client_secret_expires_at or 0,
+        scopes=tuple((given.scope or scopes).split()) or None,
     )

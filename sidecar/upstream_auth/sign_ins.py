@@ -57,7 +57,8 @@ def owner_of(principal: str) -> str:
 
 
 class SignIns:
-    """The accounts of all owners. `changed` is called with server and owner after a sign-in, or the end of one."""
+    """The accounts of all owners. `changed` is called with server and owner after a sign-in, or the end of one; `grown`
+    tells that the account is the same and only has further scopes."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class SignIns:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.find: Callable[[str], ServerSpec | None] = lambda _: None
         """The server with that key. The hub sets it."""
-        self.changed: Callable[[str, str], None] = lambda server, owner: None
+        self.changed: Callable[[str, str, bool], None] = lambda server, owner, grown: None
 
     async def close(self) -> None:
         """Wait for what is in progress: a refresh that is cut off could cost the refresh token."""
@@ -132,10 +133,10 @@ class SignIns:
         launch = self._expand(spec)
         fetcher = Fetcher(self._connections, launch.url)
         found = await discover(fetcher, launch)
-        client = await self._client(fetcher, spec, found, request)
         signing = self.account(spec, request.principal)
         held = signing.credential.scopes if signing.wanted and signing.credential else ()
         scopes = union_scopes(" ".join((*held, *signing.wanted)), found.scopes) or ""
+        client = await self._client(fetcher, spec, found, request, scopes)
         proof = PKCEParameters.generate()
         state = pending.begin(self._files, _pending(request, signing, found, client, scopes, proof.code_verifier))
         url = _authorization_url(found, client, request.redirect_uri, state, proof.code_challenge, scopes)
@@ -173,7 +174,7 @@ class SignIns:
             redirect_uri=begun.redirect_uri,
             resource=begun.resource,
         )
-        now = time.time()
+        now, grown = time.time(), bool(signing.wanted and signing.credential)
         signing.keep(
             Credential(
                 url=begun.url,
@@ -194,7 +195,7 @@ class SignIns:
         log.info(
             "signed in at a server", extra={"server": spec.key, "owner": begun.owner, "issuer": place(begun.issuer)}
         )
-        self.changed(spec.key, begun.owner)
+        self.changed(spec.key, begun.owner, grown)
         return _shown(spec, signing)
 
     async def end(self, request: EndUpstreamSignIn) -> None:
@@ -240,7 +241,7 @@ class SignIns:
 
     def _sign_out(self, owner: str, server: str) -> None:
         """Forget a credential at once, and revoke it in the background."""
-        signing = self._accounts.pop((owner, server), None)
+        signing = self._accounts.get((owner, server))
         try:
             content = self._files.take(account.KIND, (owner, server))
         except Damaged:
@@ -252,12 +253,12 @@ class SignIns:
             credential = Credential.model_validate_json(content)
             self._spawn(token_endpoint.revoke(Fetcher(self._connections, credential.url), credential))
         log.info("signed out at a server", extra={"server": server, "owner": owner})
-        self.changed(server, owner)
+        self.changed(server, owner, False)
 
     # --- registration ------------------------------------------------------------------------------------------------
 
     async def _client(
-        self, fetcher: Fetcher, spec: ServerSpec, found: Discovered, request: BeginUpstreamSignIn
+        self, fetcher: Fetcher, spec: ServerSpec, found: Discovered, request: BeginUpstreamSignIn, scopes: str
     ) -> Client:
         """The hub as a client of the authorization server; a dynamic registration serves all users."""
         settings, redirect_uri = spec.settings, request.redirect_uri
@@ -270,19 +271,19 @@ class SignIns:
             return client
         names = (spec.key, found.issuer, redirect_uri)
         async with self._files.locked(CLIENT_KIND, names):
-            if known := self._known_client(names):
+            if known := self._known_client(names, scopes):
                 return known
-            client = await registration.register(fetcher, found, redirect_uri)
+            client = await registration.register(fetcher, found, redirect_uri, scopes)
             self._files.write(CLIENT_KIND, names, client.model_dump_json().encode())
         return client
 
-    def _known_client(self, names: tuple[str, str, str]) -> Client | None:
+    def _known_client(self, names: tuple[str, str, str], scopes: str) -> Client | None:
         try:
             content = self._files.read(CLIENT_KIND, names)
         except Damaged:
             return None
         client = None if content is None else Client.model_validate_json(content)
-        return client if client is not None and client.fits(names[1], names[2]) else None
+        return client if client is not None and client.fits(names[1], names[2], scopes) else None
 
 
 def _check_who(spec: ServerSpec, request: BeginUpstreamSignIn) -> None:

@@ -86,10 +86,10 @@ async def _tokens(
 
 def _authenticated(client: Client, form: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The form and the headers of a request that authenticates the hub (OAuth 2.1, 2.4)."""
+    form = {**form, "client_id": client.client_id}  # some servers want it beside the header, too
     if client.auth_method == "client_secret_basic" and client.client_secret:
         pair = f"{quote(client.client_id, safe='')}:{quote(client.client_secret, safe='')}"
         return form, {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-    form = {**form, "client_id": client.client_id}
     if client.auth_method == "client_secret_post" and client.client_secret:
         form["client_secret"] = client.client_secret
     return form, {}

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bridge.keys import Keyring
-from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
+from bridge.models import Event, RemoteLaunch, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar.calls.endpoint import Endpoint
+from sidecar.channels.connections import Connections
 from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
@@ -19,6 +20,7 @@ from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
+from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.auth import Gate
 from sidecar.listener.server import HttpServer, listen
@@ -30,6 +32,7 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
+from sidecar.upstream.connector import Connector
 from sidecar.upstream.fingerprint import fingerprint
 from sidecar.upstream.pool import Pool
 from sidecar.workspaces.workspace import Workspace
@@ -83,6 +86,9 @@ class World:
         """What serves where the settings protect the hub."""
         if settings.protected:
             self.hub.named_keys = lambda: self.keyring.named
+        self.sign_ins = SignInService(self.hub, settings, self.redactor)
+        self.connections = Connections()
+        self.remote = Connector(cast("Any", None), self.connections, self.redactor, ())
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
@@ -100,7 +106,9 @@ class World:
         return BridgeApi(self.hub, self.reconciler, self.reporter, ring, HistoryRecorder(self.metrics))
 
     def connector(self, spec: ServerSpec) -> Connect:
-        """Servers are found by their command."""
+        """Servers are found by their command; remote ones are connected to."""
+        if isinstance(spec.launch, RemoteLaunch):
+            return self.remote(spec)
         return self.servers[spec.launch.command].connect  # type: ignore[union-attr]
 
     def snapshot(self, *items: ServerSpec | WorkspaceSpec, without: tuple[str, ...] = ()) -> Snapshot:
@@ -158,7 +166,14 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
     settings = {"sidecar_port": free_port(), "data_dir": root, "runtime_dir": Path("/tmp/unused"), **settings}
     made = World(Settings(**settings), *servers)
     pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30, redact=made.redactor)
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(220), asyncio.TaskGroup() as tasks:
+    pool.sign_in = made.sign_ins.connect_with(made.remote)
+    async with (
+        made.connections,
+        made.sign_ins.running(made.connections),
+        contextlib.AsyncExitStack() as stack,
+        asyncio.timeout(220),
+        asyncio.TaskGroup() as tasks,
+    ):
         tasks.create_task(made.hub.run(pool, made.stop))
         measuring = tasks.create_task(made.reporter.run())
         if serve:
