@@ -20,6 +20,7 @@ from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.access.build import authentication
 from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
@@ -32,6 +33,7 @@ from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
+from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
@@ -39,6 +41,7 @@ from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
 from sidecar.listener.auth import NOBODY, Gate
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.public_port import PublicPort
 from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, Listener
@@ -101,11 +104,8 @@ class App:
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         self.sign_ins = SignInService(self.hub, settings, self.redactor)
-        handlers: Handlers = {
-            **api.handlers(),
-            **self.sign_ins.handlers(),
-            NoteRefusals: self._refused_by_the_front().note,
-        }
+        note = self._refused_by_the_front().note
+        handlers: Handlers = {**api.handlers(), **self.sign_ins.handlers(), NoteRefusals: note}
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
@@ -344,11 +344,13 @@ class App:
         keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
-        self.hub.named_keys = lambda: keyring.named
-        return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current), self.hub.admission)
+        checks = authentication(self.settings, keyring)
+        self.hub.named_keys = lambda: checks.several
+        endings = Endings(self.hub, checks.current, self.streamable.end_invalid)
+        return Gate(endpoints, checks, Challenges(self.settings), endings.changed, self.hub.admission, endings.looked)
 
     def _key_uses(self) -> dict[str, float]:
-        """The time of each named key's last request (Unix time), by key id; empty in an unprotected hub."""
+        """The last requests of named keys and grants (Unix time), by id; empty in an unprotected hub."""
         return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
@@ -369,7 +371,7 @@ class App:
             limits=self.settings,
             max_line=self.settings.max_line_bytes,
         )
-        pool = Pool(
+        return Pool(
             connector=connector,
             shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
@@ -380,9 +382,8 @@ class App:
             redact=self.redactor,
             turns=StartTurns(self.settings.max_starting),
             known_lists=KnownLists(self.settings.data_dir / "lists.json"),
+            sign_in=self.sign_ins.connect_with(connector),
         )
-        pool.sign_in = self.sign_ins.connect_with(connector)
-        return pool
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()

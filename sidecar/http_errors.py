@@ -86,6 +86,15 @@ class TokenInvalid(SidecarError):
     hint = "Compare it with the output of `hubctl token`, or create a new key: hubctl keys add NAME."
 
 
+class ScopeMissing(SidecarError):
+    """A request's access token lacks the scope that the endpoint requires."""
+
+    code = "SCOPE_MISSING"
+    status = 403
+    rpc_code = INVALID_REQUEST
+    hint = "Ask the authorization server for a token with the scopes named in the WWW-Authenticate header."
+
+
 class HostRefused(SidecarError):
     """A request carries a Host or Origin that the hub does not serve (protection against DNS rebinding)."""
 

@@ -37,6 +37,8 @@ class Journal:
         self._looked = self._dropped = float("-inf")
         self._spare_checks = MAX_UNKNOWN_TOKEN_CHECKS
         self._state = Credentials()
+        self.endings = 0
+        """Incremented when something was read that can end or change what was there before: not for what is new."""
         self.version = 0
         """Incremented when something was read that can end or change what a token or a login gives, or prolong it."""
         self.error = ""
@@ -57,10 +59,25 @@ class Journal:
         self.poll()
         return self._state.of_grant(grant, self._now())
 
+    @property
+    def in_use(self) -> bool:
+        """Whether there is a grant."""
+        return bool(self._state.grants)
+
+    def grant(self, grant: str) -> Access | None:
+        """What a grant gives, even if its access tokens have expired; None if it, or its user, has ended."""
+        self.poll()
+        return self._state.grant(grant)
+
     def user(self, user: str) -> UserRecord | None:
         """The user with that id; None if there is none."""
         self.poll()
         return self._state.users.get(user)
+
+    def users(self) -> tuple[UserRecord, ...]:
+        """All users that have signed in."""
+        self.poll()
+        return tuple(self._state.users.values())
 
     def login(self, login: str) -> LoginRecord | None:
         """The browser login with that id; None if it has ended."""
@@ -79,6 +96,7 @@ class Journal:
         news = self._news()
         if news.anew:
             self._state = Credentials()
+            self.endings += 1
         changed = [self._apply(line) for line in news.lines]
         if news.anew or any(changed):
             self.version += 1
@@ -106,4 +124,9 @@ class Journal:
             record, why = None, str(error)
         if why:
             log.error("a line of the journal cannot be used", extra={"why": why})
-        return record is not None and self._state.apply(record)
+        if record is None:
+            return False
+        new = self._state.is_new(record)
+        changes = self._state.apply(record)
+        self.endings += changes and not new
+        return changes

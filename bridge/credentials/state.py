@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.credentials.records import (
     AnyRecord,
@@ -25,6 +25,8 @@ class Access:
     """The user that the grant is of; None for the hub's token, and for keys."""
     until: float
     """The end of the newest access token of the grant (Unix time)."""
+    expires: float = 0.0
+    """The end of the access token that was asked about (Unix time)."""
 
 
 class Credentials:
@@ -61,16 +63,34 @@ class Credentials:
                 return False
         return True
 
+    def is_new(self, record: AnyRecord) -> bool:
+        """Whether the next record only adds something, or says what is known."""
+        match record:
+            case TokenRecord() | LoginRecord():
+                return True
+            case GrantRecord():
+                return record.id not in self.grants
+            case UserRecord():
+                known = self.users.get(record.id)
+                return known is None or known == record.model_copy(update={"at": known.at})
+            case _:
+                return False
+
     def access(self, token_hash: str, now: float) -> Access | None:
         """What the access token with that hash gives; None if it is unknown, has expired, or its grant has ended."""
         found = self._tokens.get(token_hash)
-        return self.of_grant(found.grant, now) if found and found.until > now else None
+        access = self.of_grant(found.grant, now) if found and found.until > now else None
+        return replace(access, expires=found.until) if found and access else None
 
     def of_grant(self, grant: str, now: float) -> Access | None:
         """What the newest access token of a grant gives; None without a valid one."""
-        record = self.grants.get(grant)
-        until = self.until(grant)
-        if record is None or until <= now:
+        access = self.grant(grant)
+        return access if access and access.until > now else None
+
+    def grant(self, grant: str) -> Access | None:
+        """What a grant gives, even if its access tokens have expired; None if it, or its user, has ended."""
+        record, until = self.grants.get(grant), self.until(grant)
+        if record is None:
             return None
         user = self.users.get(record.principal)
         if user is None and record.principal.startswith("u"):

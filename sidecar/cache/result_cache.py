@@ -24,7 +24,7 @@ from sidecar.protocol.jsonrpc import as_dict
 if TYPE_CHECKING:
     from sidecar.admission.context import CallContext
     from sidecar.observe.metrics import Metrics
-    from sidecar.routing.view import Route
+    from sidecar.routing.offer import Route
 
 log = logging.getLogger(__name__)
 

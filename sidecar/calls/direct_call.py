@@ -27,7 +27,7 @@ from sidecar.upstream.mux import DEFAULT_CANCEL_REASON, CallbackRequest
 if TYPE_CHECKING:
     from sidecar.admission.admission import Admission
     from sidecar.concurrency.cancel_scope import Cancellable
-    from sidecar.routing.view import Offer, Route
+    from sidecar.routing.offer import Offer, Route
     from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)

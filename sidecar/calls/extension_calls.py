@@ -21,11 +21,13 @@ from sidecar.errors import (
 )
 from sidecar.features import pagination
 from sidecar.protocol import eras, extensions
+from sidecar.routing.rights import rights_of
 from sidecar.upstream.list_reader import MAX_PAGES
 
 if TYPE_CHECKING:
     from sidecar.calls.request import Request
-    from sidecar.routing.view import Offer, View
+    from sidecar.routing.offer import Offer
+    from sidecar.routing.view import View
     from sidecar.sessions.session import Session
     from sidecar.workspaces.workspace import Workspace
 
@@ -99,7 +101,8 @@ class ExtensionCalls:
         member = self._workspace.members.get(key) if key is not None else None
         upstream = session.own.get(member.spec.key) or member.serving if member else None
         if upstream is None and len(session.own) == 1:
-            (upstream,) = session.own.values()
+            ((key, only),) = session.own.items()
+            upstream = only if rights_of(self._workspace.rights, key) is None else None
         if upstream is None:
             log.debug("a client's notification is for no server in particular", extra={"method": method[:100]})
         else:
@@ -139,7 +142,7 @@ class ExtensionCalls:
         """Send the request to the server that serves the URI. If that is not known because the workspace's URIs have
         no labels, try the servers with skills one after the other."""
         exposed, view = request.require_string("uri"), await self._relay.view(request)
-        found, offers = view.resource(exposed), self._with_skills(view)
+        found, offers = view.resource(exposed), [each for each in self._with_skills(view) if each.permits(exposed)]
         if found is not None and (view.labels or found[0].originals.has(exposed) or not offers):
             return await self._relay.ask(request, found[0], {**request.params, "uri": found[1]})
         if not offers or view.labels:

@@ -100,6 +100,12 @@ class FastMCPServer:
             if group.subscriptions.outdated():
                 self._workspace.spawn(group.subscriptions.follow())
 
+    def end_forbidden(self) -> None:
+        """End the listeners' subscriptions to resources that may no longer be used."""
+        for group in self._groups():
+            if work := group.subscriptions.end_forbidden():
+                self._workspace.spawn(work)
+
     def _groups(self) -> tuple[ListenerGroup, ...]:
         return (self._common_group, *self._private_groups.values())
 

@@ -14,7 +14,7 @@ from sidecar.features import input_requests
 from sidecar.features.uris import Rename
 from sidecar.input_errors import ClientFeatureMissing, InputRefused, InputRounds
 from sidecar.protocol.channel import Frame, Params
-from sidecar.routing.view import Offer
+from sidecar.routing.offer import Offer
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:

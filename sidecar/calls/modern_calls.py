@@ -18,7 +18,7 @@ from sidecar.features import input_requests
 from sidecar.input_errors import InputRefused
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
-from sidecar.routing.view import Offer
+from sidecar.routing.offer import Offer
 from sidecar.sessions.client_groups import ClientGroup, Lease
 from sidecar.sessions.request_state import Binding, State
 from sidecar.sessions.suspended_calls import InteractiveCall
@@ -85,7 +85,7 @@ class ModernCalls:
     def _start_call(
         self, request: Request, group: ClientGroup, offer: Offer, sent: Params, tool: str
     ) -> InteractiveCall:
-        call = InteractiveCall(group, request.log_level)
+        call = InteractiveCall(group, request.log_level, request.call.principal)
         lease = self._workspace.client_groups.lease_for_call(group, offer.spec, call)
         call.upstream = lease.upstream
         call.start(self._run_call(call, group, lease, request, offer, sent, tool), self._workspace.start)
@@ -142,10 +142,11 @@ class ModernCalls:
         )
 
     def _binding(self, request: Request, offer: Offer, params: Params) -> Binding:
-        workspace = self._workspace
+        workspace, grant = self._workspace, request.call.principal.grant
+        tenant = f"{workspace.tenant}/{grant}" if grant else workspace.tenant
         name = params.get("uri") if request.method == "resources/read" else params.get("name")
         arguments = params.get("arguments") or {}
-        return Binding(workspace.tenant, workspace.name, offer.spec.key, request.method, str(name), arguments)
+        return Binding(tenant, workspace.name, offer.spec.key, request.method, str(name), arguments)
 
     def to_client_response(self, request: Request, offer: Offer, params: Params, frame: Frame) -> Frame:
         """Translate a response in which the server asks for input into `input_required`; others are unchanged."""

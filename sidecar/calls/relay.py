@@ -28,7 +28,8 @@ from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras, extensions
 from sidecar.protocol.catalog import ListKind
 from sidecar.protocol.channel import Notify, Params
-from sidecar.routing.view import Offer, Route, View
+from sidecar.routing.offer import Offer, Route
+from sidecar.routing.view import View
 from sidecar.sessions.session import LEVELS, Session
 from sidecar.sessions.subscriptions import MAX_SUBSCRIPTIONS
 from sidecar.workspaces import starting
@@ -141,7 +142,7 @@ class Relay:
         if result.get("resultType") == eras.TASK and request.takes_tasks:
             return request.tasks.register_extension(route.offer, request.upstream, route.name, result)
         if "task" in params and request.era == "legacy":
-            return request.session.server_tasks.register_core(route.offer, request.upstream, route.name, result)
+            return request.tasks.register_core(route.offer, request.upstream, route.name, result)
         result = eras.structured_to_client(request.era, result, route.wrapped)
         if lookup and not request.asked:
             await lookup.keep(result)
@@ -173,7 +174,7 @@ class Relay:
     async def _list_tasks(self, request: Request) -> dict[str, Any]:
         """The session's tasks with their current state. Each task is queried by its id, since the task list of a shared
         server also has the tasks of other clients."""
-        known = list(request.session.server_tasks)
+        known = list(request.tasks)
         asked = (
             task.upstream.request(
                 "tasks/get",
@@ -230,7 +231,7 @@ class Relay:
         if level not in LEVELS:
             raise ParamsInvalid(f"{_quoted(level)} is not a log level; there are {', '.join(LEVELS)}.")
         request.session.log_level = level
-        self._workspace.set_log_level(request.session)
+        self._workspace.log_levels.follow(request.session)
         return {}
 
     # --- helpers -------------------------------------------------------------------------------------------------
@@ -299,6 +300,8 @@ class Relay:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={**request.call.log_fields, "server": offer.spec.key, "tool": tool})
         result = result_or_raise(request.era, frame)
+        if offer.rights is not None:
+            result = offer.rights.result(request.method, result)
         return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
 
 

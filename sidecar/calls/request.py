@@ -57,7 +57,7 @@ class Request:
     @property
     def tasks(self) -> ServerTasks:
         """The tasks that servers run for the client, or for its client group in the modern era."""
-        return self.session.holder.server_tasks
+        return self.session.holder.server_tasks.of(self.call.principal)
 
     @property
     def progress_token(self) -> Any:

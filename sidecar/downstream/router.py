@@ -19,13 +19,16 @@ from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
-from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.errors import HubStarting, SidecarError, WorkspaceOff, WorkspaceUnknown
+from sidecar.http_errors import TokenInvalid
+from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
-from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
-from sidecar.listener.auth import OPEN_PATH, principal_of
+from sidecar.listener.auth import ELSEWHERE, OPEN_PATH, end_of_token, principal_of
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
+from sidecar.listener.metering import MeteredExchange, metered
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.listener.refusals import Refusals
 from sidecar.observe.metrics import Metrics
@@ -66,6 +69,7 @@ class Router:
         self._metrics = metrics
         self._origins = Origins(settings)
         self._refusals = Refusals(hub.admission)
+        self._challenges = Challenges(settings)
         self._protected = settings.protected
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
@@ -109,7 +113,8 @@ class Router:
             await page(send)
 
     def _page(self, path: str, principal: Principal) -> Page | None:
-        return self._pages.get(path) if principal.admin or path == OPEN_PATH else None
+        page = self._pages.get(path)
+        return page if page and (path == OPEN_PATH or self._hub.access.is_admin(principal)) else None
 
     # --- workspaces ----------------------------------------------------------------------------------------------
 
@@ -120,8 +125,14 @@ class Router:
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
             await self._refusals.refuse(principal, scope, send, error)
             return
+        if scope["method"] == "POST" and (meter := self._hub.admission.meter_of(principal)):
+            exchange = MeteredExchange(receive, send, meter)
+            receive, send = exchange.receive, exchange.send
         workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
-        if workspace is None or not principal.may_use(workspace.name):
+        if principal.grant and principal.workspaces is not None and not _is_for(principal, workspace):
+            challenge = self._challenges.invalid_token(scope)
+            await self._refusals.refuse(principal, scope, send, TokenInvalid(ELSEWHERE), 0, challenge)
+        elif workspace is None or not self._hub.access.may_use(principal, workspace.spec):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif rest not in ENDPOINT_PATHS:
@@ -153,18 +164,19 @@ class Router:
             departed = [each for each in departed if any(held.id == session for held in self._hub.clients(each))]
         return departed[0] if departed else None
 
-    def _session_limit(self, principal: Principal) -> TooManySessions | None:
+    def _session_limit(self, principal: Principal) -> SidecarError | None:
         """The error if the principal may open no further session now."""
         try:
+            self._hub.admission.admit_session(principal)
             self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
-        except TooManySessions as error:
+        except SidecarError as error:
             return error
         return None
 
     async def _serve_key(
         self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve the key's own version of the workspace, which has its own sessions."""
+        """Serve the principal's own version of the workspace, which has its own sessions."""
         async with AsyncExitStack() as stack:
             try:
                 workspace = await stack.enter_async_context(self._hub.key_workspaces.using(base, principal))
@@ -193,8 +205,10 @@ class Router:
         if try_direct := await self._http.serve(endpoint, scope, receive, send):
             check = self._allowed if principal.valid_until is None else self._still_allowed
             allowed = functools.partial(check, principal, version)
+            if meter := self._hub.admission.meter_of(principal):
+                try_direct = metered(try_direct, meter)
             try_known = functools.partial(self._try_request, try_direct, allowed, version)
-            learn(scope, try_known, version, principal.valid_until)
+            learn(scope, try_known, version, end_of_token(scope))
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -202,8 +216,10 @@ class Router:
             return
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            try_known = functools.partial(self._try_message, session_id, version)
-            learn(scope, try_known, version, principal_of(scope).valid_until)
+            try_known: Callable[..., bool] = functools.partial(self._try_message, session_id, version)
+            if meter := self._hub.admission.meter_of(principal_of(scope)):
+                try_known = metered(try_known, meter)
+            learn(scope, try_known, version, end_of_token(scope))
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
         """Serve a message with a known head, that is, of the same key, session and path, on the direct way."""
@@ -219,13 +235,13 @@ class Router:
         return version == self._hub.config_version or self._hub.is_valid(principal)
 
     def _still_allowed(self, principal: Principal, version: int) -> bool:
-        """As `_allowed`, for a credential that expires."""
-        return not principal.expired and self._allowed(principal, version)
+        """As `_allowed`, for a credential that expires, unless a newer token of its grant has come meanwhile."""
+        return (not principal.expired and version == self._hub.config_version) or self._hub.is_valid(principal)
 
     def _switched_on(self, principal: Principal) -> list[str]:
         """The slugs of the workspaces that the principal may use."""
         specs = (workspace.spec for workspace in self._hub.workspaces.values())
-        return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
+        return [spec.slug for spec in specs if spec.enabled and self._hub.access.may_use(principal, spec)]
 
     def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
         names = self._switched_on(principal)
@@ -269,6 +285,11 @@ class Router:
         self._metrics.workspace_states((await self._reporter.status()).workspaces)
         body, content_type = await asyncio.to_thread(self._metrics.render)  # some 100 ms for 1,000 tools
         await respond(send, 200, body, content_type.encode())
+
+
+def _is_for(principal: Principal, workspace: Workspace | None) -> bool:
+    """Whether a token is for a workspace; nobody is told whether there is another one."""
+    return workspace is not None and principal.may_use(workspace.name)
 
 
 def _is_new(scope: Scope, rest: str) -> bool:

@@ -57,11 +57,15 @@ class SessionBinding(NamedTuple):
     """Id of the access key; empty for the hub's own clients."""
     token_hash: str = ""
     """The hash of the key's token: another token of the same id is another key."""
+    grant: str = ""
+    """The id of the OAuth grant; its tokens change, and the session goes on."""
 
 
 def binding(workspace: Workspace, scope: Scope) -> SessionBinding:
     """The owner of the session that a request opens or names. All clients without a key of their own are one owner."""
-    return SessionBinding(workspace.name, workspace.tenant, principal_of(scope).mark if workspace.tenant else "")
+    principal = principal_of(scope)
+    mark = principal.mark if workspace.tenant else ""
+    return SessionBinding(workspace.name, workspace.tenant, mark, principal.grant)
 
 
 class Handshake(NamedTuple):
@@ -126,7 +130,7 @@ def _nonce(random_part: str) -> bytes:
 
 def _owner(binding: SessionBinding) -> bytes:
     """What is authenticated beside the sealed part: the owner, so that an id is valid for its owner only."""
-    return codec.dumps([PURPOSE, *binding])
+    return codec.dumps([PURPOSE, *(binding if binding.grant else binding[:-1])])
 
 
 def _load(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
+from sidecar.access.credential import holder_of
 from sidecar.admission.context import ANONYMOUS
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
@@ -18,7 +19,7 @@ from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.event_stream import EventStream
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
-from sidecar.errors import REQUEST_CANCELLED, HubStopping, SessionUnknown, SidecarError, TooManySessions
+from sidecar.errors import REQUEST_CANCELLED, HubStopping, SessionUnknown, SidecarError
 from sidecar.flood_errors import ServerBusy
 from sidecar.http_errors import BodiesLimit
 from sidecar.listener import request_checks
@@ -53,6 +54,10 @@ class SseSession(StreamSession):
     def outgoing(self) -> SendFrame:
         """Frames for the client go to the stream."""
         return self.stream.put
+
+    def open_stream(self) -> EventStream:
+        """The stream of the session."""
+        return self.stream
 
     def put_raw(self, data: bytes) -> None:
         """Write bytes to the stream."""
@@ -173,10 +178,12 @@ class SseTransport(StreamSessions[SseSession]):
         workspace = endpoint.workspace
         try:
             workspace.admit()
-        except TooManySessions as error:
+            self._admission.admit_session(principal_of(scope))
+        except SidecarError as error:
             await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
         session = SseSession(endpoint, send, response_writer(scope), principal_of(scope))
+        session.stream.meter = self._admission.meter_of(session.principal)
         self._sessions[session.id] = session
         workspace.join(session)
         try:
@@ -200,7 +207,7 @@ class SseTransport(StreamSessions[SseSession]):
         message = None
         try:
             known = session_id in self._sessions or self.forward is no_predecessor
-            session = self.find(session_id, workspace) if known else None
+            session = self.find(session_id, workspace, principal_of(scope)) if known else None
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
             if session is None:
@@ -239,7 +246,7 @@ class SseTransport(StreamSessions[SseSession]):
             MessageInvalid: the message is not valid.
             SessionUnknown: the predecessor does not have the session.
         """
-        forwarded = Forwarded(self.transport, session_id, principal_of(scope).id, jsonrpc.validate(message))
+        forwarded = Forwarded(self.transport, session_id, holder_of(principal_of(scope)), jsonrpc.validate(message))
         if not await self.forward(forwarded):
             raise SessionUnknown("There is no such session.")
         await _respond_accepted(send)

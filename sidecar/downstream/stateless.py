@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -25,6 +26,7 @@ from sidecar.protocol.param_headers import PREFIX
 from sidecar.sessions.request_session import ModernRequest
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
     from sidecar.workspaces.workspace import Workspace
@@ -61,6 +63,10 @@ class Stateless:
         for cancel_scope in self._running:
             cancel_scope.cancel()
         self._calls.end()
+
+    def end_invalid(self, is_valid: Callable[[Principal], bool]) -> None:
+        """Cancel the direct calls whose caller's credential has ended; `Gate` ends the other requests."""
+        self._calls.end_invalid(is_valid)
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """Serve one request or notification. Returns a function that may serve calls with the same head, if it was a

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bridge.keys import Principal
     from sidecar.calls.endpoint import Endpoint
     from sidecar.concurrency.cancel_scope import Cancellable
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
 
 REQUIRED_META_KEYS = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
 DIRECT_META_KEYS = REQUIRED_META_KEYS | {eras.CLIENT_INFO_KEY, "progressToken"}
@@ -47,6 +47,12 @@ class StatelessCalls:
         self.max_body_bytes = max_body_bytes
         self.callers: set[StatelessCaller] = set()
         self.ended = False
+
+    def end_invalid(self, is_valid: Callable[[Principal], bool]) -> None:
+        """Cancel the calls whose caller's credential has ended; nobody gets their answers."""
+        for caller in tuple(self.callers):
+            if not is_valid(caller.principal):
+                caller.cancel()
 
     def end(self) -> None:
         """Answer the calls in progress with an error, and accept no more."""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from starlette.types import Scope, Send
 
+from sidecar.access.credential import holder_of
 from sidecar.admission.admission import Admission, error_of
 from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.concurrency.open_requests import OpenRequests
-from sidecar.downstream.event_stream import PING
+from sidecar.downstream.event_stream import PING, EventStream
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import respond, respond_error
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from bridge.keys import Principal
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
-    from sidecar.routing.view import Offer
+    from sidecar.routing.offer import Offer
     from sidecar.workspaces.workspace import Workspace
 
 S = TypeVar("S", bound="StreamSession")
@@ -74,6 +75,10 @@ class StreamSession(Session):
     @abstractmethod
     def outgoing(self) -> SendFrame | None:
         """The function that sends a frame to the client now; None if no stream is open."""
+
+    @abstractmethod
+    def open_stream(self) -> EventStream | None:
+        """The stream to the client that is not the response to one request; None if none is open."""
 
     @abstractmethod
     def put_raw(self, data: bytes) -> None:
@@ -176,6 +181,11 @@ class StreamSession(Session):
 
     # --- its end -------------------------------------------------------------------------------------------------
 
+    def cancel_requests(self) -> None:
+        """Cancel the requests in progress."""
+        for running in tuple(self.running.values()):
+            running.cancel()
+
     @abstractmethod
     def end_stream(self) -> None:
         """End the stream to the client, after what is queued on it."""
@@ -184,8 +194,7 @@ class StreamSession(Session):
         """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
         self.conclude()
-        for running in tuple(self.running.values()):
-            running.cancel()
+        self.cancel_requests()
         for number, pending in enumerate(self._pending_requests.values()):
             if not pending.done():
                 pending.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
@@ -209,6 +218,7 @@ class StreamSessions(Generic[S]):
         self._settings = settings
         self.requests = requests or OpenRequests(settings)
         self._admission = admission or Admission()
+        self._admission.on_meters.append(self.remeter)
         self._refusals = Refusals(self._admission)
         self._sessions: dict[str, S] = {}
         self._closing = False
@@ -229,6 +239,12 @@ class StreamSessions(Generic[S]):
         for session in tuple(self._sessions.values()):
             session.close()
 
+    def remeter(self) -> None:
+        """Limits of principals have changed: count the bytes of the streams of those whose bytes are limited now."""
+        for session in self._sessions.values():
+            if (stream := session.open_stream()) is not None:
+                stream.meter = self._admission.meter_of(session.principal)
+
     def closing(self) -> None:
         """The process ends, and with it all sessions, which may be resumed by the next one."""
 
@@ -244,7 +260,7 @@ class StreamSessions(Generic[S]):
         A response, or a notification, for a call that is in progress here.
         """
         session, frame = self._sessions.get(forwarded.session), forwarded.message
-        if session is None or session.ended or session.principal.id != forwarded.key:
+        if session is None or session.ended or holder_of(session.principal) != forwarded.key:
             return False
         if "method" not in frame:
             session.handle_response(frame)
@@ -275,7 +291,7 @@ class StreamSessions(Generic[S]):
         session = self._sessions.get(session_id)
         if not isinstance(error, MessageInvalid) or error.answers is None:
             return
-        if session is not None and session.workspace is workspace:
+        if session is not None and session.workspace is workspace and _may_use(session, principal_of(scope)):
             why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
             session.handle_response(jsonrpc.error(error.answers, why))
 
@@ -301,9 +317,17 @@ class StreamSessions(Generic[S]):
         response = jsonrpc.error(frame["id"], refusal)
         await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 
-    def find(self, session_id: str, workspace: Workspace | None) -> S:
-        """The session with this id in `workspace` (None for a key without sessions there). Raises SessionUnknown."""
+    def find(self, session_id: str, workspace: Workspace | None, principal: Principal) -> S:
+        """The session with this id in `workspace` (None for a key without sessions there), if the principal may use it.
+
+        Raises SessionUnknown.
+        """
         session = self._sessions.get(session_id)
-        if session is None or session.workspace is not workspace:
+        if session is None or session.workspace is not workspace or not _may_use(session, principal):
             raise SessionUnknown("There is no such session.")
         return session
+
+
+def _may_use(session: StreamSession, principal: Principal) -> bool:
+    """Whether a principal whose workspace a session is in may use it: sessions of a grant are only for that grant."""
+    return session.principal.grant == principal.grant

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
+from sidecar.access.credential import holder_of
 from sidecar.admission.admission import Admission
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
@@ -24,6 +25,7 @@ from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.event_stream import Header
 from sidecar.downstream.http_session import HttpSession
+from sidecar.downstream.reply import respond_json
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
 from sidecar.downstream.session_states import SessionStates
 from sidecar.downstream.stateless import NOT_ACCEPTABLE, Stateless
@@ -33,11 +35,12 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
-from sidecar.protocol import codec, jsonrpc
+from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.earlier import Forwarded
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from bridge.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,6 +67,10 @@ class HttpTransport(StreamSessions[HttpSession]):
         await super().run(until)
         self._stateless.end()
         self._pings.close()
+
+    def end_invalid(self, is_valid: Callable[[Principal], bool]) -> None:
+        """Cancel the direct calls without a session whose caller's credential has ended."""
+        self._stateless.end_invalid(is_valid)
 
     def closing(self) -> None:
         """Leave what is to be restored to the next process, which may resume a session from now on: its end here is
@@ -144,7 +151,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             else:
                 session.handle_response(frame)
             if session.resumed:  # it may be about a call that the predecessor of this process still has
-                await self.forward(Forwarded(self.transport, session.id, session.principal.id, frame))
+                await self.forward(Forwarded(self.transport, session.id, holder_of(session.principal), frame))
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(
@@ -158,9 +165,10 @@ class HttpTransport(StreamSessions[HttpSession]):
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
     async def _initialize(self, endpoint: Endpoint, frame: Frame, scope: Scope, send: Send) -> None:
-        """Serve `initialize`; a session is opened if it succeeds. Raises TooManySessions."""
+        """Serve `initialize`; a session is opened if it succeeds. Raises TooManySessions, TooManyOwnSessions."""
         workspace = endpoint.workspace
         workspace.admit()
+        self._admission.admit_session(principal_of(scope))
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget)
         session.principal = principal_of(scope)
         headers: tuple[Header, ...] = ()
@@ -178,7 +186,8 @@ class HttpTransport(StreamSessions[HttpSession]):
             finally:
                 if not headers:
                     session.close()
-        await respond(send, 200, codec.dumps(response), b"application/json", headers)
+        response = response or session.cancelled_response(frame["id"])
+        await respond_json(send, request_checks.limit_status(response), response, headers)
 
     def _keep(self, session: HttpSession) -> None:
         self.states.put(session.id, session.state)
@@ -190,13 +199,18 @@ class HttpTransport(StreamSessions[HttpSession]):
             self._ids.retire(session.id)
 
     def _resume(self, session_id: str, endpoint: Endpoint, scope: Scope) -> None:
-        """Resume a session of an earlier process of the hub, if the id is valid for that. Raises TooManySessions."""
+        """Resume a session of an earlier process of the hub, if the id is valid for that.
+
+        Raises:
+            TooManySessions, TooManyOwnSessions: a limit is reached.
+        """
         workspace = endpoint.workspace
         handshake = self._ids.read(session_id, binding(workspace, scope))
         if handshake is None or workspace.refusal():
             return
         if scope["method"] != "DELETE":  # a session that is ended at once does not count
             workspace.admit()
+            self._admission.admit_session(principal_of(scope))
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget, session_id)
         session.principal = principal_of(scope)
         session.resume(handshake)
@@ -224,7 +238,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             )
         if session_id not in self._sessions:
             self._resume(session_id, endpoint, scope)
-        return self.find(session_id, endpoint.workspace)
+        return self.find(session_id, endpoint.workspace, principal_of(scope))
 
     async def _get_or_delete(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -9,11 +9,12 @@ anything else   <->  hub://<label>/<the whole>     (templates such as `{+uri}`, 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic_core import Url
 
@@ -29,6 +30,10 @@ _LOCAL_PATH = re.compile(r"/(?!/|[A-Za-z][:|])")  # before a drive letter, parse
 _HIERARCHICAL = frozenset({"http", "https", "ws", "wss", "ftp", "file"})  # parsers read `https:x` as `https://x`
 _OUTSIDE_LABEL = re.compile(r"[^a-z0-9]+")
 _LONGEST_LABEL = 40
+_MAX_DECODINGS = 3
+_NOT_PARSED = dict.fromkeys(map(ord, "\t\r\n"))
+_STRIPPED = "".join(map(chr, range(0x21)))
+_QUERY = re.compile(r"([^?#]*)([?#]?)(.*)", re.DOTALL)
 _ASCII_KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"'<>`{}")
 
 
@@ -84,6 +89,34 @@ def is_absolute(uri: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def equivalent(uri: str) -> frozenset[str]:
+    """The URI, and the forms that a server may read it as: decoded, and without what parsers of URLs remove.
+
+    Decoding is repeated `_MAX_DECODINGS` times, with a form of each stage.
+    """
+    forms = {uri}
+    for _ in range(_MAX_DECODINGS):
+        uri = unquote(uri)
+        forms.add(uri)
+    return frozenset(itertools.chain.from_iterable((form, _parsed(form)) for form in forms))
+
+
+def _parsed(uri: str) -> str:
+    """A URI as parsers of URLs read it: without tabs and line ends (WHATWG URL, 4.4), the scheme (and the host, where
+    it is a domain) in lower case, and without dot segments in the path (RFC 3986, section 5.2.4)."""
+    scheme, colon, rest = uri.translate(_NOT_PARSED).strip(_STRIPPED).partition(":")
+    path, mark, behind = _QUERY.match(rest).groups()  # type: ignore[union-attr]  # it matches any text
+    kept: list[str] = []
+    for segment in path.replace("\\", "/").split("/"):
+        if segment == ".." and kept and kept[-1]:
+            kept.pop()
+        elif segment not in (".", ".."):
+            kept.append(segment)
+    if scheme.lower() in _HIERARCHICAL and len(kept) > 2:
+        kept[2] = kept[2].lower()
+    return f"{scheme.lower()}{colon}{'/'.join(kept)}{mark}{behind}"
 
 
 class Originals:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from bridge.models import Catalog, CatalogItem
 from sidecar.protocol.catalog import Item
-from sidecar.routing.view import Offer, View
+from sidecar.routing.offer import Offer
+from sidecar.routing.view import View
 
 
 def catalog_of(view: View) -> Catalog:

@@ -18,10 +18,13 @@ from sidecar.cache.stores import make_store
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
+from sidecar.hub.access import Access
 from sidecar.hub.key_workspaces import KeyWorkspaces
 from sidecar.hub.notifications import route_notification
+from sidecar.hub.session_counts import SessionCounts
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.quotas.on_demand import Limits
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -35,9 +38,6 @@ from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-SESSIONS_EVENT_DELAY = 0.05
-"""Seconds for which changes of session counts are collected into one event: a thousand clients may connect at once."""
-
 
 class Hub:
     """Owns the workspaces, and receives the events of the upstreams (`UpstreamListener`)."""
@@ -48,17 +48,17 @@ class Hub:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
         """Removed workspaces that still have clients."""
-        self.key_workspaces = KeyWorkspaces(
-            self._start_for_key, self._close_for_key, settings.session_idle_timeout, contested=self.contested
-        )
-        """The versions of workspaces that belong to single keys; none in an unprotected hub."""
+        self.access = Access(settings)
+        """What principals may use."""
+        self.key_workspaces = KeyWorkspaces(self, settings, contested=self.contested)
+        """The versions of workspaces that belong to single principals; none in an unprotected hub."""
         self.named_keys: Callable[[], bool] = uncontested
-        """Tells whether there are named keys."""
+        """Tells whether there are named keys, or users."""
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()
-        """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
-        tool. The context names the server and the tool."""
+        """The gates that a request passes once its server is chosen; the context names the server and the tool."""
+        self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
         self.on_applied: list[Callable[[Snapshot], None]] = []
@@ -67,7 +67,8 @@ class Hub:
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
         """Incremented by each change of the configuration or of the keys."""
-        self._current: Callable[[Principal], Principal | None] | None = None
+        self.current: Callable[[Principal], Principal | None] = lambda principal: principal
+        """Tells the current state of a principal (`Authenticator.current`)."""
         self._settings = settings
         self._metrics = metrics
         self._redactor = redactor
@@ -78,10 +79,7 @@ class Hub:
         self._ends: dict[Workspace, asyncio.Event] = {}
         self._published: dict[Workspace, tuple[int, ...]] = {}
         """The figures of each workspace in its last event: ready servers, tools, resources, prompts."""
-        self._session_counts: dict[Workspace, int] = {}
-        """The last known number of sessions of each workspace."""
-        self._sessions_to_publish: set[Workspace] = set()
-        self._sessions_timer: asyncio.TimerHandle | None = None
+        self._session_counts = SessionCounts(metrics, publish, self.clients)
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
         self.probes = FeatureProbes(self._connect, self.upstream_changed)
@@ -109,8 +107,7 @@ class Hub:
             for task in probing:
                 task.cancel()
             self.key_workspaces.stop()
-            if self._sessions_timer:
-                self._sessions_timer.cancel()
+            self._session_counts.stop()
             for end in self._ends.values():
                 end.set()
         await self.cache.close()
@@ -141,6 +138,8 @@ class Hub:
         New servers are still starting when this returns; those that they replace serve until then.
         """
         self.config_version += 1
+        self.limits.apply(snapshot.access.limits if snapshot.access else ())
+        self.access.follow(snapshot)
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
         for wanted in steps.create:
@@ -149,6 +148,7 @@ class Hub:
             released += self._update(self.workspaces[wanted.spec.name], wanted)
         for name in steps.remove:
             released += self._remove(self.workspaces.pop(name))
+        released += self.key_workspaces.follow_policy()
         self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
@@ -183,9 +183,8 @@ class Hub:
         return self._update(workspace, wanted)
 
     def _update(self, workspace: Workspace, wanted: WantedWorkspace, *, gone: bool = False) -> list[Release]:
-        """Update a workspace and the keys' versions of it."""
-        every = (workspace, *self.key_workspaces.of(workspace))
-        return [release for each in every for release in each.update(wanted, gone=gone)]
+        """Update a workspace and the principals' versions of it."""
+        return workspace.update(wanted, gone=gone) + self.key_workspaces.update(workspace)
 
     def _start(self, wanted: WantedWorkspace, tenant: str = "") -> Workspace:
         if self._tasks is None:
@@ -201,17 +200,20 @@ class Hub:
         self._tasks.create_task(endpoint.run(end))
         return workspace
 
-    def _start_for_key(self, base: Workspace, tenant: str) -> Workspace:
+    def start_version(self, base: Workspace, principal: Principal) -> Workspace:
+        """Start a principal's version of a workspace (`KeyWorkspaces`). Raises HubStopping."""
         if self._tasks is None:
             raise HubStopping("The hub is stopping.")
-        workspace = self._start(base.wanted, tenant)
-        workspace.update(base.wanted, gone=base.gone)
+        workspace = self._start(base.wanted, principal.id)
+        workspace.update(base.wanted, gone=base.gone, rights=self.access.rights(principal, base.name))
         return workspace
 
-    def _close_for_key(self, base: Workspace, workspace: Workspace) -> None:
+    def close_version(self, base: Workspace, workspace: Workspace) -> None:
+        """Close a principal's version of a workspace (`KeyWorkspaces`)."""
         for session in tuple(workspace.sessions):
             session.close()
-        for upstream, holder in workspace.update(WantedWorkspace(workspace.spec, ()), gone=True):
+        nothing = WantedWorkspace(workspace.spec, ())
+        for upstream, holder in workspace.update(nothing, gone=True, rights=workspace.rights):
             self.pool.release(upstream, holder)
         self._endpoints.pop(workspace, None)
         if end := self._ends.pop(workspace, None):
@@ -225,18 +227,20 @@ class Hub:
         return released
 
     def keys_changed(self, current: Callable[[Principal], Principal | None]) -> None:
-        """Keys were added, changed or revoked. `current` returns the current form of a principal, None if revoked."""
+        """Credentials were ended, or principals changed. `current` is `Authenticator.current`."""
         self.config_version += 1
-        self._current = current
-        self.key_workspaces.recheck(current)
+        self.current = current
+        self.limits.recheck(current)
+        for upstream, holder in self.key_workspaces.recheck(current):
+            self.pool.release(upstream, holder)
 
     def contested(self) -> bool:
         """Whether several keys may use the hub, so that each has a share of all limits (concurrency/shares.py)."""
         return self.named_keys()
 
     def is_valid(self, principal: Principal) -> bool:
-        """Whether the principal's token is still valid."""
-        return self._current is None or self._current(principal) is not None
+        """Whether the principal has a valid token."""
+        return (now := self.current(principal)) is not None and not now.expired
 
     def end_idle_streams(self) -> None:
         """End all `subscriptions/listen` streams: the process is about to end, and clients open them at the next."""
@@ -262,7 +266,7 @@ class Hub:
         return self.snapshot is not None
 
     def every(self) -> Iterator[Workspace]:
-        """All workspaces, including removed ones with clients, and those of single keys."""
+        """All workspaces, including removed ones with clients, and those of single principals."""
         return iter((*self.workspaces.values(), *self.departed, *self.key_workspaces))
 
     def clients(self, workspace: Workspace) -> set[Session]:
@@ -307,42 +311,18 @@ class Hub:
         self.key_workspaces.touch(workspace)
         workspace = self.key_workspaces.base_of(workspace)
         if workspace in self.departed and not self.client_count(workspace):
-            self._publish_session_count(workspace)
+            self._session_counts.publish(workspace)
             self._forget(workspace)
-            return
-        count = self.client_count(workspace)
-        if count == self._session_counts.get(workspace, 0):
-            return  # a call over the bridge or a request without a session, which are not counted
-        self._session_counts[workspace] = count
-        self._sessions_to_publish.add(workspace)
-        if self._sessions_timer is None:
-            self._sessions_timer = asyncio.get_running_loop().call_later(
-                SESSIONS_EVENT_DELAY, self._publish_session_counts
-            )
-
-    def _publish_session_counts(self) -> None:
-        self._sessions_timer = None
-        while self._sessions_to_publish:
-            self._publish_session_count(self._sessions_to_publish.pop())
-
-    def _publish_session_count(self, workspace: Workspace) -> None:
-        """Set the metrics of a workspace's sessions, and publish their number.
-
-        Also if the number is the same as before, since a status in between may have shown another one.
-        """
-        clients = self.clients(workspace)
-        for transport in ("sse", "http"):
-            count = sum(1 for session in clients if session.transport == transport)
-            self._metrics.sessions(workspace.name, transport, count)
-        self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
+        else:
+            self._session_counts.changed(workspace, self.client_count(workspace))
 
     def _forget(self, workspace: Workspace) -> None:
         """Close a removed workspace, whose last client has left."""
         self.departed.discard(workspace)
         self.key_workspaces.forget(workspace)
-        self._sessions_to_publish.discard(workspace)
-        for known in (self._published, self._session_counts, self._endpoints):
-            known.pop(workspace, None)
+        self._session_counts.forget(workspace)
+        self._published.pop(workspace, None)
+        self._endpoints.pop(workspace, None)
         self._ends.pop(workspace).set()
 
     def upstream_changed(self, upstream: Upstream) -> None:

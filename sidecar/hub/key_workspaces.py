@@ -1,8 +1,9 @@
-"""Versions of workspaces for single access keys, so that the clients of one key cannot affect those of another.
+"""Versions of workspaces for single principals (access keys and users): the clients of one cannot affect those of
+another, and each sees what its permissions allow.
 
-There is one `Workspace` per workspace and key. It is made with the key's first request to the workspace, and closed
-some time after the last one. It has its own server processes (except those of servers that are shared between keys)
-and its own sessions.
+There is one `Workspace` per workspace and principal. It is made with the principal's first request to the workspace,
+and closed some time after the last one. It has its own sessions, and its own server processes except for servers that
+several principals share (`tenancy`).
 """
 
 from __future__ import annotations
@@ -11,27 +12,46 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from bridge.keys import ADMIN, FRONT, Principal
+from bridge.keys import Principal
+from bridge.settings import Settings
+from sidecar.access.credential import owner_of
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
+from sidecar.hub.access import SHARED_PRINCIPALS, Access
+from sidecar.routing.rights import Rights
 from sidecar.upstream.upstream import RECONNECT_WAIT
+from sidecar.workspaces.members import Release
 from sidecar.workspaces.workspace import Workspace
 
-MAX_KEY_WORKSPACES = 100
-"""Limit for the workspaces of single keys; a further one closes the longest idle one."""
-SHARED_PRINCIPALS = frozenset({"", ADMIN, FRONT})
-"""Ids of the principals that use the common workspaces; empty is the id of all clients in an unprotected hub."""
+Place = tuple[Workspace, str, frozenset[str]]
+"""A common workspace, and the id and the subjects of a principal: a user has other rights with other subjects, which an
+external issuer may put into each token."""
+
+
+class Starter(Protocol):
+    """The part of the hub that starts and closes workspaces."""
+
+    access: Access
+    current: Callable[[Principal], Principal | None]
+
+    def start_version(self, base: Workspace, principal: Principal) -> Workspace:
+        """Start a principal's version of a workspace. Raises HubStopping."""
+
+    def close_version(self, base: Workspace, workspace: Workspace) -> None:
+        """Close a principal's version of a workspace."""
 
 
 @dataclass(eq=False, slots=True)
 class KeyWorkspace:
-    """One key's version of a workspace."""
+    """One principal's version of a workspace."""
 
     base: Workspace
     """The common workspace."""
     principal: Principal
+    """The key or user, whatever grants its clients have, as it was when it was last looked at."""
     workspace: Workspace
     requests: int = 0
     """The number of requests in progress, including streams."""
@@ -50,41 +70,38 @@ class KeyWorkspace:
         """The time of the last request (`time.monotonic`)."""
         return max(self.idle_since, self.workspace.sessionless.last_used)
 
+    @property
+    def place(self) -> Place:
+        """Where it is found."""
+        return place_of(self.base, self.principal)
+
 
 class KeyWorkspaces:
-    """Owned by the hub. `start` makes a key's version of a workspace, `close` ends it; `idle_timeout` is in seconds."""
+    """Owned by the hub, which starts and closes the workspaces. There are at most `settings.max_tenants` of them."""
 
-    def __init__(
-        self,
-        start: Callable[[Workspace, str], Workspace],
-        close: Callable[[Workspace, Workspace], None],
-        idle_timeout: float,
-        most: int = MAX_KEY_WORKSPACES,
-        contested: Callable[[], bool] = uncontested,
-    ) -> None:
-        self._start = start
-        self._close = close
-        self._idle_timeout = idle_timeout
-        self._most = most
+    def __init__(self, hub: Starter, settings: Settings, contested: Callable[[], bool] = uncontested) -> None:
+        self._hub = hub
+        self._idle_timeout = settings.session_idle_timeout
+        self._most = settings.max_tenants
         self._contested = contested
-        self._found: dict[tuple[Workspace, str], KeyWorkspace] = {}
+        self._found: dict[Place, KeyWorkspace] = {}
         self._by_workspace: dict[Workspace, KeyWorkspace] = {}
 
     def __iter__(self) -> Iterator[Workspace]:
-        """Iterate over the workspaces of all keys."""
+        """Iterate over the workspaces of all principals."""
         return iter(tuple(self._by_workspace))
 
     def of(self, base: Workspace) -> list[Workspace]:
-        """The keys' versions of a workspace."""
+        """The principals' versions of a workspace."""
         return [tenant.workspace for tenant in self._found.values() if tenant.base is base]
 
     def base_of(self, workspace: Workspace) -> Workspace:
-        """The common workspace of a key's version; the workspace itself if it is a common one."""
+        """The common workspace of a principal's version; the workspace itself if it is a common one."""
         tenant = self._by_workspace.get(workspace)
         return tenant.base if tenant else workspace
 
     def principal_of(self, workspace: Workspace) -> Principal | None:
-        """The key that a workspace belongs to; None for a common workspace."""
+        """The principal that a workspace belongs to; None for a common workspace."""
         tenant = self._by_workspace.get(workspace)
         return tenant.principal if tenant else None
 
@@ -92,20 +109,20 @@ class KeyWorkspaces:
         """The principal's version of a workspace; None if there is none."""
         if principal.id in SHARED_PRINCIPALS:
             return base
-        tenant = self._found.get((base, principal.id))
+        tenant = self._found.get(place_of(base, principal))
         return tenant.workspace if tenant and tenant.principal.mark == principal.mark else None
 
     @asynccontextmanager
     async def using(self, base: Workspace, principal: Principal) -> AsyncIterator[Workspace]:
-        """The key's version of the workspace, made if necessary, and kept while the context is open.
+        """The principal's version of the workspace, made if necessary, and kept while the context is open.
 
         Raises:
             TooManySessions: the limit is reached, and no other version is idle.
             HubStopping: the workspace was closed before it was ready.
         """
-        tenant = self._found.get((base, principal.id))
+        tenant = self._found.get(place_of(base, principal))
         if tenant is None or tenant.principal.mark != principal.mark:
-            tenant = self._open(base, principal)
+            tenant = self._open(base, self._owner(principal))
         tenant.requests += 1
         try:
             if not tenant.opened:
@@ -120,30 +137,35 @@ class KeyWorkspaces:
             tenant.idle_since = time.monotonic()
 
     def last_uses(self) -> dict[str, float]:
-        """The time of each key's last request to a session (Unix time), by key id.
+        """The time of each principal's last request to a session (Unix time), by its id.
 
         It is taken from the sessions, since nothing else is notified of calls on the direct way.
         """
         found: dict[str, float] = {}
-        for (_, key), tenant in self._found.items():
+        for (_, principal, _), tenant in self._found.items():
             sessions = (*tenant.workspace.clients(), tenant.workspace.sessionless)
-            found[key] = max(found.get(key, 0.0), *(session.last_used for session in sessions))
+            found[principal] = max(found.get(principal, 0.0), *(session.last_used for session in sessions))
         shift = time.time() - time.monotonic()
-        return {key: at + shift for key, at in found.items()}
+        return {principal: at + shift for principal, at in found.items()}
 
     def touch(self, workspace: Workspace) -> None:
         """A session joined a workspace, or left it: restart its idle time."""
         if tenant := self._by_workspace.get(workspace):
             tenant.idle_since = time.monotonic()
 
+    def _owner(self, principal: Principal) -> Principal:
+        """The key or user that a principal acts for, with the subjects of its token."""
+        owner = owner_of(principal)
+        return replace(self._hub.current(owner) or owner, subjects=principal.subjects)
+
     # --- opening and closing -----------------------------------------------------------------------------------------
 
     def _open(self, base: Workspace, principal: Principal) -> KeyWorkspace:
-        if before := self._found.get((base, principal.id)):
+        if before := self._found.get(place_of(base, principal)):
             self._close_workspace(before)
         self._check_share(principal.id)
-        workspace = self._start(base, principal.id)
-        tenant = self._found[base, principal.id] = KeyWorkspace(base, principal, workspace)
+        workspace = self._hub.start_version(base, principal)
+        tenant = self._found[place_of(base, principal)] = KeyWorkspace(base, principal, workspace)
         self._by_workspace[workspace] = tenant
         while (lacking := workspace.refused()) and self._close_idle(servers=lacking):
             workspace.retry_refused()
@@ -153,7 +175,7 @@ class KeyWorkspaces:
     def _check_share(self, key: str) -> None:
         """Make room for a further workspace of a key by closing an idle one: of the same key, or of any key if it has
         none. Raises TooManySessions."""
-        held = sum(1 for _, whose in self._found if whose == key)
+        held = sum(1 for _, whose, _ in self._found if whose == key)
         if may_take(held, len(self._found), self._most, contested=self._contested()):
             return
         if not self._close_idle(key if held else None):
@@ -188,22 +210,56 @@ class KeyWorkspaces:
     def _close_workspace(self, tenant: KeyWorkspace) -> None:
         if tenant.closed:
             return
-        del self._found[tenant.base, tenant.principal.id]
+        del self._found[tenant.place]
         del self._by_workspace[tenant.workspace]
         tenant.closed = True
         if tenant.timer:
             tenant.timer.cancel()
-        self._close(tenant.base, tenant.workspace)
+        self._hub.close_version(tenant.base, tenant.workspace)
 
-    def recheck(self, current: Callable[[Principal], Principal | None]) -> None:
-        """Keys changed: close the workspaces of keys that are revoked, or may not use the workspace any more."""
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def update(self, base: Workspace) -> list[Release]:
+        """Update the principals' versions of a workspace as that was updated. Returns the upstreams to release."""
+        return [
+            release
+            for tenant in self._found.values()
+            if tenant.base is base
+            for release in tenant.workspace.update(base.wanted, gone=base.gone, rights=self._rights(tenant))
+        ]
+
+    def recheck(self, current: Callable[[Principal], Principal | None]) -> list[Release]:
+        """Keys or users changed: close the workspaces of those that are revoked, or may not use the workspace any more;
+        update those of users with other subjects. Returns the upstreams to release."""
         for tenant in tuple(self._found.values()):
-            now = current(tenant.principal)
-            if now is None or not now.may_use(tenant.base.name):
+            if (now := current(tenant.principal)) is None:
                 self._close_workspace(tenant)
+            elif now.subjects == tenant.principal.subjects:
+                tenant.principal = now
+            elif self._found.setdefault(place_of(tenant.base, now), tenant) is tenant:
+                del self._found[tenant.place]
+                tenant.principal = now
+            else:  # a client has come with the new subjects already
+                self._close_workspace(tenant)
+        return self.follow_policy()
+
+    def follow_policy(self) -> list[Release]:
+        """The rules, or the subjects of users, changed: close the workspaces of which nothing may be used any more, and
+        update the others, whose sessions are told of lists that changed. Returns the upstreams to release."""
+        released: list[Release] = []
+        for tenant in tuple(self._found.values()):
+            base, workspace = tenant.base, tenant.workspace
+            if not self._hub.access.may_use(tenant.principal, base.spec):
+                self._close_workspace(tenant)
+            elif (rights := self._rights(tenant)) != workspace.rights:
+                released += workspace.update(base.wanted, gone=base.gone, rights=rights)
+        return released
+
+    def _rights(self, tenant: KeyWorkspace) -> Rights | None:
+        return self._hub.access.rights(tenant.principal, tenant.base.name)
 
     def forget(self, base: Workspace) -> None:
-        """Close the keys' versions of a workspace that was removed."""
+        """Close the principals' versions of a workspace that was removed."""
         for tenant in tuple(self._found.values()):
             if tenant.base is base:
                 self._close_workspace(tenant)
@@ -213,3 +269,8 @@ class KeyWorkspaces:
         for tenant in self._found.values():
             if tenant.timer:
                 tenant.timer.cancel()
+
+
+def place_of(base: Workspace, principal: Principal) -> Place:
+    """Where the principal's version of a workspace is found."""
+    return base, principal.id, principal.subjects

@@ -22,8 +22,8 @@ from bridge.models import (
 from bridge.server import Handlers
 from bridge.settings import Settings
 from sidecar.channels.connections import Connections
+from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
-from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol.channel import Channel, OnFrame
 from sidecar.sign_in_errors import SignInNotSet, SignInRequired

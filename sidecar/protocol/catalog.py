@@ -63,6 +63,11 @@ class Catalog:
     resources: tuple[dict[str, Any], ...] = ()
     templates: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def empty(self) -> bool:
+        """Whether all lists are empty."""
+        return not (self.tools or self.prompts or self.resources or self.templates)
+
     def with_list(self, kind: ListKind, items: tuple[dict[str, Any], ...]) -> Catalog:
         """A copy of the catalog with the list of `kind` replaced."""
         lists: dict[str, Any] = {kind: items}

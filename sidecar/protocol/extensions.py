@@ -119,6 +119,13 @@ def union(servers: Mapping[str, Capabilities]) -> Declared:
     return found
 
 
+def known_only(capabilities: Capabilities) -> Capabilities:
+    """Capabilities without the extensions and experimental capabilities that the hub does not know."""
+    kept = {name: value for name, value in capabilities.items() if name not in FIELDS}
+    declared = as_dict(capabilities.get("extensions"))
+    return {**kept, "extensions": {name: value for name, value in declared.items() if name in MERGES}}
+
+
 # --- what is declared to a server ----------------------------------------------------------------------------------
 
 

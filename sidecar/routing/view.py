@@ -14,55 +14,16 @@ from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
-from sidecar.routing.limits import Limits, limits_of
+from sidecar.routing.offer import Offer, Route
+from sidecar.routing.rights import Rights, ServerRights, rights_of
 
 if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
 Source = tuple[ServerSpec, "Upstream", Catalog]
-Inputs = tuple[tuple[Source, ...], str, Mapping[str, str]]
-"""Servers with their lists, the name template, and the namespaces of all servers of the workspace by key."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Offer:
-    """A server of a workspace, with the lists that it offers at this moment."""
-
-    spec: ServerSpec
-    upstream: Upstream
-    catalog: Catalog
-    label: str
-    """The label in its URIs (features/uris.py); empty in a workspace without prefixes."""
-    originals: uris.Originals
-    views: bool = False
-    """Whether the server has views of MCP Apps (`ui://` URIs)."""
-    _limits: dict[str, Limits] = field(default_factory=dict)
-
-    def rename(self, uri: str) -> str:
-        """The exposed form of a URI of this server."""
-        return uris.prefix(uri, self.label) if self.label else uri
-
-    def wraps(self, tool: str) -> bool:
-        """Whether a tool's structured content is wrapped for legacy clients (`schemas.wrapped`)."""
-        schemas_of = (item.get("outputSchema") for item in self.catalog.tools if item["name"] == tool)
-        return any(map(schemas.needs_wrapping, schemas_of))
-
-    def limits(self, tool: str) -> Limits:
-        """The time limits for calls of a tool; for "", those of other requests."""
-        limits = self._limits.get(tool)
-        if limits is None:
-            limits = self._limits[tool] = limits_of(self.spec.settings, tool)
-        return limits
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The target of an exposed name: the server, and the name there."""
-
-    offer: Offer
-    name: str
-    wrapped: bool = False
-    """Whether its structured content is wrapped for legacy clients (`schemas.wrapped`)."""
+Inputs = tuple[tuple[Source, ...], str, Mapping[str, str], Rights | None]
+"""Servers with their lists, the name template, the namespaces of all servers of the workspace by key, and the rights.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +40,12 @@ class Named:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
-    """What one server adds to a view. It depends on that server only, so it is rebuilt only when the server changes."""
+    """What one server adds to a view. It depends on that server and the rights on it only, so it is rebuilt only when
+    one of them changes."""
 
     offer: Offer
+    catalog: Catalog
+    """The server's whole lists."""
     template: str
     tools: Named
     prompts: Named
@@ -89,6 +53,11 @@ class Contribution:
     templates: tuple[Item, ...]
     wraps: bool
     """Whether the output schema of any of its tools differs for legacy clients."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether anything is left of the server after what may not be used is removed."""
+        return self.offer.rights is None or any((self.tools.items, self.prompts.items, self.resources, self.templates))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,22 +143,32 @@ class View:
         return next((item.get("inputSchema") for item in self.tools if item["name"] == tool), None)
 
     def resource(self, uri: str) -> tuple[Offer, str] | None:
-        """Resolve an exposed URI or URI template: the server, and the URI there. None if no server can be determined.
+        """Resolve an exposed URI or URI template: the server, and the URI there. None if no server can be determined,
+        or the URI may not be used.
 
         A URI without a label, as in structured content and in views, is resolved if exactly one server lists it
         (docs/extensions.md). In workspaces without labels, a URI belongs to the first server that lists it, else to
         the first server.
         """
+        found = self._located(uri)
+        return found if found is not None and found[0].permits(found[1]) else None
+
+    def _located(self, uri: str) -> tuple[Offer, str] | None:
         stripped = uris.strip(uri) if self.labels else None
         labelled = self.labels.get(stripped[0]) if stripped else None
         if labelled and stripped and labelled.originals.has(stripped[1]):
             return labelled, labelled.originals.restore(stripped[1])
-        listing = [offer for offer in self.offers if offer.originals.has(uri)]
+        listing = [offer for offer in self.offers if offer.lists(uri)]
         if len(listing) == 1 or (listing and not self.labels):
             return listing[0], listing[0].originals.restore(uri)
         if self.labels:
             return (labelled, stripped[1]) if labelled and stripped else None
         return (self.offers[0], uri) if self.offers else None
+
+    def permits(self, server: str, uri: str) -> bool:
+        """Whether a URI of a server (its own) may be used. Servers that are not in the view have no such URI."""
+        found = self.contributions.get(server)
+        return found is not None and found.offer.permits(uri)
 
     def own_names(self, tool: str) -> dict[str, Route]:
         """The tools, by exposed name, that have this name on a server with MCP Apps views: views use such names."""
@@ -218,20 +197,24 @@ def build(
     *,
     configured: Mapping[str, str] | None = None,
     before: View | None = None,
+    rights: Rights | None = None,
 ) -> View:
     """Build the view of these servers, in this order. Returns `before` if it was built from the same arguments.
 
     `configured`: the namespaces, by server key, of all servers of the workspace including stopped ones, so that labels
-    do not depend on which servers are running.
+    do not depend on which servers are running. `rights`: what its principal may use; None for everything.
     """
     sources = tuple(sources)
     namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
-    inputs: Inputs = (sources, template, namespaces)
+    inputs: Inputs = (sources, template, namespaces, rights)
     if before is not None and before.inputs == inputs:
         return before
     labels = _labels(namespaces, template, before)
     known = before.contributions if before is not None else {}
-    found = [_contribution(source, labels.get(source[0].key, ""), template, known) for source in sources]
+    found = [
+        _contribution(source, labels.get(source[0].key, ""), template, rights_of(rights, source[0].key), known)
+        for source in sources
+    ]
     offers = tuple(each.offer for each in found)
     merged_before = before.merged if before is not None else (Merged(), Merged())
     tools = _merged(tuple(each.tools for each in found), template, merged_before[0])
@@ -242,7 +225,9 @@ def build(
         prompts=prompts.items,
         resources=tuple(chain.from_iterable(each.resources for each in found)),
         templates=tuple(chain.from_iterable(each.templates for each in found)),
-        instructions=instructions([(each.spec.namespace, each.catalog.greeting.instructions) for each in offers]),
+        instructions=instructions(
+            [(each.offer.spec.namespace, each.catalog.greeting.instructions) for each in found if each.visible]
+        ),
         tool_routes=tools.routes,
         prompt_routes=prompts.routes,
         wraps=any(each.wraps for each in found),
@@ -256,39 +241,49 @@ def build(
 
 def _labels(namespaces: Mapping[str, str], template: str, before: View | None) -> Mapping[str, str]:
     """The labels by server key; those of `before` if it was built for the same servers."""
-    if before is not None and before.inputs is not None and before.inputs[1:] == (template, namespaces):
+    if before is not None and before.inputs is not None and before.inputs[1:3] == (template, namespaces):
         return before.server_labels
     return {} if template == names.TRANSPARENT else uris.labels(namespaces)
 
 
-def _contribution(source: Source, label: str, template: str, known: Mapping[str, Contribution]) -> Contribution:
-    """What a server adds to the view; the one in `known` if it was built from the same source."""
+def _contribution(
+    source: Source, label: str, template: str, rights: ServerRights | None, known: Mapping[str, Contribution]
+) -> Contribution:
+    """What a server adds to the view; the one in `known` if it was built from the same source with the same rights."""
     spec, upstream, catalog = source
     before = known.get(spec.key)
     if before is not None and before.template == template and before.offer.label == label:
         offer = before.offer
-        same = offer.upstream is upstream and offer.catalog is catalog
+        same = offer.upstream is upstream and before.catalog is catalog and offer.rights == rights
         if same and (offer.spec is spec or offer.spec == spec):
             return before
-    offer = _offer(source, label)
-    tools = _named(offer, template, catalog.tools, _tool)
+    offer = _offer(source, label, rights)
+    shown = offer.catalog
+    tools = _named(offer, template, shown.tools, _tool)
     return Contribution(
         offer=offer,
+        catalog=catalog,
         template=template,
         tools=tools,
-        prompts=_named(offer, template, catalog.prompts, lambda item, _: item),
-        resources=tuple(_with_uri(item, "uri", offer) for item in catalog.resources if _shows(item, offer)),
-        templates=tuple(_with_uri(item, "uriTemplate", offer) for item in catalog.templates),
+        prompts=_named(offer, template, shown.prompts, lambda item, _: item),
+        resources=tuple(_with_uri(item, "uri", offer) for item in shown.resources if _shows(item, offer)),
+        templates=tuple(_with_uri(item, "uriTemplate", offer) for item in shown.templates),
         wraps=any(route.wrapped for route in tools.routes),
     )
 
 
-def _offer(source: Source, label: str) -> Offer:
+def _offer(source: Source, label: str, rights: ServerRights | None) -> Offer:
     spec, upstream, catalog = source
+    shown = rights.catalog(catalog) if rights is not None else catalog
+    views = any(uri.lower().startswith("ui:") for uri in _listed(shown))
+    return Offer(spec, upstream, shown, label, uris.Originals(_listed(catalog)), views, rights)
+
+
+def _listed(catalog: Catalog) -> list[str]:
+    """The URIs in a server's lists."""
     listed = [item.get("uri") for item in catalog.resources] + [item.get("uriTemplate") for item in catalog.templates]
     listed += extensions.view_uris(catalog.tools)
-    originals = uris.Originals(uri for uri in listed if isinstance(uri, str))
-    return Offer(spec, upstream, catalog, label, originals, views=originals.has_scheme("ui"))
+    return [uri for uri in listed if isinstance(uri, str)]
 
 
 def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[[Item, Offer], Item]) -> Named:

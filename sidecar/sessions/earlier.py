@@ -13,7 +13,7 @@ class Forwarded(NamedTuple):
     session: str
     """The session's id."""
     key: str
-    """Id of the access key of the sender."""
+    """The holder of the sender's sessions: its access key, and its grant if it has one (`holder_of`)."""
     message: dict[str, Any]
 
 

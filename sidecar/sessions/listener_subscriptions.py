@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import SidecarError
 from sidecar.sessions.subscriptions import ResourceLocation, ResourceSubscriptions
@@ -37,6 +37,10 @@ class ListenerSubscriptions:
         self._counts[exposed] += 1
         if self._counts[exposed] == 1:
             await self._subscribe(exposed)
+
+    def end_forbidden(self) -> Coroutine[Any, Any, None] | None:
+        """As `ResourceSubscriptions.end_forbidden`. A resource that may be used again is subscribed to again."""
+        return self._subscriptions.end_forbidden(self._view())
 
     def outdated(self) -> list[str]:
         """The resources whose subscription is not at the upstream that serves them now."""

@@ -36,7 +36,7 @@ class Binding:
     """The call that a state is valid for."""
 
     tenant: str
-    """Id of the access key of the client."""
+    """Id of the access key of the client, and of its grant if it has one."""
     workspace: str
     server: str
     method: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from sidecar.errors import TaskUnknown
 from sidecar.features import uris
 
 if TYPE_CHECKING:
-    from sidecar.routing.view import Offer
+    from bridge.keys import Principal
+    from sidecar.routing.offer import Offer
     from sidecar.upstream.upstream import Upstream
 
 MAX_TASKS = 1000
@@ -46,6 +47,21 @@ class ServerTasks:
 
     def __init__(self) -> None:
         self._known: dict[str, Task] = {}
+        self._of_grants: dict[str, tuple[Principal, ServerTasks]] = {}
+        """The tasks of OAuth grants, whose clients may share one session object, by the grant's id."""
+
+    def of(self, principal: Principal) -> ServerTasks:
+        """The tasks of a principal's requests: what a grant has started, nobody else sees."""
+        if not principal.grant:
+            return self
+        if principal.grant not in self._of_grants:
+            self._of_grants = {grant: each for grant, each in self._of_grants.items() if each[1]}
+            self._of_grants[principal.grant] = principal, ServerTasks()
+        return self._of_grants[principal.grant][1]
+
+    def forget_ended(self, current: Callable[[Principal], Principal | None]) -> None:
+        """Forget the tasks of grants that were ended; `current` is `Authenticator.current`."""
+        self._of_grants = {grant: each for grant, each in self._of_grants.items() if current(each[0]) is not None}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -56,7 +72,8 @@ class ServerTasks:
 
     def any_of(self, source: object) -> bool:
         """Whether any of the tasks is the server's, whose upstream is `source`."""
-        return any(task.upstream is source for _, task in self)
+        own = any(task.upstream is source for _, task in self)
+        return own or any(tasks.any_of(source) for _, tasks in self._of_grants.values())
 
     def register_core(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
         """Register the task in a call's result (MCP 2025-11-25, `CreateTaskResult`), if there is one. Returns the

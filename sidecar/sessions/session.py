@@ -108,6 +108,9 @@ class Session(ABC):
     def close(self) -> None:  # noqa: B027 - most kinds have nothing to do here
         """End the session, if its transport does not end it with the workspace anyway."""
 
+    def cancel_requests(self) -> None:  # noqa: B027 - most kinds track none
+        """Cancel the requests in progress, as the credential of the client has ended."""
+
     def acquire(self, pool: Pool, spec: ServerSpec) -> Upstream:
         """Start the session's own upstream of a `per_client` server. Raises TooManyInstances."""
         return pool.acquire(spec, self, owner=self.id, client=self)

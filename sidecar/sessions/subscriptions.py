@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import SidecarError
 from sidecar.protocol.channel import Frame
 from sidecar.upstream.resource_subscriptions import Subscriber
 
 if TYPE_CHECKING:
+    from sidecar.routing.view import View
     from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,16 @@ class ResourceSubscriptions:
         """End all subscriptions."""
         locations, self._locations = set(self._locations.values()), {}
         await self._leave(*locations)
+
+    def end_forbidden(self, view: View) -> Coroutine[Any, Any, None] | None:
+        """End the subscriptions to resources that may no longer be used; the client gets no update from now on.
+
+        Returns what is left to do, which is to unsubscribe at the servers; None if there is nothing.
+        """
+        ended = {uri: at for uri, at in self._locations.items() if not view.permits(at[0].spec.key, at[1])}
+        for exposed in ended:
+            del self._locations[exposed]
+        return self._leave(*set(ended.values())) if ended else None
 
     async def follow(self, find: Callable[[str], ResourceLocation | None]) -> None:
         """Move the subscriptions to the locations that `find` returns. One that fails stays until the next call."""

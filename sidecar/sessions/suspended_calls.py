@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bridge.keys import Principal
+from sidecar.admission.context import ANONYMOUS
 from sidecar.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, HubStopping
 from sidecar.features import input_requests
 from sidecar.input_errors import RequestStateExpired, RequestStateInvalid, RequestStateUsed, TooManySuspendedCalls
@@ -70,9 +72,11 @@ class InteractiveCall:
     `level` is the minimum level of log messages that the client wants (`_meta` of its request).
     """
 
-    def __init__(self, session: Session, level: str | None) -> None:
+    def __init__(self, session: Session, level: str | None, principal: Principal = ANONYMOUS) -> None:
         self.session = session
         """The client that called; only it can resume the call."""
+        self.principal = principal
+        """Who called; the call ends with its credential."""
         self.level = level
         self.upstream: Upstream | None = None
         """The upstream that serves the call."""
@@ -346,8 +350,15 @@ class SuspendedCalls:
 
     def drop(self, session: Session | None = None) -> None:
         """Cancel the calls of a session that has ended, or all calls."""
+        self._cancel(lambda call: session is None or call.session is session, "the client has left")
+
+    def drop_invalid(self, is_valid: Callable[[Principal], bool]) -> None:
+        """Cancel the calls whose caller's credential has ended."""
+        self._cancel(lambda call: not is_valid(call.principal), "the credential of the client has ended")
+
+    def _cancel(self, concerns: Callable[[InteractiveCall], bool], why: str) -> None:
         for ticket, (call, timer) in tuple(self._calls.items()):
-            if session is None or call.session is session:
+            if concerns(call):
                 timer.cancel()
                 del self._calls[ticket]
-                call.cancel("the client has left")
+                call.cancel(why)

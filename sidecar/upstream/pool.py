@@ -63,11 +63,13 @@ class Pool:
         shared_connector: Callable[[ServerSpec], Connect] | None = None,
         turns: StartTurns | None = None,
         known_lists: KnownLists | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         """Make a pool; `redact` masks secrets in the reasons why upstreams are not ready.
 
         `shared_connector` is for upstreams that all clients share, if that is another than `connector`. `turns` limits
-        how many servers start at once; `known_lists` keeps those of lazy servers.
+        how many servers start at once; `known_lists` keeps those of lazy servers; `sign_in` makes the accounts at
+        servers with that setting.
 
         `drain_timeout` is the number of seconds that calls have to end when an upstream loses its last holder.
         """
@@ -75,6 +77,7 @@ class Pool:
         self._redact = redact
         self._turns = turns
         self.known_lists = known_lists
+        self._sign_in = sign_in
         self._connector = connector
         self._shared_connector = shared_connector or connector
         self.fingerprint = fingerprint
@@ -96,8 +99,6 @@ class Pool:
         """The `owned` function of each upstream (`ConnectionOwner.owned`). The hub sets it."""
         self.in_use: Callable[[Upstream], bool] = lambda _: False
         """Whether a client depends on an upstream without a request in progress. The hub sets it."""
-        self.sign_in: SignIn | None = None
-        """How servers with `sign_in` are connected to. The hub sets it; without it they are as those without."""
         self._undeclared: dict[str, UndeclaredLists] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -180,9 +181,9 @@ class Pool:
 
     def _account(self, spec: ServerSpec, holder: Holder | None = None) -> ServerAccount | None:
         """The account with which a holder, or the hub itself, uses a server; None for a server without `sign_in`."""
-        if self.sign_in is None or spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
+        if self._sign_in is None or spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
             return None
-        return self.sign_in(spec, holder.tenant if holder else "")
+        return self._sign_in(spec, holder.tenant if holder else "")
 
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""

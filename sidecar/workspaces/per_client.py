@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.models import ServerSpec
 from sidecar.errors import SidecarError, TooManyInstances
+from sidecar.routing.rights import Rights, rights_of
 from sidecar.routing.view import View
 from sidecar.sessions.client_groups import ClientGroups
 from sidecar.sessions.session import Session
@@ -35,6 +36,7 @@ class OwningWorkspace(Protocol):
     sessions: set[Session]
     view: View
     introductions: Introductions | None
+    rights: Rights | None
     tenant: str
 
     @property
@@ -123,12 +125,24 @@ class PerClient:
 
     def learn(self, upstream: Upstream) -> None:
         """Keep the instructions of a session's own upstream, which became ready or changed."""
-        if upstream.catalog is not None:
-            self._instructions[upstream.fingerprint] = upstream.catalog.greeting.instructions
+        if (catalog := upstream.catalog) is not None:
+            rights = rights_of(self._workspace.rights, upstream.spec.key)
+            visible = rights is None or not rights.catalog(catalog).empty
+            self._instructions[upstream.fingerprint] = catalog.greeting.instructions if visible else ""
+
+    def forget_instructions(self) -> None:
+        """Forget what servers sent: the rights have changed, and with them which servers are visible."""
+        self._instructions.clear()
 
     def instructions(self, key: str) -> str | None:
-        """The last known instructions of a `per_client` server; None if there are none."""
-        member, introductions = self._workspace.members[key], self._workspace.introductions
+        """The last known instructions of a `per_client` server; None if there are none.
+
+        Where the rights are limited, they are not known before it is known whether anything of the server is visible.
+        """
+        workspace = self._workspace
+        member, introductions = workspace.members[key], workspace.introductions
+        if rights_of(workspace.rights, key) is not None:
+            introductions = None
         if member.upstream is not None:
             return None
         said = self._instructions.get(self._pool.fingerprint(member.spec))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
+from collections.abc import Callable, Coroutine, Iterable, Set
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,28 +17,27 @@ from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, Worksp
 from sidecar.protocol import extensions
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.routing import view as views
+from sidecar.routing.rights import Rights, process_owner, rights_of
 from sidecar.routing.view import View
 from sidecar.sessions.client_groups import ClientGroup, ClientGroups
 from sidecar.sessions.request_session import Sessionless
 from sidecar.sessions.request_state import RequestStates
-from sidecar.sessions.session import Session, most_verbose
+from sidecar.sessions.session import Session
 from sidecar.sessions.subscriptions import ResourceLocation
 from sidecar.sessions.suspended_calls import SuspendedCalls
-from sidecar.upstream.client_features import Client
 from sidecar.upstream.mux import Progress
-from sidecar.upstream.pool import Holder, Pool
+from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Upstream
 from sidecar.version import VERSION
 from sidecar.workspaces import starting
 from sidecar.workspaces.introductions import Introductions
+from sidecar.workspaces.log_levels import LogLevels, level_of
 from sidecar.workspaces.members import Member, Release
 from sidecar.workspaces.per_client import PerClient
 from sidecar.workspaces.plan import WantedWorkspace
 
 log = logging.getLogger(__name__)
 
-DEFAULT_LOG_LEVEL = "info"
-"""The log level that a server is set to after the last client that asked for one has left: MCP has no reset."""
 LIST_NOTIFICATIONS = tuple(LISTS_CHANGED_BY)
 
 
@@ -53,9 +53,12 @@ class ListObserver(Protocol):
     def follow(self) -> None:
         """Resources may be served by other upstreams now."""
 
+    def end_forbidden(self) -> None:
+        """The rights have changed: subscriptions to resources that may no longer be used are to end."""
+
 
 class Workspace:
-    """A workspace, or one access key's version of it if `tenant` is the id of a key.
+    """A workspace, or one principal's version of it if `tenant` is the id of a key or user.
 
     The hub owns it; `run` owns its tasks. `on_sessions` is called when a session joins or leaves.
     """
@@ -73,6 +76,8 @@ class Workspace:
         self.name = wanted.spec.name
         """The unique name, which never changes."""
         self.tenant = tenant
+        self.rights: Rights | None = None
+        """What the principal may use; None for everything, as in common workspaces."""
         self.serving = asyncio.Event()
         """Set while `run` runs."""
         self.view: View = views.EMPTY
@@ -104,6 +109,7 @@ class Workspace:
             pool, settings.session_idle_timeout, settings.input_timeout, self._changed_for, self.join, self.leave
         )
         self.own = PerClient(self, pool, self.client_groups)
+        self.log_levels = LogLevels(self, pool)
         self.admit: Callable[[], None] = _no_limit
         """Called before a session or a listener begins; makes room for it, or raises TooManySessions."""
 
@@ -145,9 +151,17 @@ class Workspace:
 
     # --- configuration -------------------------------------------------------------------------------------------
 
-    def update(self, wanted: WantedWorkspace, *, gone: bool = False) -> list[Release]:
-        """Take over a new definition: start new servers, and update the view. Returns the upstreams to release."""
+    def update(self, wanted: WantedWorkspace, *, gone: bool = False, rights: Rights | None = None) -> list[Release]:
+        """Take over a new definition and the rights of its principal: start new servers, and update the view.
+
+        Servers of which nothing may be used are not members. Returns the upstreams to release.
+        """
+        if rights is not None:
+            wanted = replace(wanted, servers=tuple(spec for spec in wanted.servers if rights.sees(spec.key)))
         self.wanted, self.gone = wanted, gone
+        if changed := rights != self.rights:
+            self.rights = rights
+            self.own.forget_instructions()
         alone = {key for key, member in self.members.items() if member.upstream is None}
         released: list[Release] = []
         members: dict[str, Member] = {}
@@ -164,20 +178,21 @@ class Workspace:
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
+        if changed and rights is not None:
+            self._end_forbidden_subscriptions()
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
         return [release for release in released if release[0] not in still_held or release[1] is not self]
 
     def _member(self, spec: ServerSpec, before: Member | None = None) -> Member:
         if spec.settings.session == "per_client":
             return Member(spec, None)
-        owner = "" if spec.settings.share_between_keys else self.tenant
         try:
-            upstream = self._pool.acquire(spec, self, owner=owner)
+            upstream = self._pool.acquire(spec, self, owner=process_owner(spec, self.tenant, self.rights))
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             return Member(spec, None, refused=error)
         if before is None or before.upstream is not upstream:
-            upstream.log_level = _level(self._pool.clients(upstream))
+            upstream.log_level = level_of(self._pool.clients(upstream))
         return Member(spec, upstream)
 
     def refused(self) -> frozenset[str]:
@@ -257,7 +272,7 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        made = views.build(sources, self.spec.name_template, configured=configured, before=before)
+        made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
@@ -272,6 +287,14 @@ class Workspace:
         """The location of a resource in a session's view; None if no server has it."""
         found = (session.private_view or self.view).resource(exposed)
         return (found[0].upstream, found[1]) if found else None
+
+    def _end_forbidden_subscriptions(self) -> None:
+        """The rights have changed: end the subscriptions to resources that may no longer be used."""
+        for observer in self.observers:
+            observer.end_forbidden()
+        for session in self.sessions:
+            if work := session.resource_subscriptions.end_forbidden(session.private_view or self.view):
+                self.spawn(work)
 
     async def view_for(self, session: Session, tell: Progress | None = None, most: float | None = None) -> View:
         """The view of a session; its own upstreams of `per_client` servers are started if necessary.
@@ -290,7 +313,8 @@ class Workspace:
             serving = member.serving
             catalog = serving.catalog if serving else None
             text = catalog.greeting.instructions if catalog else self.own.instructions(key)
-            if text is not None:
+            shown = self.view.contributions.get(key)
+            if text is not None and (shown is None or shown.visible):
                 texts.append((member.spec.namespace, text))
         return views.instructions(texts)
 
@@ -314,7 +338,7 @@ class Workspace:
         session.own.clear()
         if session.log_level is not None:
             session.log_level = None
-            self._reset_log_levels()
+            self.log_levels.reset()
         if session.resource_subscriptions:
             self.spawn(session.resource_subscriptions.clear())
         self._on_sessions(self)
@@ -340,31 +364,6 @@ class Workspace:
         """The connected clients. The set is live: do not change it."""
         return self._clients
 
-    def set_log_level(self, session: Session) -> None:
-        """Set each server's log level to the most verbose one that a client of it asks for, without waiting."""
-        for upstream, level in self._log_levels(set(session.own.values())):
-            self._set_log_level(upstream, most_verbose((level, session.log_level)))
-
-    def _reset_log_levels(self) -> None:
-        """Set each server's log level again after a client has left; to `DEFAULT_LOG_LEVEL` if no other asks."""
-        for upstream, level in self._log_levels():
-            if upstream.log_level is not None:
-                self._set_log_level(upstream, level or DEFAULT_LOG_LEVEL)
-
-    def _log_levels(self, own: Set[Upstream] = frozenset()) -> Iterator[tuple[Upstream, str | None]]:
-        """The upstreams, `own` ones included, with the level that their clients want; one look-up for equal holders."""
-        known: dict[frozenset[Holder], str | None] = {}
-        for upstream in {member.serving for member in self.members.values()} | own:
-            if upstream is not None:
-                holders = self._pool.holders(upstream)
-                if holders not in known:
-                    known[holders] = _level(self._pool.clients(upstream))
-                yield upstream, known[holders]
-
-    def _set_log_level(self, upstream: Upstream, level: str | None) -> None:
-        if level != upstream.log_level:
-            self.spawn(upstream.set_log_level(level))
-
     def holds(self, upstream: Upstream) -> bool:
         """Whether the workspace or one of its sessions uses this upstream."""
         return any(upstream in (member.upstream, member.before) for member in self.members.values()) or (
@@ -377,12 +376,9 @@ class Workspace:
         for key, member in self.members.items():
             catalog = member.serving.catalog if member.serving else None
             if greeting := catalog.greeting if catalog else self._pool.greeting(member.spec):
-                said[key] = greeting.capabilities
+                rights = rights_of(self.rights, key)
+                said[key] = rights.capabilities(greeting.capabilities) if rights else greeting.capabilities
         return extensions.union(said)
-
-
-def _level(clients: Iterable[Client]) -> str | None:
-    return most_verbose(client.log_level for client in clients)
 
 
 def _no_limit() -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
+from bridge.credentials.journal import Journal
+from bridge.credentials.records import JOURNAL_FILE
 from bridge.keys import Keyring
-from bridge.models import Event, RemoteLaunch, ServerSpec, Snapshot, WorkspaceSpec
+from bridge.models import AccessFile, Event, RemoteLaunch, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
+from sidecar.access.authenticator import Authentication
+from sidecar.access.opaque import OpaqueTokens
 from sidecar.calls.endpoint import Endpoint
 from sidecar.channels.connections import Connections
 from sidecar.concurrency.open_requests import OpenRequests
@@ -18,11 +23,13 @@ from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
+from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.auth import Gate
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.server import HttpServer, listen
 from sidecar.observe.call_history import Recorder as HistoryRecorder
 from sidecar.observe.log_buffer import LogBuffer
@@ -81,17 +88,24 @@ class World:
         self.http = HttpTransport(settings, self.hub.admission, self.requests)
         self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
-        changed = lambda: self.hub.keys_changed(self.keyring.current)  # noqa: E731
-        self.gate = Gate(self.endpoints, self.keyring, changed, self.hub.admission)
+        self.journal = Journal(settings.data_dir / JOURNAL_FILE, now=lambda: time.time())  # noqa: PLW0108 - tests replace it
+        self.authentication = Authentication(self.keyring, OpaqueTokens(self.journal, self.keyring))
+        endings = Endings(self.hub, self.authentication.current, self.http.end_invalid)
+        challenges = Challenges(settings)
+        self.gate = Gate(
+            self.endpoints, self.authentication, challenges, endings.changed, self.hub.admission, endings.looked
+        )
         """What serves where the settings protect the hub."""
         if settings.protected:
-            self.hub.named_keys = lambda: self.keyring.named
+            self.hub.named_keys = lambda: self.authentication.several
         self.sign_ins = SignInService(self.hub, settings, self.redactor)
         self.connections = Connections()
         self.remote = Connector(cast("Any", None), self.connections, self.redactor, ())
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
+        self.access: AccessFile | None = None
+        """What the next snapshots say that principals may use."""
         self.stop = asyncio.Event()
         self._specs: dict[str, ServerSpec] = {}
         self._workspaces: dict[str, WorkspaceSpec] = {}
@@ -122,13 +136,19 @@ class World:
             self._workspaces.pop(name, None)
             self._specs.pop(name, None)
         self.revision += 1
-        return Snapshot.of(1, self.revision, tuple(self._specs.values()), tuple(self._workspaces.values()))
+        specs, workspaces = tuple(self._specs.values()), tuple(self._workspaces.values())
+        return Snapshot.of(1, self.revision, specs, workspaces, self.access)
 
     def put(self, *items: ServerSpec | WorkspaceSpec, without: tuple[str, ...] = ()) -> None:
         """Apply the next snapshot, at once."""
         snapshot = self.snapshot(*items, without=without)
         self.reconciler.accepted = self.reconciler.applied = snapshot.id
         self.hub.apply(snapshot)
+
+    def allow(self, *rules: dict[str, Any], **more: Any) -> None:
+        """Apply access.json with these rules, at once; `more` are further parts of it."""
+        self.access = AccessFile.model_validate({"rules": rules, **more})
+        self.put()
 
     async def settled(self) -> None:
         """Wait until no server is starting for the first time."""
@@ -165,8 +185,9 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
     """The parts run; with `serve`, over HTTP too. Everything is closed at the end."""
     settings = {"sidecar_port": free_port(), "data_dir": root, "runtime_dir": Path("/tmp/unused"), **settings}
     made = World(Settings(**settings), *servers)
-    pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30, redact=made.redactor)
-    pool.sign_in = made.sign_ins.connect_with(made.remote)
+    sign_in = made.sign_ins.connect_with(made.remote)
+    shown = {"redact": made.redactor, "sign_in": sign_in}
+    pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30, **shown)
     async with (
         made.connections,
         made.sign_ins.running(made.connections),

@@ -11,6 +11,9 @@ import { originOf } from '../http/client.mjs';
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource';
 /** Paths of an authorization server's metadata (RFC 8414, 3; OpenID Connect Discovery, 4). */
 export const SERVER_METADATA = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'];
+/** Paths of the authorization server. */
+export const OAUTH_PATHS =
+  /^\/(?:oauth\/|\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:\/|$))/;
 const ENDPOINT = /^\/mcp\/([^/]+?)(\/sse|\/messages)?\/?$/;
 
 /**

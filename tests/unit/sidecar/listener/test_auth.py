@@ -17,8 +17,10 @@ import pytest
 from bridge.errors import AddressTaken
 from bridge.keys import Keyring, Principal, key_id
 from bridge.settings import Settings
+from sidecar.access.authenticator import KeyTokens
 from sidecar.listener import auth
 from sidecar.listener.auth import Gate
+from sidecar.listener.challenges import Challenges
 from sidecar.listener.server import bind_unix, listen
 from tests.support.fake_server import FakeServer, until, within
 from tests.support.fake_server import Gate as Waiting
@@ -264,7 +266,8 @@ async def test_tokens_are_in_no_log(hub: World, keys: KeyFile, caplog: pytest.Lo
 
 async def test_one_look_a_token(short: Path, keys: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token that was good is not compared again until keys change; what is remembered is bounded."""
-    keyring = Keyring(Settings(token=HUB_TOKEN, data_dir=short, runtime_dir=short / "run"))
+    settings = Settings(token=HUB_TOKEN, data_dir=short, runtime_dir=short / "run")
+    keyring = Keyring(settings)
     checked: list[str] = []
     check = keyring.check
     monkeypatch.setattr(keyring, "check", lambda token: checked.append(token) or check(token))
@@ -274,7 +277,7 @@ async def test_one_look_a_token(short: Path, keys: KeyFile, monkeypatch: pytest.
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["state"]["principal"])
 
-    gate = Gate(app, keyring, lambda: None)
+    gate = Gate(app, KeyTokens(keyring), Challenges(settings), lambda: None)
 
     async def come(token: str) -> None:
         header = (b"authorization", f"Bearer {token}".encode())
@@ -300,7 +303,8 @@ async def test_an_error_of_its_own_is_no_revocation(short: Path) -> None:
     async def app(*_: Any) -> None:
         raise TimeoutError
 
-    gate = Gate(app, Keyring(Settings(token=HUB_TOKEN, data_dir=short, runtime_dir=short)), lambda: None)
+    settings = Settings(token=HUB_TOKEN, data_dir=short, runtime_dir=short)
+    gate = Gate(app, KeyTokens(Keyring(settings)), Challenges(settings), lambda: None)
     header = (b"authorization", f"Bearer {HUB_TOKEN}".encode())
     with pytest.raises(TimeoutError):
         await gate({"type": "http", "path": "/x", "headers": [header]}, None, None)  # type: ignore[arg-type]
