@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from ipaddress import ip_network
-from typing import Self
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
@@ -42,6 +43,51 @@ class BridgeAddresses(_Camel):
     desired_events: str
     records: str | None
     """None: the hub keeps no history (HUB_HISTORY)."""
+
+
+class OidcClient(_Camel):
+    """How users sign in at an OpenID Connect provider (`bridge.settings.oidc`)."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: str | None
+    """None: a public client."""
+    client_auth: Literal["basic", "post"]
+    name: str
+    """Of the provider, on the sign-in button."""
+    scopes: str
+    groups_claim: str
+    roles_claim: str
+    email_rule: Literal["email_verified", "xms_edov", "always"]
+    """The claim that must be true for an e-mail address to count; `always`: none."""
+    asks_userinfo: bool
+    """Claims that the ID token lacks are requested from the userinfo endpoint."""
+    domains: tuple[str, ...]
+    """Domains whose users may sign in, in lower case; empty: everybody."""
+    session_seconds: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self | None:
+        """The settings; None if none are set."""
+        if not settings.oidc:
+            return None
+        provider = settings.oidc_provider
+        issuer = settings.oidc_issuer or provider.issuer
+        secret = settings.oidc_secret_file if settings.oidc_client_secret else settings.oidc_client_secret_file
+        return cls(
+            issuer=issuer,
+            client_id=settings.oidc_client_id,
+            client_secret_file=str(secret) if secret else None,
+            client_auth=provider.client_auth,
+            name=settings.oidc_name or provider.label or str(urlsplit(issuer).hostname),
+            scopes=settings.oidc_scopes or provider.scopes,
+            groups_claim=settings.oidc_groups_claim or provider.groups_claim,
+            roles_claim=settings.oidc_roles_claim or provider.roles_claim,
+            email_rule="always" if settings.oidc_trust_email else provider.email_rule,
+            asks_userinfo=provider.asks_userinfo,
+            domains=tuple(listed(settings.oidc_domains)),
+            session_seconds=settings.oidc_session_hours * 3600,
+        )
 
 
 class FrontSettings(_Camel):
@@ -82,11 +128,19 @@ class FrontSettings(_Camel):
     tls: TlsFiles | None
     trusted_proxies: tuple[str, ...]
     """Networks in CIDR notation: `10.0.0.0/8`."""
+    oidc: OidcClient | None
+    """None: users cannot sign in at a provider."""
+    journal_file: str
+    """The journal of credentials (`bridge/credentials/`), with users and browser logins."""
+    roles_file: str
+    """The roles that access.json gives, as the adapter has applied them."""
     oauth: bool
     """The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off."""
     oauth_loopback_clients: bool
     jwt_issuer: str | None
     """The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER)."""
+    jwt_scopes: tuple[str, ...]
+    """The scopes that its tokens need."""
 
     @classmethod
     def of(cls, settings: Settings, *, behind_acceptor: bool = False) -> Self:
@@ -128,9 +182,13 @@ class FrontSettings(_Camel):
             yamcp_ui_socket=str(settings.yamcp_ui_socket),
             tls=tls,
             trusted_proxies=tuple(str(ip_network(item, strict=False)) for item in listed(settings.trusted_proxies)),
+            oidc=OidcClient.of(settings),
+            journal_file=str(settings.data_dir / "credentials.jsonl"),
+            roles_file=str(settings.data_dir / "access.applied.json"),
             oauth=settings.protected and settings.oauth,
             oauth_loopback_clients=settings.oauth_loopback_clients,
-            jwt_issuer=getattr(settings, "jwt_issuer", None) or None,
+            jwt_issuer=settings.jwt_issuer,
+            jwt_scopes=tuple(listed(settings.jwt_scopes)),
         )
 
     def value(self) -> str:

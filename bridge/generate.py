@@ -23,7 +23,7 @@ from bridge import models
 from bridge.author import Author
 from bridge.codec import Envelope
 from bridge.errors import RETRY_CODES, ErrorBody, retry_of
-from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
+from bridge.front_settings import BridgeAddresses, FrontSettings, OidcClient, TlsFiles
 from bridge.models import KINDS, Event, Model, Request, ServerSettings, WorkspaceSpec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,7 +90,16 @@ def types_file() -> str:
     parts = [f"/** What crosses the bridge. Times are in seconds (Unix time for a moment). {NOTE} */"]
     parts += [f"export type {name} = {type_of(alias, named=False)};" for alias, name in ALIASES.items()]
     received = reachable((Event, ErrorBody, FrontSettings, *(kind.answer for kind in KINDS.values())))
-    shown: list[type[BaseModel]] = [Author, Envelope, ErrorBody, *bodies(), TlsFiles, BridgeAddresses, FrontSettings]
+    shown: list[type[BaseModel]] = [
+        Author,
+        Envelope,
+        ErrorBody,
+        *bodies(),
+        TlsFiles,
+        BridgeAddresses,
+        OidcClient,
+        FrontSettings,
+    ]
     parts += [interface(model, whole=model in received) for model in shown]
     parts.append(by_kind("Requests", "The body of each kind of request.", KINDS))
     answers = {name: kind.answer for name, kind in KINDS.items()}

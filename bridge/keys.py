@@ -182,6 +182,10 @@ class Keyring:
         """Whether there are named keys."""
         return bool(self._named)
 
+    def principals(self) -> tuple[Principal, ...]:
+        """The named keys."""
+        return tuple(key.principal() for key in self._named.values())
+
     def check(self, token: str) -> Principal | None:
         """The principal of a token; None if it is invalid. Takes the same time for every token."""
         self._poll()
@@ -213,6 +217,12 @@ class Keyring:
             return Principal(principal, principal, None, True, mark) if mark else None
         named = self._named.get(principal)
         return named.principal() if named else None
+
+    def readable(self, principal: str) -> bool:
+        """Whether the file that has the token of that principal says what it is now: a missing or invalid token file,
+        or an invalid keys.json, does not."""
+        self._poll()
+        return self._hashes[principal] is not None if principal in self._hashes else not self.error
 
     def _poll(self) -> None:
         if self._clock() - self._looked >= POLL_SECONDS:

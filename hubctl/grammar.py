@@ -11,6 +11,7 @@ from typing import Any
 
 from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
+from hubctl.commands.access import access
 from hubctl.commands.calls import call
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
@@ -234,8 +235,27 @@ def _access(command: Adds) -> None:
     added.add_argument("--admin", action="store_true", help="also pages and API")
     revoked = actions.add_parser("revoke", parents=[again], help="revoke a key, and end its sessions")
     revoked.add_argument("key", help="its id, or its name")
+    _rules(command)
     one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
     one.add_argument("--rotate", action="store_true", help="replace it; the old token becomes invalid")
+
+
+def _rules(command: Adds) -> None:
+    one = command("access", "show, check and replace access.json, and explain its decisions", access)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    actions.add_parser("show", parents=[again], help="print access.json (as without an action)")
+    for name, what in (("check", "report faults in a file"), ("put", "put a file in force as access.json")):
+        actions.add_parser(name, parents=[again], help=what).add_argument("file", help="the file; - for stdin")
+    actions.add_parser("remove", parents=[again], help="remove access.json")
+    asked = actions.add_parser("explain", parents=[again], help="tell whether a subject may use an item, and why")
+    asked.add_argument("subject", help="key:NAME, user:ID, email:ADDRESS, group:NAME, role:NAME or *")
+    asked.add_argument("item", help="a tool, as clients or its server name it; with --type: a resource or prompt")
+    asked.add_argument("--workspace", help="only in this workspace (name or slug)")
+    asked.add_argument("--server", help="only of this server")
+    asked.add_argument("--type", choices=("tool", "resource", "prompt"), default="tool", help="what it is (tool)")
+    seen = actions.add_parser("view", parents=[again], help="show what a subject sees in each workspace")
+    seen.add_argument("subject", help="as for explain")
 
 
 def _whole_hub(command: Adds) -> None:

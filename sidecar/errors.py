@@ -275,6 +275,16 @@ class WorkspaceUnknown(SidecarError):
     hint = "hubctl workspaces lists the workspaces and their URLs."
 
 
+class SubjectUnknown(SidecarError):
+    """A question about permissions names a key or user that does not exist."""
+
+    code = "SUBJECT_UNKNOWN"
+    hint = (
+        "Give the name of a key (hubctl keys list), a user's id or e-mail address, or a group as `group:<name>`; users "
+        "are known after they have signed in."
+    )
+
+
 class SessionUnknown(SidecarError):
     """A message names a session that has ended or never existed."""
 

@@ -12,6 +12,7 @@ from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.editor import Editor
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
@@ -23,9 +24,10 @@ from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.files.debounce import Debouncer
 from yamcp_ui_adapter.files.reader import FileReader
 from yamcp_ui_adapter.files.watch import make_directory, watch
-from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES
+from yamcp_ui_adapter.format.entries import ACCESS, HUB, PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.keys import KeyStore
 from yamcp_ui_adapter.seed import seed
+from yamcp_ui_adapter.sign_in.on_demand import OnDemand
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         PROVIDERS: settings.yamcp_dir.absolute() / PROVIDERS,
         WORKSPACES: settings.yamcp_dir.absolute() / WORKSPACES,
         HUB: settings.data_dir.absolute() / HUB,
+        ACCESS: settings.data_dir.absolute() / ACCESS,
     }
 
     debouncer = Debouncer()
@@ -66,15 +69,32 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
 
     publisher = SnapshotPublisher(settings.actual_address, on_stale, announce, transport=transport)
     changes = ChangeLog(settings.spool_dir if settings.history else None, settings.spool_max_mb * 1_000_000)
-    written = Writer(paths, Backups(settings.data_dir), lambda: state.expected)
-    with contextlib.closing(changes), contextlib.closing(written) as writer:
+    backups = Backups(settings.data_dir)
+    access = AccessJson(paths[ACCESS], backups, state, settings.protected)
+    written = Writer(paths, backups, lambda: state.expected)
+
+    def changed(subject: str, diff: str) -> None:
+        changes.key(subject, diff, state.snapshot)
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(changes))
+        writer = stack.enter_context(contextlib.closing(written))
         keys = KeyStore(settings.keys_file.absolute(), lambda: state.workspaces)
-        keys.on_change = lambda name, diff: changes.key(name, diff, state.snapshot)
+        keys.on_change = changed
+        sign_in = stack.enter_context(contextlib.closing(OnDemand(settings, keys, lambda: state.workspaces, changed)))
         reader = FileReader(paths)
-        service = DesiredStateService(reader, state, publisher, debouncer, writer, events.publish, keys, changes)
+        service = DesiredStateService(
+            reader, state, publisher, debouncer, writer, events.publish, keys, changes, access
+        )
         editor = Editor(service, writer, paths)
         await service.start(FIRST_START_WAIT_SECONDS)
-        handlers = {**service.handlers(), **editor.handlers(), **keys.handlers()}
+        handlers = {
+            **service.handlers(),
+            **editor.handlers(),
+            **keys.handlers(),
+            **access.handlers(),
+            **sign_in.handlers(),
+        }
         server = BridgeServer(settings.desired_address, handlers, transport=transport)
         async with events, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(started), name="serve desired state")
@@ -83,3 +103,4 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             tasks.create_task(watch([*paths.values(), keys.path], debouncer.notice), name="watch the files")
             if settings.protected:
                 tasks.create_task(keys.uses.run(settings.actual_address, transport), name="keep the uses of keys")
+                tasks.create_task(sign_in.run(), name="keep up grants")

@@ -190,6 +190,31 @@ ISSUES: dict[str, IssueKind] = {
         "The adapter cannot save its state in the data directory. The hub keeps running.",
         "Free space, or give the user that runs the hub write permission.",
     ),
+    "HUB_SETTING_CONTRADICTS": IssueKind(
+        "warning",
+        "hub.json has both `tenancy` and `share_between_keys` for a server, and they contradict; `tenancy` counts.",
+        "Remove `share_between_keys`, the older form of `tenancy` `all`.",
+    ),
+    "ACCESS_INVALID": IssueKind(
+        "error",
+        "access.json has a fault; the last good version of the whole file is in force.",
+        "Correct it, best with `hubctl access check FILE`; docs/access.md describes the format.",
+    ),
+    "ACCESS_NEVER_READ": IssueKind(
+        "error",
+        "access.json exists, but was never read successfully, so only the hub's token and admin keys have rights.",
+        "Repair access.json, or delete it if it is not needed.",
+    ),
+    "ACCESS_NAME_UNKNOWN": IssueKind(
+        "info",
+        "access.json names a server or workspace that does not exist, or a pattern that matches none.",
+        "Check the spelling; servers are named by key. Ignore it for one that is to come.",
+    ),
+    "ACCESS_NOT_ENFORCED": IssueKind(
+        "warning",
+        "There is an access.json, but the hub requires no token, so everybody who reaches it may use everything.",
+        "Set HUB_TOKEN or HUB_TOKEN_FILE, or delete access.json.",
+    ),
 }
 """Every issue that the adapter can report."""
 
@@ -218,6 +243,11 @@ class FileUnusable(Exception):
     def __init__(self, code: str, file: str, message: str) -> None:
         super().__init__(message)
         self.issue = issue(code, f"file:{file}", file, message)
+
+    @classmethod
+    def of(cls, found: Issue) -> FileUnusable:
+        """The same with an issue that is made already."""
+        return cls(found.code, found.file, found.message)
 
 
 class NoSuchWorkspace(HubError):
@@ -288,6 +318,20 @@ class HubFileBroken(HubError):
 
     code = "HUB_FILE_BROKEN"
     hint = "Repair hub.json, or delete it to start with the defaults, and try again."
+
+
+class AccessInvalid(HubError):
+    """The new text of access.json has faults; nothing was written."""
+
+    code = "ACCESS_TEXT_INVALID"
+    hint = "`data.issues` has the place of each fault; docs/access.md describes the format."
+
+
+class AccessFileBroken(HubError):
+    """access.json cannot be read, so the hub can neither show nor change it."""
+
+    code = "ACCESS_FILE_BROKEN"
+    hint = "Give the user that runs the hub the right to read access.json in HUB_DATA_DIR."
 
 
 class NoSuchKey(HubError):

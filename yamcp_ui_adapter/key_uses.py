@@ -45,6 +45,8 @@ class KeyUses:
         self._path = path
         self._known = known
         self._client: BridgeClient | None = None
+        self.on_grants: Callable[[Mapping[str, float]], None] | None = None
+        """Called with the uses of OAuth grants that the sidecar knows of, by the grants' ids."""
         self._written = _read(path)
         self._used = dict(self._written)
 
@@ -62,12 +64,16 @@ class KeyUses:
     async def fetch(self) -> None:
         """Record the uses that the sidecar knows of. If it is away, or of an older version, nothing changes."""
         client = self._client
-        if client is None or client.peer_session is None or not self._known():
+        if client is None or client.peer_session is None or not (self._known() or self.on_grants):
             return
         try:
-            self.note((await client.request(ReadKeyUses(), timeout=SIDECAR_TIMEOUT_SECONDS)).uses)
+            found = await client.request(ReadKeyUses(), timeout=SIDECAR_TIMEOUT_SECONDS)
         except HubError as error:
             log.debug("the sidecar does not say which keys were used", extra={"code": error.code})
+            return
+        self.note(found.uses)
+        if self.on_grants:
+            self.on_grants(found.grants)
 
     async def run(self, address: str, transport: Transport) -> None:
         """Fetch uses from the sidecar at that address and write the file each minute, until cancelled."""

@@ -43,6 +43,8 @@ class KeyStore:
         self._workspaces = workspaces
         self.on_change: Callable[[str, str], None] = lambda name, diff: None
         """Called with the name of a key that was created or revoked, and what to write of it in the history."""
+        self.on_rename: Callable[[Mapping[str, str]], None] = lambda renames: None
+        """Called with workspaces that were renamed (old name to new)."""
         self._seen: tuple[object, KeysFile | str] | None = None
         """What the file looked like, and said then (or why it says nothing)."""
 
@@ -114,6 +116,7 @@ class KeyStore:
         """Update the keys of workspaces that were renamed. If that fails, the keys no longer allow these workspaces,
         which is reported as an issue.
         """
+        self.on_rename(renames)
         try:
             content = self._load()
             keys = tuple(with_renamed_workspaces(key, renames) for key in content.keys)

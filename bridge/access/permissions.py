@@ -65,6 +65,23 @@ class Standing:
     limits: tuple[AccessLimit, ...]
 
 
+class Fits:
+    """Whether sets of patterns contain a name; each set, which many rules can share, is asked once."""
+
+    __slots__ = ("_known", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._known: dict[PatternSet | None, bool] = {None: True}
+
+    def __call__(self, patterns: PatternSet | None) -> bool:
+        """Whether the set contains the name; None, a list that is missing, contains every name."""
+        found = self._known.get(patterns)
+        if found is None:
+            found = self._known[patterns] = patterns is None or self._name in patterns
+        return found
+
+
 class Scope:
     """The rules for one server in one workspace, ready to decide on many items."""
 
@@ -232,16 +249,16 @@ class Permissions:
         if (found := self._of_workspace.get(workspace)) is None:
             if len(self._of_workspace) >= MAX_SCOPES:
                 self._of_workspace.clear()
-            found = tuple(each for each in self._rules if each.workspaces is None or workspace in each.workspaces)
-            self._of_workspace[workspace] = found
+            fits = Fits(workspace)
+            found = self._of_workspace[workspace] = tuple(each for each in self._rules if fits(each.workspaces))
         return found
 
     def _scope(self, workspace: str, server: str) -> Scope:
         if (found := self._scopes.get((workspace, server))) is None:
             if len(self._scopes) >= MAX_SCOPES:
                 self._scopes.clear()
-            rules = self._rules_of(workspace)
-            found = self._compiled(tuple(each for each in rules if each.servers is None or server in each.servers))
+            fits = Fits(server)
+            found = self._compiled(tuple(each for each in self._rules_of(workspace) if fits(each.servers)))
             self._scopes[workspace, server] = found
         return found
 

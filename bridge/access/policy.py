@@ -19,7 +19,7 @@ MAX_KEPT = 1000
 NO_FILE = AccessFile()
 
 Entry = TypeVar("Entry", RoleGrant, AccessLimit)
-Identity = tuple[str, frozenset[str], frozenset[str] | None, bool]
+Identity = tuple[str, str, frozenset[str], frozenset[str] | None, bool]
 
 
 class Policy:
@@ -36,7 +36,7 @@ class Policy:
 
     def permissions(self, principal: Principal) -> Permissions:
         """The permissions of a principal. Those of the last ones asked for are kept."""
-        identity = (principal.id, principal.subjects, principal.workspaces, principal.admin)
+        identity = (principal.id, principal.name, principal.subjects, principal.workspaces, principal.admin)
         if (found := self._kept.get(identity)) is None:
             if len(self._kept) >= MAX_KEPT:
                 del self._kept[next(iter(self._kept))]

@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from bridge import credentials
 from bridge.codec import explain
 
-JOURNAL_FILE = "credentials.jsonl"
-"""The journal's name in HUB_DATA_DIR."""
+JOURNAL_FILE = credentials.JOURNAL_FILE
 TOKEN_CHARACTERS = 43
 """Characters of base64url after the prefix of a token: 256 random bits."""
 ACCESS, REFRESH, CODE = "yha_", "yhr_", "yhc_"

@@ -137,7 +137,7 @@ class AccessLimit(AccessModel):
 class AccessFile(AccessModel):
     """The whole file. It is used as a whole: if any part is invalid, the last good version stays in force."""
 
-    version: Literal[1] = 1
+    version: int = Field(1, ge=1, le=1)
     keys: Literal["own", "rules"] = "own"
     """`own`: a key may use what keys.json gives it, unless a rule denies it; `rules`: only what rules allow."""
     roles: Annotated[tuple[RoleGrant, ...], Field(strict=False, max_length=MAX_RULES)] = ()

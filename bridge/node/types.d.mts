@@ -153,7 +153,7 @@ export interface WorkspaceAccess {
 
 /** The whole file. It is used as a whole: if any part is invalid, the last good version stays in force. */
 export interface AccessFile {
-  version?: 1;
+  version?: number;
   /** `own`: a key may use what keys.json gives it, unless a rule denies it; `rules`: only what rules allow. */
   keys?: 'own' | 'rules';
   roles?: RoleGrant[];
@@ -1508,6 +1508,27 @@ export interface BridgeAddresses {
   records: string | null;
 }
 
+/** How users sign in at an OpenID Connect provider (`bridge.settings.oidc`). */
+export interface OidcClient {
+  issuer: string;
+  clientId: string;
+  /** None: a public client. */
+  clientSecretFile: string | null;
+  clientAuth: 'basic' | 'post';
+  /** Of the provider, on the sign-in button. */
+  name: string;
+  scopes: string;
+  groupsClaim: string;
+  rolesClaim: string;
+  /** The claim that must be true for an e-mail address to count; `always`: none. */
+  emailRule: 'email_verified' | 'xms_edov' | 'always';
+  /** Claims that the ID token lacks are requested from the userinfo endpoint. */
+  asksUserinfo: boolean;
+  /** Domains whose users may sign in, in lower case; empty: everybody. */
+  domains: string[];
+  sessionSeconds: number;
+}
+
 /** The settings. Sizes in bytes, times in seconds, URLs without trailing slash, absolute paths. No secrets. */
 export interface FrontSettings {
   /** An address without brackets, or localhost. */
@@ -1545,11 +1566,19 @@ export interface FrontSettings {
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
+  /** None: users cannot sign in at a provider. */
+  oidc: OidcClient | null;
+  /** The journal of credentials (`bridge/credentials/`), with users and browser logins. */
+  journalFile: string;
+  /** The roles that access.json gives, as the adapter has applied them. */
+  rolesFile: string;
   /** The hub is an authorization server for MCP clients (HUB_OAUTH): it is protected, and this is not switched off. */
   oauth: boolean;
   oauthLoopbackClients: boolean;
   /** The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER). */
   jwtIssuer: string | null;
+  /** The scopes that its tokens need. */
+  jwtScopes: string[];
 }
 
 /** The body of each kind of request. */

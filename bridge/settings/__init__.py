@@ -19,6 +19,7 @@ from bridge.settings.history import HistorySettings
 from bridge.settings.jwt import JwtSettings
 from bridge.settings.limits import LimitSettings
 from bridge.settings.oauth import OAuthSettings
+from bridge.settings.oidc import OidcSettings
 from bridge.settings.requests import RequestSettings
 from bridge.settings.services import ServiceSettings
 
@@ -59,7 +60,9 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings, JwtSettings, LimitSettings, OAuthSettings, RequestSettings, ServiceSettings):
+class Settings(
+    HistorySettings, JwtSettings, LimitSettings, OAuthSettings, OidcSettings, RequestSettings, ServiceSettings
+):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -275,7 +278,7 @@ class Settings(HistorySettings, JwtSettings, LimitSettings, OAuthSettings, Reque
     @property
     def protected(self) -> bool:
         """Whether all routes but /healthz and the login page require a token."""
-        return not self.loopback or bool(self.token or self.token_file or self.jwt_issuer)
+        return not self.loopback or bool(self.token or self.token_file or self.oidc or self.jwt_issuer)
 
     @property
     def own_token_file(self) -> Path:

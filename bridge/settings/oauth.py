@@ -17,3 +17,16 @@ class OAuthSettings(BaseSettings):
         description="A client's id can be the URL of a document on the loopback interface, for the development of "
         "clients.",
     )
+    oauth_clients: int = Field(
+        1000, ge=1, le=100_000, description="Most OAuth clients that are registered; the oldest unused one makes room."
+    )
+    oauth_access_lifetime: float = Field(
+        3600, ge=10, le=86_400, allow_inf_nan=False, description="How long an OAuth access token is valid."
+    )
+    oauth_refresh_lifetime: float = Field(
+        2_592_000,
+        ge=60,
+        le=31_536_000,
+        allow_inf_nan=False,
+        description="How long an OAuth refresh token is valid; each refresh makes a new one.",
+    )

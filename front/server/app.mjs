@@ -21,6 +21,7 @@ import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
 import { Refusals } from './access/refusals.mjs';
 import { SCOPE } from './oauth/metadata.mjs';
+import { signInOnDemand } from './oidc/on_demand.mjs';
 import { baseOf, OAUTH_PATHS, resourceMetadataUrl } from './oauth/urls.mjs';
 import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
 import { sidecarPages } from './sidecar/sidecar_pages.mjs';
@@ -51,9 +52,12 @@ export class Front {
     this.settings = settings;
     this.log = log;
     this.auth = new Auth(settings, log);
-    this.login = settings.protected ? new Login(this.auth, log, (...refused) => this.#refuse(...refused)) : null;
     this.refusals = new Refusals();
     this.hub = new HubClient(settings, log);
+    const signIn = signInOnDemand(this.auth, this.hub, log);
+    this.login = settings.protected
+      ? new Login(this.auth, log, (...refused) => this.#refuse(...refused), signIn)
+      : null;
     this.recorder = new Recorder(settings.addresses.records, log);
     this.proxy = new McpProxy(settings, log);
     this.live = new Live(this.hub, settings, log);
@@ -133,8 +137,8 @@ export class Front {
       '/healthz',
       healthz(new Health(hub, settings), (request) => auth.isAdmin(request)),
     );
-    if (auth.keyring) {
-      const key = () => auth.keyring?.front ?? null;
+    if (auth.principals) {
+      const key = () => auth.principals?.keyring.front ?? null;
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
     site.use(described({ settings, version: () => hub.state.hub.version }));
@@ -150,12 +154,9 @@ export class Front {
         OAUTH_PATHS,
       ),
     );
+    site.use(onDemand(async () => (await import('./oauth/account_page.mjs')).accountPage(), /^\/account$/));
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
-    site.use(
-      onDemand(async () =>
-        (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, keyUses: auth.keyUses }),
-      ),
-    );
+    site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(onDemand(async () => (await import('./api/yamcp_api.mjs')).yamcpApi({ hub, settings })));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));

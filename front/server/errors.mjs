@@ -68,10 +68,60 @@ export const CATALOGUE = {
     cause: 'The key is for MCP endpoints; pages and the API are for the token of the hub and keys with --admin.',
     hint: 'Use the token of the hub (hubctl token), or a key made with: hubctl keys add NAME --admin.',
   },
+  ROLE_REQUIRED: {
+    status: 403,
+    cause: 'A user has signed in, and has no role that opens this page or part of the API.',
+    hint: 'Your own page is /account. For more, ask an administrator of the hub for a role in its access.json.',
+  },
   TOO_MANY_ATTEMPTS: {
     status: 429,
     cause: 'Too many wrong tokens came from this address.',
     hint: 'Wait a minute; the header Retry-After says how long.',
+  },
+  OIDC_PROVIDER_AWAY: {
+    status: 503,
+    cause: 'The OpenID provider at which users sign in does not answer.',
+    hint: 'Try again in a few seconds. Until it is back, the token of the hub or an admin key opens the console.',
+  },
+  OIDC_PROVIDER_INVALID: {
+    status: 502,
+    cause: 'The metadata of the OpenID provider cannot be used.',
+    hint: "Compare HUB_OIDC_ISSUER with the provider's documentation; the hub's log has the reason.",
+  },
+  OIDC_CLIENT_REFUSED: {
+    status: 502,
+    cause: 'The OpenID provider does not accept the id and secret of the hub.',
+    hint: 'Compare HUB_OIDC_CLIENT_ID and HUB_OIDC_CLIENT_SECRET with what is registered there; secrets expire.',
+  },
+  OIDC_ANSWER_INVALID: {
+    status: 502,
+    cause: 'An answer of the OpenID provider failed a check: issuer, audience, nonce, signature or times.',
+    hint: "Begin the sign-in anew. If it fails again, the hub's log has the reason.",
+  },
+  OIDC_CLAIMS_INVALID: {
+    status: 502,
+    cause: 'A claim of a user has a form that the hub cannot use, or the provider left out groups.',
+    hint: 'Let the provider send fewer groups, for example those that are assigned to the hub (docs/sign-in.md).',
+  },
+  OIDC_STATE_UNKNOWN: {
+    status: 400,
+    cause: 'The sign-in was not begun in this browser, was finished before, or took longer than ten minutes.',
+    hint: 'Begin it anew on the login page.',
+  },
+  OIDC_REFUSED: {
+    status: 403,
+    cause: 'The OpenID provider refused the sign-in, or the user cancelled it.',
+    hint: 'Try again; who may sign in is decided at the provider.',
+  },
+  OIDC_DOMAIN_REFUSED: {
+    status: 403,
+    cause: 'The user belongs to none of the domains in HUB_OIDC_DOMAINS.',
+    hint: 'Sign in with another account, or ask an administrator of the hub.',
+  },
+  LOGOUT_TOKEN_INVALID: {
+    status: 400,
+    cause: 'A log-out token, with which an OpenID provider ends logins, is not valid.',
+    hint: "The hub's log has the reason; compare the clocks, and the provider with HUB_OIDC_ISSUER.",
   },
   HTTPS_REQUIRED: {
     status: 400,
@@ -218,6 +268,7 @@ const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
   HUB_FILE_BROKEN: 409,
   KEYS_FILE_BROKEN: 409,
   NO_SUCH_KEY: 404,
+  NO_SUCH_GRANT: 404,
   NO_SUCH_SERVER: 404,
   NO_SUCH_WORKSPACE: 404,
   SERVER_UNKNOWN: 404,

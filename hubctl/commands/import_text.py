@@ -22,11 +22,12 @@ async def read_import(file: str) -> dict[str, Any]:
         RemoteError: BODY_INVALID, with line and column in the message, if the text is in none of these formats.
         NodeMissing, FrontNotInstalled: the parser, which runs on Node, cannot be started.
     """
-    config: dict[str, Any] = (await ask_node("read_import.mjs", _text(file)))["config"]
+    config: dict[str, Any] = (await ask_node("read_import.mjs", read_text(file)))["config"]
     return config
 
 
-def _text(file: str) -> str:
+def read_text(file: str) -> str:
+    """Return the text of a file, or of stdin for `-`. Raises ArgumentsInvalid: it is unreadable, or too large."""
     try:
         raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if file == "-" else _bytes(Path(file))
         if len(raw) > MAX_FILE_BYTES:

@@ -53,7 +53,16 @@ def _rules(settings: Settings) -> Iterator[_Rule]:
     for directory in (data, settings.runtime, data / "logs", data / "backups"):
         yield _Rule(directory, allowed=0, bad=WRITE)
     yield _Rule(settings.yamcp_dir, allowed=0o055)
-    for name in ("keys.json", "hub.json", "adapter-state.json", "applied.json", "fingerprint.key", "cookie.key"):
+    for name in (
+        "keys.json",
+        "hub.json",
+        "access.json",
+        "access.applied.json",
+        "adapter-state.json",
+        "applied.json",
+        "fingerprint.key",
+        "cookie.key",
+    ):
         yield _Rule(data / name, allowed=0)
     for secret in (settings.own_token_file, settings.token_file, settings.front_key_file, settings_file()):
         if secret:

@@ -22,6 +22,7 @@ from hubctl.context import Context
 from hubctl.errors import DirectoryUnusable, TooFewFiles, YamcpDirReadOnly
 from hubctl.run import in_force, lock, problem_logs, yamcp_ui
 from hubctl.run.access import check_certificate, prepare_access, welcome
+from hubctl.run.client_secret import prepare_client_secret
 from hubctl.run.node import FRONT, check_packages, find_node, with_heartbeats
 from hubctl.run.ports import check_ports, listen
 from hubctl.run.supervise import LISTENER_FD_VARIABLE, LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
@@ -31,6 +32,8 @@ FEWEST_FILES = 256
 ENOUGH_FILES = 8192
 """Enough open files for 1,000 sessions with several connections each, and a few hundred servers with three pipes each.
 """
+SECRETS = ("HUB_TOKEN", "HUB_DATABASE_URL", "HUB_OIDC_CLIENT_SECRET")
+"""Settings that no process of the hub has in its environment."""
 CONFIGURATION = Path(__file__).resolve().parents[2] / "supervisord.conf"
 
 
@@ -56,6 +59,7 @@ def run(context: Context) -> NoReturn:
     check_ports(settings)
     listener = None if settings.tls_cert else listen(settings)
     settings, fresh = prepare_access(settings)
+    settings = prepare_client_secret(settings)
     hand_over_database_url(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
     remove_secrets(os.environ)
@@ -191,8 +195,8 @@ def hand_over_database_url(settings: Settings) -> None:
 
 
 def remove_secrets(variables: MutableMapping[str, str]) -> None:
-    """Remove the hub's token and the database's address, in any spelling, from an environment: files have them."""
-    for name in [name for name in variables if name.upper() in ("HUB_TOKEN", "HUB_DATABASE_URL")]:
+    """Remove settings that are secrets, in any spelling, from an environment: files have them."""
+    for name in [name for name in variables if name.upper() in SECRETS]:
         del variables[name]
 
 

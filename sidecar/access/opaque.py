@@ -58,7 +58,7 @@ class OpaqueTokens:
             access = self._journal.grant(principal.grant)
             return self._principal(access) if access and access.grant.principal == principal.id else None
         user = self._journal.user(principal.id)
-        return _user_principal(user) if user else None
+        return user_principal(user) if user else None
 
     def refresh(self) -> None:
         """See `Authenticator`."""
@@ -87,12 +87,12 @@ class OpaqueTokens:
 
     def _holder(self, access: Access) -> Principal | None:
         if access.user is not None:
-            return _user_principal(access.user)
+            return user_principal(access.user)
         holder = self._keyring.holder(access.grant.principal)
         return holder if holder is not None and mark_of(holder.mark) == access.grant.mark else None
 
 
-def _user_principal(user: UserRecord) -> Principal:
+def user_principal(user: UserRecord) -> Principal:
     claims = {"sub": user.sub, "name": user.name, "email": user.email, "issuer": user.issuer}
     subjects = subjects_of_user(user.id, user.email, user.groups, user.roles)
     return Principal(user.id, user.name or user.email or user.sub, subjects=subjects, claims=claims)

@@ -37,6 +37,7 @@ from sidecar.admission.context import LOCAL, RequestContext, Visitor
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub import session_list
+from sidecar.hub.access_questions import AccessQuestions
 from sidecar.hub.catalog import catalog_of
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
@@ -114,6 +115,7 @@ class BridgeApi:
             Logs: self._records,
             ReadHistory: self._history,
             ReadKeyUses: self._uses,
+            **AccessQuestions(self._hub).handlers(),
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:

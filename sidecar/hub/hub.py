@@ -47,7 +47,7 @@ class Hub:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
         """Removed workspaces that still have clients."""
-        self.access = Access()
+        self.access = Access(settings)
         """What principals may use."""
         self.key_workspaces = KeyWorkspaces(self, settings, contested=self.contested)
         """The versions of workspaces that belong to single principals; none in an unprotected hub."""

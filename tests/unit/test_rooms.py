@@ -59,7 +59,21 @@ ORDER = {
         *("grammar", "main", "__main__"),
     ],
     "yamcp_ui_adapter": [
-        *("demo", "errors", "format", "files", "edit", "key_uses", "keys", "desired", "seed", "app", "__main__"),
+        *(
+            "demo",
+            "errors",
+            "format",
+            "access",
+            "files",
+            "edit",
+            "key_uses",
+            "keys",
+            "sign_in",
+            "desired",
+            "seed",
+            "app",
+            "__main__",
+        ),
     ],
     "demo_servers": ["toolkit", "notes clock mock"],
     "recorder": [

@@ -14,7 +14,8 @@ from typing import Any
 
 from bridge.author import ASKED, Asked
 from bridge.history.spool import drop
-from bridge.models import Model, Reload, Snapshot
+from bridge.models import AccessFile, Model, Reload, Snapshot
+from yamcp_ui_adapter.format.entries import ACCESS
 from yamcp_ui_adapter.format.masking import mask_snapshot
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,8 @@ def describe(before: Snapshot, after: Snapshot) -> tuple[str, str]:
 def _entries(snapshot: Snapshot, masked: bool = False) -> Entries:
     servers = mask_snapshot(snapshot).servers if masked else snapshot.servers
     found: dict[tuple[str, str], Model] = {("server", server.key): server for server in servers}
+    if snapshot.access is not None:
+        found["file", ACCESS] = snapshot.access
     return found | {("workspace", workspace.name): workspace for workspace in snapshot.workspaces}
 
 
@@ -175,6 +178,7 @@ def _only(touched: list[tuple[str, str]], snapshot: Snapshot) -> Snapshot:
         update={
             "servers": tuple(each for each in snapshot.servers if ("server", each.key) in chosen),
             "workspaces": tuple(each for each in snapshot.workspaces if ("workspace", each.name) in chosen),
+            "access": snapshot.access if ("file", ACCESS) in chosen else None,
         }
     )
 
@@ -182,8 +186,20 @@ def _only(touched: list[tuple[str, str]], snapshot: Snapshot) -> Snapshot:
 def _text(entry: Model | None) -> list[str]:
     if entry is None:
         return []
+    if isinstance(entry, AccessFile):
+        return _lines_of_access(entry)
     text = json.dumps(entry.model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False)
     return [f"{line}\n" for line in text.splitlines()]
+
+
+def _lines_of_access(file: AccessFile) -> list[str]:
+    """One line for each entry, so that a large file is compared quickly."""
+    content = file.model_dump(mode="json", exclude_defaults=True)
+    lines = []
+    for section, value in content.items():
+        entries = value if isinstance(value, list) else [value]
+        lines += [f"{section}: {json.dumps(entry, ensure_ascii=False)}\n" for entry in entries]
+    return lines
 
 
 def _cut(diff: str) -> str:

@@ -135,9 +135,9 @@ class Editor:
 
     async def put_server(self, body: PutServer) -> Changed:
         """Write one server. Raises as `edits.put_server` and `DesiredStateService.edit`."""
-        return await self._service.edit(
-            partial(put_server, body=body), self._settings_move("servers", body.old_key, body.key)
-        )
+        settings = self._settings_move("servers", body.old_key, body.key)
+        renamed = {body.old_key: body.key} if body.old_key is not None else None
+        return await self._service.edit(partial(put_server, body=body), settings, servers=renamed)
 
     async def delete_server(self, body: DeleteServer) -> Changed:
         """Remove one server, and its settings. Raises as `edits.delete_server` and `DesiredStateService.edit`."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from bridge.models import Issue
+from yamcp_ui_adapter.access.parse import parse_access, renamed_access
 from yamcp_ui_adapter.desired.rename import renamed_servers, renamed_workspaces
 from yamcp_ui_adapter.errors import FileUnusable
 from yamcp_ui_adapter.format.entries import (
+    ACCESS,
     HUB,
     MAX_ALIASES,
     PROVIDERS,
@@ -39,6 +41,8 @@ class Renames(NamedTuple):
     """Workspaces with or without settings; empty ones are left out, because all empty workspaces look the same."""
     aliases: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - never changed
     """The new aliases of each workspace whose aliases changed, by its new name."""
+    all_servers: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """Servers with or without settings."""
 
     def __bool__(self) -> bool:
         return bool(self.servers or self.workspaces or self.aliases)
@@ -73,6 +77,7 @@ def apply_readings(before: LastGood, readings: Mapping[str, Reading]) -> Applied
         servers=parse(PROVIDERS, parse_providers, before.servers),
         workspaces=parse(WORKSPACES, parse_workspaces, before.workspaces),
         hub=parse(HUB, parse_hub, before.hub),
+        access=parse(ACCESS, parse_access, before.access),
     )
     servers = renamed_servers(before.servers, after.servers)
     workspaces = renamed_workspaces(before.workspaces, after.workspaces, servers)
@@ -83,9 +88,9 @@ def apply_readings(before: LastGood, readings: Mapping[str, Reading]) -> Applied
     slugs = assign_slugs(own, had)
     aliases = changed_aliases(hub, had, slugs)
     hub = with_aliases(hub, aliases)
-    return AppliedReadings(
-        after.model_copy(update={"hub": hub, "slugs": slugs}), renames._replace(aliases=aliases), held
-    )
+    access = renamed_access(after.access, renames.all_servers, renames.all_workspaces)
+    good = after.model_copy(update={"hub": hub, "slugs": slugs, "access": access})
+    return AppliedReadings(good, renames._replace(aliases=aliases), held)
 
 
 def changed_aliases(hub: HubFile, before: Mapping[str, str], slugs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -121,7 +126,8 @@ def _renames(before: LastGood, after: LastGood, servers: dict[str, str], workspa
     filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
     switched = {key for settings in after.hub.workspaces.values() for key in settings.disabled_servers}
     moving = {old: new for old, new in servers.items() if old in switched}
-    return Renames({**_moving(servers, after.hub.servers), **moving}, _moving(workspaces, after.hub.workspaces), filled)
+    with_settings = {**_moving(servers, after.hub.servers), **moving}
+    return Renames(with_settings, _moving(workspaces, after.hub.workspaces), filled, all_servers=servers)
 
 
 def _moving(renames: dict[str, str], settings: Mapping[str, object]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from bridge.models import (
     SnapshotId,
 )
 from bridge.server import Handlers
+from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.hub_json import HubFileEdit, HubJson
 from yamcp_ui_adapter.desired.last_good import Renames
@@ -38,7 +39,7 @@ from yamcp_ui_adapter.errors import (
 )
 from yamcp_ui_adapter.files.debounce import Debouncer
 from yamcp_ui_adapter.files.reader import FileReader
-from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Reading
+from yamcp_ui_adapter.format.entries import ACCESS, HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.format.hubfile import (
     Section,
     with_aliases,
@@ -52,7 +53,7 @@ from yamcp_ui_adapter.keys import KeyStore
 
 log = logging.getLogger("yamcp_ui_adapter.desired")  # the name that log filters know
 
-ROLES = {PROVIDERS: "providers", WORKSPACES: "workspaces", HUB: "hub"}
+ROLES = {PROVIDERS: "providers", WORKSPACES: "workspaces", HUB: "hub", ACCESS: "access"}
 REREAD_SECONDS = 0.25
 """Seconds after which an unusable file is read again, in case the event of its repair was missed."""
 PARTIAL_EDIT_POLL_SECONDS = 0.01
@@ -77,6 +78,7 @@ class DesiredStateService:
         publish_event: Callable[[Event], None],
         keys: KeyStore,
         changes: ChangeLog | None = None,
+        access: AccessJson | None = None,
     ) -> None:
         """`publish_event` gets an event whenever the answer to `desired` changes."""
         self._reader = reader
@@ -88,6 +90,9 @@ class DesiredStateService:
         self._keys = keys
         self._hub = HubJson(reader.paths[HUB])
         self._changes = changes or ChangeLog(None, 0)
+        self._access = access
+        if access:
+            access.reread = self._reread_access
         self.history = History()
         self._announced: object = None
         self._masked: MaskedSnapshot | None = None
@@ -110,7 +115,7 @@ class DesiredStateService:
 
     @property
     def _issues(self) -> tuple[Issue, ...]:
-        return (*self._state.issues, *self._keys.issues)
+        return (*self._state.issues, *self._keys.issues, *(self._access.issues if self._access else ()))
 
     def announce(self) -> None:
         """Publish an event if the answer to `desired` has changed since the last one."""
@@ -126,6 +131,8 @@ class DesiredStateService:
         """Offer the current snapshot to the publisher, also if it is the first one."""
         identity = self._state.snapshot.id
         log.info("desired state", extra={"epoch": identity.epoch, "revision": identity.revision})
+        if self._access:
+            self._access.tell_front(self._state.snapshot)
         self._publisher.offer(self._state.snapshot)
         self.announce()
 
@@ -194,6 +201,8 @@ class DesiredStateService:
             self._move_settings(renames)
         if renames.all_workspaces:
             self._keys.rename(renames.all_workspaces)
+        if self._access and (renames.all_servers or renames.all_workspaces):
+            self._access.rename(renames.all_servers, renames.all_workspaces)
 
     def _move_settings(self, renames: Renames) -> None:
         """Write renames and aliases into hub.json. If that fails, they are kept in memory only, and a warning is
@@ -318,10 +327,11 @@ class DesiredStateService:
         settings: HubFileEdit | None = None,
         workspaces: Mapping[str, str] | None = None,
         undoes: Change | None = None,
+        servers: Mapping[str, str] | None = None,
     ) -> Changed:
         """Change YAMCP's files, and with `settings` hub.json, too.
 
-        `workspaces` are the workspaces that the edit renames (old name to new); `undoes` is the change of the
+        `workspaces` and `servers` are those that the edit renames (old name to new); `undoes` is the change of the
         history that the edit undoes.
 
         Raises:
@@ -330,14 +340,15 @@ class DesiredStateService:
         """
         async with self._files:
             with self._changes.of_request():
-                await self._edit(edit, settings, workspaces, undoes)
+                await self._edit(edit, settings, workspaces or {}, servers or {}, undoes)
         return Changed(snapshot=self._state.snapshot.id)
 
     async def _edit(
         self,
         edit: FilesEdit,
         settings: HubFileEdit | None,
-        workspaces: Mapping[str, str] | None,
+        workspaces: Mapping[str, str],
+        servers: Mapping[str, str],
         undoes: Change | None,
     ) -> None:
         """As `edit`. `_files` must be held."""
@@ -347,6 +358,8 @@ class DesiredStateService:
         written = await self._writer.change(edit)
         if workspaces:
             self._keys.rename(workspaces)
+        if self._access and (workspaces or servers):
+            self._access.rename(servers, workspaces)
         try:
             if settings:
                 self._hub.write(settings)
@@ -359,6 +372,16 @@ class DesiredStateService:
             self.announce()
         else:
             self._record(written, hub, workspaces)
+
+    async def _reread_access(self) -> SnapshotId:
+        """Read access.json after a request has changed it; return the snapshot that contains it."""
+        with self._changes.awaited():
+            self.read(only=(ACCESS,))
+            while self._state.settling:
+                await asyncio.sleep(self._debouncer.quiet)
+                self.read(only=(ACCESS,))
+            self._changes.write()
+        return self._state.snapshot.id
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
         """Return whether hub.json has settings for one of these servers or workspaces."""

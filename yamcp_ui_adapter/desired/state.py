@@ -11,7 +11,7 @@ from yamcp_ui_adapter.desired.last_good import AppliedReadings, Renames, apply_r
 from yamcp_ui_adapter.desired.store import STATE_FILE, StateStore, StoredState
 from yamcp_ui_adapter.desired.translate import translate
 from yamcp_ui_adapter.errors import issue
-from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, LastGood, Reading
+from yamcp_ui_adapter.format.entries import ACCESS, HUB, PROVIDERS, WORKSPACES, LastGood, Reading
 from yamcp_ui_adapter.format.hubfile import Section
 
 log = logging.getLogger("yamcp_ui_adapter.state")  # the name that log filters know
@@ -45,7 +45,7 @@ class DesiredState:
         self._held: dict[str, Issue | None] = {}
         translation = translate(self._good)
         self._issues = translation.issues
-        self.snapshot = Snapshot.of(self._epoch, 1, translation.servers, translation.workspaces)
+        self.snapshot = Snapshot.of(self._epoch, 1, translation.servers, translation.workspaces, translation.access)
 
     @property
     def issues(self) -> tuple[Issue, ...]:
@@ -76,6 +76,7 @@ class DesiredState:
             PROVIDERS: good.servers.entries or good.servers.unusable,
             WORKSPACES: good.workspaces.entries,
             HUB: good.hub.servers or good.hub.workspaces,
+            ACCESS: good.access.file,
         }
         return frozenset(name for name, entries in said.items() if entries)
 
@@ -119,10 +120,10 @@ class DesiredState:
         self._raw.update(news)
         if not news:
             return Renames({}, {}, {})
-        before = self.issues
+        before, never_read = self.issues, self._never_read
         applied = self._apply_to_last_good(news)
         self._held = {name: found for name, found in self._held.items() if name not in news} | applied.held
-        if applied.good != self._good:
+        if applied.good != self._good or never_read != self._never_read:
             self._good = applied.good
             self._translate()
             self._save()
@@ -154,13 +155,24 @@ class DesiredState:
     def continue_after(self, epoch: int) -> None:
         """Start an epoch after the given one, which the sidecar has and this adapter does not know."""
         self._epoch = max(self._epoch, epoch) + 1
-        self.snapshot = Snapshot.of(self._epoch, 1, self.snapshot.servers, self.snapshot.workspaces)
+        now = self.snapshot
+        self.snapshot = Snapshot.of(self._epoch, 1, now.servers, now.workspaces, now.access)
         self._save(sync=True)
 
+    @property
+    def _never_read(self) -> dict[str, bool]:
+        """The files of settings that are unusable and were never read successfully, as arguments of `translate`."""
+        good, held = self._good, self._held
+        return {
+            "settings_unknown": HUB in held and not good.hub.known,
+            "access_unknown": ACCESS in held and not good.access.known,
+        }
+
     def _translate(self) -> None:
-        translation = translate(self._good, settings_unknown=HUB in self._held and not self._good.hub.known)
+        translation = translate(self._good, **self._never_read)
         self._issues = translation.issues
-        snapshot = Snapshot.of(self._epoch, self.snapshot.id.revision + 1, translation.servers, translation.workspaces)
+        revision = self.snapshot.id.revision + 1
+        snapshot = Snapshot.of(self._epoch, revision, translation.servers, translation.workspaces, translation.access)
         if snapshot.id.hash != self.snapshot.id.hash:
             self.snapshot = snapshot
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bridge.models import Issue, ServerSettings, ServerSpec, WorkspaceSpec
+from bridge.models import AccessFile, Issue, ServerSettings, ServerSpec, WorkspaceSpec
+from yamcp_ui_adapter.access.parse import CLOSED, unknown_names
 from yamcp_ui_adapter.errors import issue
-from yamcp_ui_adapter.format.entries import HUB, WORKSPACES, LastGood, ServersFile, WorkspaceEntry, WorkspaceSettings
+from yamcp_ui_adapter.format.entries import (
+    ACCESS,
+    HUB,
+    WORKSPACES,
+    LastGood,
+    ServersFile,
+    WorkspaceEntry,
+    WorkspaceSettings,
+)
 from yamcp_ui_adapter.format.slug import assign_slugs, earlier_slug
 from yamcp_ui_adapter.format.template import needs_one_server
 
@@ -19,14 +28,16 @@ class Translation(NamedTuple):
 
     servers: tuple[ServerSpec, ...]
     workspaces: tuple[WorkspaceSpec, ...]
+    access: AccessFile | None
     issues: tuple[Issue, ...]
 
 
-def translate(good: LastGood, *, settings_unknown: bool = False) -> Translation:
+def translate(good: LastGood, *, settings_unknown: bool = False, access_unknown: bool = False) -> Translation:
     """Return the desired state for the last good contents. `${VAR}` references are left for the sidecar.
 
     With `settings_unknown`, hub.json exists but was never read successfully: any server might be meant to run in a
-    container, or to be off, so all are disabled.
+    container, or to be off, so all are disabled. With `access_unknown`, the same is true of access.json, which might
+    deny anything: only admins have rights.
     """
     issues = [*good.servers.issues, *good.workspaces.issues, *good.hub.issues]
     if settings_unknown:
@@ -45,7 +56,19 @@ def translate(good: LastGood, *, settings_unknown: bool = False) -> Translation:
     slugs = _slugs(good, issues)
     workspaces = tuple(_workspace(entry, slugs[name], good, issues) for name, entry in good.workspaces.entries.items())
     issues.extend(_unused(good))
-    return Translation(servers, workspaces, tuple(issues))
+    access = _access(good, issues, unknown=access_unknown)
+    return Translation(servers, workspaces, access, tuple(issues))
+
+
+def _access(good: LastGood, issues: list[Issue], *, unknown: bool) -> AccessFile | None:
+    if unknown:
+        message = f"{ACCESS} could never be read; only the hub's token and admin keys have rights."
+        issues.append(issue("ACCESS_NEVER_READ", f"file:{ACCESS}", ACCESS, message))
+        return CLOSED
+    if good.access.file is not None:
+        servers = {*good.servers.entries, *good.servers.unusable}
+        issues.extend(unknown_names(good.access.file, servers, good.workspaces.entries))
+    return good.access.file
 
 
 def _settings(given: dict[str, Any] | None) -> ServerSettings:

@@ -1,4 +1,4 @@
-"""Models of the parsed entries of the three files. The last good version of each is kept in memory and on disk."""
+"""Models of the parsed entries of the files. The last good version of each is kept in memory and on disk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from bridge.models import Issue, Launch, Model, Record, Slug
+from bridge.models import AccessFile, Issue, Launch, Model, Record, Slug
 
 PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
 HUB = "hub.json"
+ACCESS = "access.json"
 MAX_ALIASES = 8
 """Largest number of earlier slugs that a workspace keeps."""
 
@@ -88,12 +89,21 @@ class HubFile(Model):
     """Whether the file, or its absence, was ever read successfully."""
 
 
+class AccessContent(Model):
+    """The last good content of access.json; None if there is no such file."""
+
+    file: AccessFile | None = None
+    known: bool = False
+    """Whether the file, or its absence, was ever read successfully."""
+
+
 class LastGood(Model):
     """The last good content of each file, from which the desired state is computed."""
 
     servers: ServersFile = Field(default_factory=ServersFile)
     workspaces: WorkspacesFile = Field(default_factory=WorkspacesFile)
     hub: HubFile = Field(default_factory=HubFile)
+    access: AccessContent = Field(default_factory=AccessContent)
     slugs: dict[str, str] = Field(default_factory=dict)
     """The assigned slug of each workspace, by name. When two workspaces want the same slug, the one that has it keeps
     it.

@@ -103,7 +103,17 @@ def _settings(
             settings |= model.model_validate({field: item}).model_dump(mode="json", include={field})
     if value.get("container") is not None and settings.get("container") is None and model is ServerSettings:
         settings["enabled"] = False  # it was to be contained: better not at all than without
+    if model is ServerSettings and _contradict(settings):
+        message = f"{subject} in {HUB} has tenancy {settings['tenancy']!r} and share_between_keys; tenancy counts."
+        issues.append(issue("HUB_SETTING_CONTRADICTS", subject, HUB, message))
+        del settings["share_between_keys"]
     return settings
+
+
+def _contradict(settings: Mapping[str, Any]) -> bool:
+    """Whether `tenancy` and `share_between_keys` are both set, and differently."""
+    tenancy, shared = settings.get("tenancy"), settings.get("share_between_keys")
+    return tenancy is not None and shared is not None and shared != (tenancy == "all")
 
 
 class SettingFault(NamedTuple):
@@ -167,7 +177,10 @@ def with_server(content: dict[str, Any], change: SetServer) -> dict[str, Any]:
     Raises:
         EditInvalid: a setting does not exist, or its value is invalid.
     """
-    return _with_fields(content, "servers", change.key, ServerSettings, change.settings)
+    forms = {"tenancy", "share_between_keys"}
+    set_now = forms & change.settings.keys()
+    replaced = dict.fromkeys(forms - set_now) if set_now else {}  # two forms of one setting
+    return _with_fields(content, "servers", change.key, ServerSettings, {**replaced, **change.settings})
 
 
 def _with_fields(

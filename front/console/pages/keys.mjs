@@ -23,6 +23,7 @@ import {
   toast,
 } from '../ui.mjs';
 import { displayName } from '../words.mjs';
+import { AccessNav } from './parts/access_nav.mjs';
 
 await style('styles/connect.css');
 
@@ -39,6 +40,7 @@ export default function Keys() {
   const guarded = hub?.protected ?? true;
   const add = html`<${Button} primary icon="plus" onClick=${() => setMaking(true)}>Create key</${Button}>`;
   return html`<${Page} title="Keys" lead=${LEAD} actions=${guarded && add}>
+    ${guarded && html`<${AccessNav} current="keys" />`}
     ${!guarded && html`<${NoToken} />`}
     ${error && html`<${Notice} error=${error} />`}
     ${!keys && !error && html`<p class="muted" aria-busy="true">Loading…</p>`}

@@ -1,13 +1,14 @@
 // Authorizes every request and WebSocket: the guard's checks, and in a protected hub a token or login cookie.
 
-import { mayOpen } from './areas.mjs';
+import { mayOpen, refusalOf } from './areas.mjs';
 import { Attempts } from './attempts.mjs';
 import { clientAddress, isSecure } from '../http/client.mjs';
-import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, setCookie } from './cookie.mjs';
+import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, newNonce, setCookie } from './cookie.mjs';
 import { FrontError } from '../errors.mjs';
 import { Guard } from './guard.mjs';
 import { KeyUses } from './key_uses.mjs';
-import { isNamedKey, Keyring } from './keys.mjs';
+import { isNamedKey } from './keys.mjs';
+import { Principals } from './principals.mjs';
 import { isOwnPage } from '../http/origin.mjs';
 import { baseOf } from '../oauth/urls.mjs';
 import { SignIns } from './sign_ins.mjs';
@@ -16,7 +17,7 @@ import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
 /**
  * @import {IncomingMessage} from 'node:http'
  * @import {Area} from './guard.mjs'
- * @import {Principal} from './keys.mjs'
+ * @import {Principal} from './principals.mjs'
  * @import {Login} from './cookie.mjs'
  * @typedef {{principal: Principal, login: Login | null, hasPageSecret: boolean}} Who  `login`: of the cookie; null: the
  *   request has a bearer token; `hasPageSecret`: the request has the secret of the page, or needs none
@@ -31,6 +32,9 @@ export const PUBLIC_PATHS = /** @type {Readonly<Record<string, readonly string[]
   Object.freeze({
     '/healthz': READ,
     '/login': [...READ, 'POST'],
+    '/login/oidc': ['GET'],
+    '/login/oidc/callback': ['GET'],
+    '/logout/backchannel': ['POST'],
     '/.well-known/oauth-protected-resource': READ,
     '/.well-known/oauth-protected-resource/*': READ,
     '/.well-known/oauth-authorization-server': READ,
@@ -72,7 +76,7 @@ export class Auth {
     this.log = log;
     this.attempts = attempts;
     this.guard = new Guard(settings);
-    this.keyring = settings.protected ? new Keyring(settings, log) : null;
+    this.principals = settings.protected ? new Principals(settings, log) : null;
     this.keyUses = new KeyUses();
     this.signIns = new SignIns(settings, log);
     this.cookies = settings.protected ? new Cookies(cookieKey(settings.cookieKeyFile)) : null;
@@ -82,13 +86,13 @@ export class Auth {
    * Authorize a request; return the area of its path.
    * @param {IncomingMessage} request
    * @returns {Area}
-   * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, TOO_MANY_ATTEMPTS, and the guard's
+   * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, ROLE_REQUIRED, TOO_MANY_ATTEMPTS, and the guard's
    */
   pass(request) {
     if (this.#hasClientToken(request)) return this.#passClient(request);
-    const bearer = this.keyring ? this.#bearer(request) : null;
+    const bearer = this.principals ? this.#bearer(request) : null;
     const area = this.guard.pass(request, { bearer: bearer !== null });
-    if (this.keyring) this.#admit(request, area, bearer);
+    if (this.principals) this.#admit(request, area, bearer);
     return area;
   }
 
@@ -100,18 +104,23 @@ export class Auth {
   /** Return whether a request may access everything. @param {object} request */
   isAdmin(request) {
     const who = this.who(request);
-    return !this.keyring || Boolean(who?.principal.admin && who.hasPageSecret);
+    return !this.principals || Boolean(who?.principal.admin && who.hasPageSecret);
   }
 
   /**
    * Return a function that tells whether an authorized request would still be authorized.
-   * @param {object} request
+   * @param {IncomingMessage} request
    * @returns {() => boolean}
    */
   isStillAuthorized(request) {
+    const { principals, cookies } = this;
     const who = this.who(request);
-    if (!this.keyring || !who) return () => !this.keyring;
-    return () => Boolean(this.keyring?.current(who.principal) && (!who.login || this.cookies?.lasts(who.login)));
+    if (!principals || !who) return () => !principals;
+    const path = pathOf(request.url ?? '');
+    return () => {
+      const now = principals.current(who.principal, who.login?.nonce);
+      return now !== null && mayOpen(now, path) && (!who.login || Boolean(cookies?.lasts(who.login)));
+    };
   }
 
   /**
@@ -123,7 +132,7 @@ export class Auth {
   prove(token, request) {
     const address = this.addressOf(request);
     const wait = this.attempts.wait(address);
-    const known = wait === 0 || token.length >= MIN_STRONG_TOKEN_LENGTH ? this.keyring?.check(token) : null;
+    const known = wait === 0 || token.length >= MIN_STRONG_TOKEN_LENGTH ? this.principals?.check(token) : null;
     if (known) return known;
     if (wait > 0) throw tooMany(wait);
     const last = this.attempts.failed(address);
@@ -134,7 +143,7 @@ export class Auth {
 
   /**
    * Record a sign-in, or the error with which it was refused.
-   * @param {IncomingMessage} request @param {'login' | 'bearer'} way @param {string} principal @param {unknown} [error]
+   * @param {IncomingMessage} request @param {'login' | 'bearer' | 'oidc'} way @param {string} principal @param {unknown} [error]
    */
   noteSignIn(request, way, principal, error) {
     const outcome = error instanceof FrontError ? error.code : 'ok';
@@ -151,10 +160,11 @@ export class Auth {
   /**
    * Log a browser in: return the cookie header, and the secret for its page.
    * @param {Principal} principal @param {IncomingMessage} request
+   * @param {{nonce?: string, seconds?: number}} [login]  of a user: the id of its login in the journal, and its length
    */
-  logIn(principal, request) {
-    const value = this.cookies?.make(principal) ?? '';
-    return { header: this.#cookie(request, value, LOGIN_SECONDS), secret: this.cookies?.secret(value) ?? '' };
+  logIn(principal, request, { nonce = newNonce(), seconds = LOGIN_SECONDS } = {}) {
+    const value = this.cookies?.make(principal, { nonce, seconds }) ?? '';
+    return { header: this.#cookie(request, value, seconds), secret: this.cookies?.secret(value) ?? '' };
   }
 
   /**
@@ -169,18 +179,33 @@ export class Auth {
 
   /** @param {IncomingMessage} request @param {string} value @param {number} age */
   #cookie(request, value, age) {
+    return this.setCookie(request, '', value, { age });
+  }
+
+  /**
+   * Return a Set-Cookie header for one of the hub's cookies.
+   * @param {IncomingMessage} request @param {string} purpose  empty: the login @param {string} value
+   * @param {{age: number, path?: string}} options  `age` in seconds
+   */
+  setCookie(request, purpose, value, { age, path = '/' }) {
     const { trustedProxies, publicUrl } = this.settings;
     const published = publicUrl?.startsWith('https:') && request.headers.host === new URL(publicUrl).host;
     const secure = Boolean(published) || isSecure(/** @type {any} */ (request), trustedProxies);
-    return setCookie(this.#cookieName(request), value, { secure, age });
+    return setCookie(this.#cookieName(request, purpose), value, { secure, age, path });
+  }
+
+  /** Return the value of one of the hub's cookies. @param {IncomingMessage} request @param {string} purpose */
+  cookieOf(request, purpose) {
+    return cookieIn(request.headers.cookie, this.#cookieName(request, purpose));
   }
 
   /**
    * Return the cookie's name, which contains the port, because browsers share cookies between the ports of a host.
-   * @param {IncomingMessage} request
+   * @param {IncomingMessage} request @param {string} purpose
    */
-  #cookieName({ headers: { host = '' } }) {
-    return `yamcp_hub_${/:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port}`;
+  #cookieName({ headers: { host = '' } }, purpose) {
+    const port = /:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port;
+    return purpose ? `yamcp_hub_${purpose}_${port}` : `yamcp_hub_${port}`;
   }
 
   /**
@@ -188,7 +213,7 @@ export class Auth {
    * @param {IncomingMessage} request @param {string} secret
    */
   isPageSecret(request, secret) {
-    const value = cookieIn(request.headers.cookie, this.#cookieName(request));
+    const value = this.cookieOf(request, '');
     return Boolean(this.who(request)?.login && this.cookies?.isPageSecret(value, secret));
   }
 
@@ -197,7 +222,7 @@ export class Auth {
   /** @param {IncomingMessage} request */
   #hasClientToken(request) {
     const token = bearerOf(request);
-    return token !== null && CLIENT_TOKEN.test(token) && this.keyring?.check(token) === null;
+    return token !== null && CLIENT_TOKEN.test(token) && this.principals?.check(token) === null;
   }
 
   /**
@@ -224,8 +249,8 @@ export class Auth {
 
   /** @param {IncomingMessage} request @returns {Who | null} */
   #byCookie(request) {
-    const value = cookieIn(request.headers.cookie, this.#cookieName(request));
-    const found = this.cookies?.read(value, (id) => this.keyring?.holder(id) ?? null);
+    const value = this.cookieOf(request, '');
+    const found = this.cookies?.read(value, (id, login) => this.principals?.holder(id, login) ?? null);
     return found
       ? { ...found, hasPageSecret: Boolean(this.cookies?.isPageSecret(value, secretIn(request.headers))) }
       : null;
@@ -242,7 +267,9 @@ export class Auth {
     if (who && !foreign) this.#who.set(request, who);
     if (isPublic(request) || isLoginLink(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
-    if (area !== 'mcp' && !mayOpen(who.principal, pathOf(request.url ?? ''))) throw new FrontError('KEY_FORBIDDEN');
+    const path = pathOf(request.url ?? '');
+    const isLogOut = who.login !== null && path === '/logout';
+    if (area !== 'mcp' && !isLogOut && !mayOpen(who.principal, path)) throw refusalOf(who.principal);
     if (foreign)
       throw new FrontError(
         'ORIGIN_REFUSED',
@@ -273,7 +300,7 @@ export class Auth {
    * @returns {IncomingMessage} the same
    */
   forSidecar(request) {
-    if (!this.keyring) return request;
+    if (!this.principals) return request;
     const address = this.addressOf(request);
     const { headers } = request;
     for (const name of Object.keys(headers)) if (STRIPPED_HEADERS.test(name)) delete headers[name];

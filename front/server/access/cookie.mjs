@@ -1,19 +1,22 @@
-// The login cookie: signed, bound to the token of the login, valid for 30 days.
+// The login cookie: signed; bound to the token of the login, or, of a user, to a record of it in the journal.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FrontError } from '../errors.mjs';
 
-/** Seconds that a login is valid. */
+/** Seconds that a login by a token is valid. */
 export const LOGIN_SECONDS = 30 * 86_400;
 /** Limit for the logins that are remembered as ended by a log-out. */
 const MAX_ENDED_LOGINS = 10_000;
 const KEY_BYTES = 32;
 const COOKIE_VALUE = /^([a-z0-9]{1,16})\.(\d{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
 
+/** Return an id for a login that no other has. */
+export const newNonce = () => randomBytes(12).toString('base64url');
+
 /**
- * @typedef {import('./keys.mjs').Principal} Principal
+ * @typedef {import('./principals.mjs').Principal} Principal
  * @typedef {{id: string, expires: number, nonce: string}} Login  `expires` in Unix seconds
  */
 
@@ -28,27 +31,27 @@ export class Cookies {
     this.clock = clock;
   }
 
-  /** Return a cookie value for a principal that has shown its token. @param {Principal} principal */
-  make({ id, mark }) {
-    const login = {
-      id,
-      expires: Math.floor(this.clock()) + LOGIN_SECONDS,
-      nonce: randomBytes(12).toString('base64url'),
-    };
+  /**
+   * Return a cookie value for a principal that has shown its token, or signed in.
+   * @param {Pick<Principal, 'id' | 'mark'>} principal @param {{nonce?: string, seconds?: number}} [login]
+   */
+  make({ id, mark }, { nonce = newNonce(), seconds = LOGIN_SECONDS } = {}) {
+    const login = { id, expires: Math.floor(this.clock() + seconds), nonce };
     return `${id}.${login.expires}.${login.nonce}.${this.#sign(login, mark)}`;
   }
 
   /**
    * Return the login of a cookie value, and its principal; null if the value is not valid.
+   * @template {{mark: string}} P
    * @param {string} value
-   * @param {(id: string) => Principal | null} holder  who has that id now
-   * @returns {{login: Login, principal: Principal} | null}
+   * @param {(id: string, nonce: string) => P | null} holder  who has that id now, with that login
+   * @returns {{login: Login, principal: P} | null}
    */
   read(value, holder) {
     const [, id, until, nonce, signature] = COOKIE_VALUE.exec(value) ?? [];
     if (!id) return null;
     const login = { id, expires: Number(until), nonce };
-    const principal = holder(id);
+    const principal = holder(id, nonce);
     const expected = this.#sign(login, principal?.mark ?? '');
     if (!timingSafeEqual(Buffer.from(signature), Buffer.from(expected)) || !principal) return null;
     return this.lasts(login) ? { login, principal } : null;
@@ -105,10 +108,10 @@ export function cookieIn(header, name) {
 
 /**
  * Return a Set-Cookie header.
- * @param {string} name @param {string} value @param {{secure: boolean, age: number}} options  `age` in seconds
+ * @param {string} name @param {string} value @param {{secure: boolean, age: number, path?: string}} options  `age` in seconds
  */
-export function setCookie(name, value, { secure, age }) {
-  const flags = ['Path=/', `Max-Age=${age}`, 'HttpOnly', 'SameSite=Lax', ...(secure ? ['Secure'] : [])];
+export function setCookie(name, value, { secure, age, path = '/' }) {
+  const flags = [`Path=${path}`, `Max-Age=${age}`, 'HttpOnly', 'SameSite=Lax', ...(secure ? ['Secure'] : [])];
   return [`${name}=${value}`, ...flags].join('; ');
 }
 

@@ -33,6 +33,7 @@ const KEYS = 'keys';
 const HASH_PREFIX = 'sha256:';
 /** The form of the hub's token. */
 export const TOKEN = /^[!-~]{16,512}$/;
+const KEY_ID = /^k[0-9a-f]{7}$/;
 const HASH = /^[0-9a-f]{64}$/;
 const BLANK = /^[ \t\r\n]+|[ \t\r\n]+$/g;
 /** The hash that is compared with if there is none, so that every check takes equally long. */
@@ -61,7 +62,7 @@ export function hashIn(text) {
 export const mayUse = ({ workspaces }, workspace) => workspaces === null || workspaces.includes(workspace);
 
 /** Return whether a principal's id is that of a named key. @param {string} id */
-export const isNamedKey = (id) => id !== ADMIN && id !== FRONT;
+export const isNamedKey = (id) => KEY_ID.test(id);
 
 /** All credentials. The files are checked at most every half second, and read if they changed. */
 export class Keyring {

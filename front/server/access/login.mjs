@@ -1,31 +1,59 @@
 // Log-in and log-out, by a form that needs no script, or by a link with a token. The only state is a cookie.
 
-import { mayOpen } from './areas.mjs';
+import { mayOpen, refusalOf } from './areas.mjs';
 import { isLoginLink, pathOf, tokenIn } from './auth.mjs';
 import { FrontError, headersOf, describeError } from '../errors.mjs';
-import { loginPage, POLICY } from './login_page.mjs';
+import { loggedOutPage, loginPage, POLICY } from './login_page.mjs';
+import { isUser } from './principals.mjs';
 import { readForm } from '../http/form.mjs';
 import { isOwnPage } from '../http/origin.mjs';
 import { areaOf } from './guard.mjs';
+import {
+  plainPath,
+  redirect,
+  safePath,
+  sendJson,
+  sendPage,
+  wantsJson,
+  wantsPage,
+  withoutToken,
+  withSecret,
+} from './page_answers.mjs';
+
+export { safePath };
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
  * @typedef {(request: Request, response: Response, error: unknown) => void} Refuse
+ *
+ * @typedef {object} SignIn  the sign-in of users at an OpenID provider (oidc/sign_in.mjs)
+ * @property {string} name of the provider
+ * @property {() => Promise<FrontError | null>} trouble why nobody can sign in there now
+ * @property {(request: Request, response: Response) => Promise<void>} begin
+ * @property {(request: Request, response: Response) => Promise<void>} finish
+ * @property {(request: Request) => string} nextOf
+ * @property {(request: Request, response: Response) => Promise<void>} endByProvider
+ * @property {(request: Request) => Promise<{header: string[], url: string | null}>} logOut
  */
 
-/** Long enough for an authorization request with all of its parameters. */
-const MAX_PATH_LENGTH = 8 * 1024;
 /** Errors that the login page shows. */
 const LOGIN_PAGE_ERRORS = new Set(['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS']);
+/** Errors after which the user may want to choose another account at the provider. */
+const OTHER_ACCOUNT = new Set(['OIDC_DOMAIN_REFUSED', 'OIDC_REFUSED']);
+const SIGN_IN_PATHS = new Set(['/login/oidc', '/login/oidc/callback', '/logout/backchannel']);
 
 /** Serves the login and log-out requests of a protected hub. */
 export class Login {
-  /** @param {import('./auth.mjs').Auth} auth @param {import('../log.mjs').Log} log @param {Refuse} refuse */
-  constructor(auth, log, refuse) {
+  /**
+   * @param {import('./auth.mjs').Auth} auth @param {import('../log.mjs').Log} log @param {Refuse} refuse
+   * @param {(() => Promise<SignIn>) | null} [signIn]  null: users do not sign in at a provider
+   */
+  constructor(auth, log, refuse, signIn = null) {
     this.auth = auth;
     this.log = log;
     this.refuse = refuse;
+    this.signIn = signIn;
   }
 
   /**
@@ -35,11 +63,13 @@ export class Login {
    */
   answers(request, response) {
     const path = pathOf(request.url ?? '');
+    /** @param {Promise<void>} answering */
+    const watched = (answering) => void answering.catch((error) => this.refuse(request, response, error));
     if (isLoginLink(request, areaOf(request.url ?? ''))) this.#byLink(request, response);
-    else if (path === '/login' && request.method === 'POST') {
-      this.#byForm(request, response).catch((error) => this.refuse(request, response, error));
-    } else if (path === '/login') this.#page(request, response);
-    else if (path === '/logout') this.#logOut(request, response);
+    else if (path === '/login' && request.method === 'POST') watched(this.#byForm(request, response));
+    else if (path === '/login') watched(this.#page(request, response));
+    else if (path === '/logout') watched(this.#logOut(request, response));
+    else if (SIGN_IN_PATHS.has(path)) watched(this.#atProvider(request, response, path));
     else return false;
     return true;
   }
@@ -63,7 +93,7 @@ export class Login {
   }
 
   /** @param {Request} request @param {Response} response */
-  #page(request, response) {
+  async #page(request, response) {
     const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
     const next = safePath(query.get('next'));
     const again = query.has('again'); // a page that lacks its secret wants a new login, whatever cookie there is
@@ -71,7 +101,7 @@ export class Login {
     if (!again && principal && mayOpen(principal, plainPath(next))) return redirect(response, 303, next);
     const refused = query.get('refused') ?? '';
     const error = LOGIN_PAGE_ERRORS.has(refused) ? new FrontError(/** @type {any} */ (refused)) : null;
-    send(response, 200, loginPage({ next, error }));
+    await this.#show(response, { status: 200, next, failure: error });
   }
 
   /** @param {Request} request @param {Response} response */
@@ -97,7 +127,7 @@ export class Login {
       redirect(response, 303, withSecret(next, secret));
     } catch (error) {
       if (!(error instanceof FrontError && LOGIN_PAGE_ERRORS.has(error.code) && wantsPage(request))) throw error;
-      send(response, error.status, loginPage({ next, error }), headersOf(error));
+      await this.#show(response, { next, failure: error });
     }
   }
 
@@ -122,7 +152,7 @@ export class Login {
     try {
       const principal = this.auth.prove(token, request);
       name = principal.name;
-      if (!mayOpen(principal, plainPath(next))) throw new FrontError('KEY_FORBIDDEN');
+      if (!mayOpen(principal, plainPath(next))) throw refusalOf(principal);
       this.auth.noteSignIn(request, 'login', name);
       return principal;
     } catch (error) {
@@ -131,73 +161,55 @@ export class Login {
     }
   }
 
-  /** @param {Request} request @param {Response} response */
-  #logOut(request, response) {
-    if (request.method !== 'POST') {
-      response.setHeader('Allow', 'POST');
-      throw new FrontError('METHOD_NOT_ALLOWED');
+  /**
+   * Answer a request of a sign-in at the provider, or of the provider. Browsers see an error on the login page.
+   * @param {Request} request @param {Response} response @param {string} path
+   */
+  async #atProvider(request, response, path) {
+    if (!this.signIn) throw new FrontError('NOT_FOUND', 'Users of this hub do not sign in at a provider.');
+    const method = path === '/logout/backchannel' ? 'POST' : 'GET';
+    if (request.method !== method) throw wrongMethod(response, method);
+    const signIn = await this.signIn();
+    if (path === '/logout/backchannel') return signIn.endByProvider(request, response);
+    try {
+      await (path === '/login/oidc' ? signIn.begin(request, response) : signIn.finish(request, response));
+    } catch (failure) {
+      if (!wantsPage(request) || describeError(failure).code === 'HUB_INTERNAL') throw failure;
+      await this.#show(response, { next: signIn.nextOf(request), failure });
     }
+  }
+
+  /**
+   * Show the login page.
+   * @param {Response} response
+   * @param {{next: string, failure?: unknown, status?: number}} shown  `failure`: why the user is not logged in
+   */
+  async #show(response, { next, failure = null, status }) {
+    const error = failure === null ? null : describeError(failure);
+    const signIn = await this.signIn?.();
+    const select = OTHER_ACCOUNT.has(error?.code ?? '');
+    const provider = signIn ? { name: signIn.name, select, trouble: await signIn.trouble() } : null;
+    const headers = { ...(failure !== null && headersOf(failure)), 'Content-Security-Policy': POLICY };
+    sendPage(response, status ?? error?.status ?? 200, loginPage({ next, error, provider }), headers);
+  }
+
+  /** @param {Request} request @param {Response} response */
+  async #logOut(request, response) {
+    if (request.method !== 'POST') throw wrongMethod(response, 'POST');
     request.resume();
-    response.setHeader('Set-Cookie', this.auth.logOut(request));
-    redirect(response, 303, '/login');
+    const isOfUser = isUser(this.auth.who(request)?.principal.id ?? '');
+    const signIn = isOfUser ? await this.signIn?.() : null;
+    const { header, url } = signIn ? await signIn.logOut(request) : { header: [this.auth.logOut(request)], url: null };
+    response.setHeader('Set-Cookie', header);
+    if (wantsJson(request)) sendJson(response, 200, { next: url ?? '/login' });
+    else if (!url) redirect(response, 303, '/login');
+    else
+      sendPage(response, 200, loggedOutPage({ name: signIn?.name ?? '', url }), { 'Content-Security-Policy': POLICY });
   }
 }
 
-/**
- * Return a path of this hub for any requested path, so that a login redirects to no other site, and not in circles.
- * @param {string | null} path
- */
-export function safePath(path) {
-  if (!path || path.length > MAX_PATH_LENGTH || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(path)) return '/';
-  const base = 'http://hub.invalid';
-  const url = URL.canParse(path, base) ? new URL(path, base) : null;
-  if (url?.origin !== base || url.pathname.startsWith('//') || /^\/log(in|out)$/.test(url.pathname)) return '/';
-  return withoutToken(url.pathname + url.search) + url.hash;
-}
-
-/**
- * Return a path with the page's secret in its fragment. A browser sends the fragment to no server, and the page removes
- * it at once (hub/assets/secret.mjs).
- * @param {string} path @param {string} secret
- */
-const withSecret = (path, secret) => `${path}${path.includes('#') ? '&' : '#'}hub_page=${secret}`;
-
-/** @param {string} url  path and query */
-function withoutToken(url) {
-  const [path, ...rest] = url.split('?');
-  const kept = rest
-    .join('?')
-    .split('&')
-    .filter((part) => part && !new URLSearchParams(part).has('token'));
-  return kept.length > 0 ? `${path}?${kept.join('&')}` : path;
-}
-
-/** Return a path without query and fragment. @param {string} url */
-const plainPath = (url) => url.split(/[?#]/)[0];
-
-/** @param {Request} request */
-const wantsPage = ({ headers }) => (headers.accept ?? '').includes('text/html');
-
-const PAGE_HEADERS = {
-  'Cache-Control': 'no-store',
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'same-origin', // with no-referrer, a browser would not say where its form comes from
-};
-
-/** @param {Response} response @param {number} status @param {string} location */
-function redirect(response, status, location) {
-  response.writeHead(status, {
-    ...PAGE_HEADERS,
-    'Referrer-Policy': 'no-referrer',
-    Location: location,
-    'Content-Length': 0,
-  });
-  response.end();
-}
-
-/** @param {Response} response @param {number} status @param {string} html @param {Record<string, string>} [headers] */
-function send(response, status, html, headers = {}) {
-  const type = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': Buffer.byteLength(html) };
-  response.writeHead(status, { ...PAGE_HEADERS, ...type, ...headers, 'Content-Security-Policy': POLICY });
-  response.end(html);
+/** @param {Response} response @param {string} method */
+function wrongMethod(response, method) {
+  response.setHeader('Allow', method);
+  return new FrontError('METHOD_NOT_ALLOWED');
 }

@@ -19,8 +19,10 @@ label { display: block; font-weight: 600; margin-bottom: 4px; }
 input { width: 100%; min-height: 44px; padding: 8px 12px; font: inherit; color: inherit; background: var(--bg);
   border: 1px solid var(--edge); border-radius: 8px; }
 input[aria-invalid] { border-color: var(--bad); }
-button { width: 100%; min-height: 44px; margin-top: 12px; font: inherit; font-weight: 600; color: var(--card);
-  background: var(--ink); border: 0; border-radius: 8px; cursor: pointer; }
+button, .button { display: block; width: 100%; min-height: 44px; margin-top: 12px; padding: 10px 12px; font: inherit;
+  font-weight: 600; text-align: center; text-decoration: none; color: var(--card); background: var(--ink); border: 0;
+  border-radius: 8px; cursor: pointer; }
+.or { margin: 20px 0; text-align: center; color: var(--muted); }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 code { font: 0.9em ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .error { padding: 8px 12px; margin-bottom: 16px; color: var(--bad); background: var(--bad-soft); border-radius: 8px; }
@@ -39,33 +41,27 @@ export const POLICY = [
 ].join('; ');
 
 /**
- * Return the page as HTML.
- * @param {{next: string, error: {code: string, message: string, hint: string} | null}} shown  `next`: where it leads to
+ * @typedef {{code: string, message: string, hint: string}} Shown
+ * @typedef {{name: string, select: boolean, trouble: Shown | null}} ShownProvider  where users sign in; `select`: the
+ *   user is to choose an account; `trouble`: why nobody can sign in there now
  */
-export function loginPage({ next, error }) {
-  const alert = error
-    ? `<p class="error" id="error" role="alert">${escaped(error.message)} ${escaped(error.hint)} <code>${escaped(error.code)}</code></p>`
-    : '';
-  const invalid = error ? ' aria-invalid="true" aria-describedby="error where"' : ' aria-describedby="where"';
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<meta name="color-scheme" content="light dark" />
-<meta name="robots" content="noindex" />
-<title>Log in · yamcp-hub</title>
-<link rel="icon" href="data:," />
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>yamcp-hub</h1>
-${alert}
+
+/**
+ * Return the login page.
+ * @param {{next: string, error: Shown | null, provider?: ShownProvider | null}} shown  `next`: where it leads to
+ */
+export function loginPage({ next, error, provider = null }) {
+  const ofToken = error !== null && !error.code.startsWith('OIDC_');
+  const invalid = ofToken ? ' aria-invalid="true" aria-describedby="error where"' : ' aria-describedby="where"';
+  const focus = provider ? '' : ' autofocus';
+  return pageWith(
+    'Log in',
+    `${error ? alert(error) : ''}
+${provider ? signInAt(provider, next, error) : ''}
 <form method="post" action="/login">
 <input type="hidden" name="next" value="${escaped(next)}" />
 <label for="token">Token</label>
-<input id="token" name="token" type="password" required maxlength="512" autocomplete="current-password" autocapitalize="none" spellcheck="false" autofocus${invalid} />
+<input id="token" name="token" type="password" required maxlength="512" autocomplete="current-password" autocapitalize="none" spellcheck="false"${focus}${invalid} />
 <button type="submit">Log in</button>
 </form>
 <div class="help" id="where">
@@ -75,7 +71,55 @@ ${alert}
 <li>In a container: <code>docker exec CONTAINER hubctl token</code>, or the link in <code>docker logs CONTAINER</code></li>
 <li>Where it was set: in <code>HUB_TOKEN</code>, or the file that <code>HUB_TOKEN_FILE</code> names</li>
 </ul>
-</div>
+</div>`,
+  );
+}
+
+/**
+ * Return the page of a user who has logged out of the hub; it leads on to the provider, where the user's session ends.
+ * @param {{name: string, url: string}} provider  `url`: of the log-out there
+ */
+export function loggedOutPage({ name, url }) {
+  return pageWith(
+    'Logged out',
+    `<p>You are logged out of this hub.</p>
+<p><a class="button" href="${escaped(url)}">Log out at ${escaped(name)}, too</a></p>
+<p class="help">The browser goes there by itself.</p>`,
+    `<meta http-equiv="refresh" content="0; url=${escaped(url)}" />`,
+  );
+}
+
+/** @param {Shown} error */
+const alert = ({ code, message, hint }) =>
+  `<p class="error" id="error" role="alert">${escaped(message)} ${escaped(hint)} <code>${escaped(code)}</code></p>`;
+
+/** @param {ShownProvider} provider @param {string} next @param {Shown | null} error */
+function signInAt({ name, select, trouble }, next, error) {
+  const query = new URLSearchParams({ ...(next !== '/' && { next }), ...(select && { select: '1' }) });
+  const href = `/login/oidc${query.size ? `?${query}` : ''}`;
+  const notice = trouble && trouble.code !== error?.code ? alert(trouble) : '';
+  return `${notice}<p><a class="button" href="${escaped(href)}">Sign in with ${escaped(name)}</a></p>
+<p class="or">or with the token of the hub or a key</p>`;
+}
+
+/** @param {string} title @param {string} content @param {string} [head]  HTML */
+function pageWith(title, content, head = '') {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<meta name="color-scheme" content="light dark" />
+<meta name="robots" content="noindex" />
+<title>${title} · yamcp-hub</title>
+${head}
+<link rel="icon" href="data:," />
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>yamcp-hub</h1>
+${content}
 </main>
 </body>
 </html>

@@ -14,7 +14,7 @@ const PERIOD_MS = 1_000;
 const MAX_WAITING = 500;
 const MAX_NAME = 128; // characters
 
-/** @typedef {{principal: string, address: string, way: 'login' | 'bearer', outcome: string}} SignIn */
+/** @typedef {{principal: string, address: string, way: 'login' | 'bearer' | 'oidc', outcome: string}} SignIn */
 
 /** Sign-ins that wait to be written. */
 export class SignIns {

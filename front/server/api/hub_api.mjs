@@ -1,5 +1,6 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
+import { account } from './account.mjs';
 import { clientRequests } from './client_requests.mjs';
 import {
   addServer,
@@ -27,10 +28,10 @@ const DEFAULT_LOG_LINES = 200;
  * Return the router, to be mounted at the root.
  *
  * @param {{hub: HubClient, recorder: import('../state/recorder.mjs').Recorder,
- *   settings: import('../settings.mjs').Settings, keyUses: import('../access/key_uses.mjs').KeyUses}} parts
+ *   settings: import('../settings.mjs').Settings, auth: import('../access/auth.mjs').Auth}} parts
  * @returns {import('express').Router}
  */
-export function hubApi({ hub, recorder, settings, keyUses }) {
+export function hubApi({ hub, recorder, settings, auth }) {
   /** @type {Handlers} */
   const handlers = {
     ...reading(hub),
@@ -38,7 +39,8 @@ export function hubApi({ hub, recorder, settings, keyUses }) {
     ...workspaces(hub),
     ...servers(hub),
     ...many(hub),
-    ...keys(hub, keyUses),
+    ...keys(hub, auth.keyUses),
+    ...account(hub, auth),
     ...records(recorder),
   };
   return routerOf(HUB_ROUTES, handlers, settings);

@@ -50,8 +50,15 @@ function everything() {
   ];
 }
 
-test('only /healthz and the login page are public', LIMIT, () => {
-  assert.deepEqual(PUBLIC_PATHS, { '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] });
+test('public are only /healthz, the pages of logins, and what OAuth wants to be', LIMIT, () => {
+  const others = Object.keys(PUBLIC_PATHS).filter((path) => !/^\/(\.well-known|oauth)\//.test(path));
+  assert.deepEqual(Object.fromEntries(others.map((path) => [path, PUBLIC_PATHS[path]])), {
+    '/healthz': ['GET', 'HEAD'],
+    '/login': ['GET', 'HEAD', 'POST'],
+    '/login/oidc': ['GET'],
+    '/login/oidc/callback': ['GET'],
+    '/logout/backchannel': ['POST'],
+  });
 });
 
 test('every route, page, file and endpoint requires a token, for every method', LIMIT, async () => {

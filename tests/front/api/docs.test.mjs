@@ -35,7 +35,7 @@ test('docs/api.md has exactly one row for each route, with its text', OPTIONS, (
 });
 
 test('every route has a handler', OPTIONS, () => {
-  const parts = /** @type {any} */ ({ hub: {}, settings: { maxBodyBytes: 1, dataDir: '/' } });
+  const parts = /** @type {any} */ ({ hub: {}, auth: {}, settings: { maxBodyBytes: 1, dataDir: '/' } });
   assert.ok(hubApi(parts) && yamcpApi(parts));
 });
 

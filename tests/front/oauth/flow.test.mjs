@@ -442,3 +442,33 @@ test('behind a public URL with a path, all URLs are below it', async () => {
     await proxied.close();
   }
 });
+
+test('the account: own workspaces and grants, for the page with its secret; others end nothing of it', async () => {
+  const key = await site.login(KEY, '/account');
+  const page = await site.ask('GET', '/account', { headers: key.headers });
+  assert.equal(page.status, 200);
+  assert.ok(!page.body.includes('laptop'), 'the page itself contains no data');
+  assert.match(String(page.headers['content-security-policy']), /script-src 'sha256-.*frame-ancestors 'none'/);
+  assert.equal((await site.ask('GET', '/api/account', { headers: key.headers })).body.code, 'PAGE_SECRET_REQUIRED');
+  const headers = { ...key.headers, 'x-hub-page': key.secret, origin: site.url };
+  const { status, body } = await site.ask('GET', '/api/account', { headers });
+  assert.equal(status, 200);
+  assert.deepEqual([body.id, body.name, body.admin], ['k1234567', 'laptop', false]);
+  assert.deepEqual(
+    body.workspaces.map((/** @type {any} */ { name }) => name),
+    ['alpha'],
+  );
+  assert.deepEqual(
+    body.grants.map((/** @type {any} */ { id }) => id),
+    ['gk1234567'],
+  );
+  assert.equal((await site.ask('DELETE', '/api/account/grants/gadmin', { headers })).body.code, 'NO_SUCH_GRANT');
+  assert.equal((await site.ask('DELETE', '/api/account/grants/gk1234567', { headers })).status, 200);
+  assert.equal((await site.ask('GET', '/api/hub/grants', { headers })).status, 403);
+  assert.equal((await site.ask('DELETE', '/api/hub/grants', { headers, query: { id: 'gadmin' } })).status, 403);
+  const admin_ = { authorization: `Bearer ${TOKEN}` };
+  assert.equal((await site.ask('GET', '/api/hub/grants', { headers: admin_ })).body.grants.length, 2);
+  assert.equal((await site.ask('DELETE', '/api/hub/grants', { headers: admin_, query: { id: 'gadmin' } })).status, 200);
+  const nobody = await site.ask('GET', '/account', { headers: { accept: 'text/html' } });
+  assert.equal(nobody.headers.location, '/login?next=%2Faccount');
+});

@@ -83,6 +83,18 @@ export class FakeAdapter {
     return {};
   }
 
+  /** Each principal has one grant. @param {{principal?: string}} asked */
+  list_grants({ principal }) {
+    const owners = ['admin', 'k1234567'].filter((id) => principal === undefined || id === principal);
+    return { grants: owners.map((id) => ({ id: `g${id}`, principal: id })) };
+  }
+
+  /** @param {{id: string, principal?: string}} asked */
+  end_grant({ id, principal }) {
+    if (principal !== undefined && id !== `g${principal}`) throw new BridgeError('NO_SUCH_GRANT', 'no');
+    return {};
+  }
+
   #tokens() {
     const [access, refresh] = [randomBytes(32), randomBytes(32)].map((bytes) => bytes.toString('base64url'));
     const tokens = { access_token: `yha_${access}`, refresh_token: `yhr_${refresh}`, expires_in: 3600 };

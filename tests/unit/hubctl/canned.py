@@ -19,6 +19,7 @@ from bridge.models import (
     Call,
     CallResult,
     Changed,
+    CheckAccessFile,
     ConfigFile,
     DeleteServer,
     DeleteWorkspace,
@@ -26,6 +27,7 @@ from bridge.models import (
     Done,
     EndSession,
     Event,
+    ExplainAccess,
     Export,
     Exported,
     History,
@@ -41,11 +43,14 @@ from bridge.models import (
     LogRecords,
     Logs,
     MaskedSnapshot,
+    Model,
     OptimizeRecords,
     OptimizeReport,
     OptimizeStep,
+    PutAccessFile,
     PutServer,
     PutWorkspace,
+    ReadAccessFile,
     ReadCall,
     ReadCalls,
     ReadChanges,
@@ -55,6 +60,7 @@ from bridge.models import (
     ReadRecordsStatus,
     ReadStatus,
     RecordsStatus,
+    Request,
     Restart,
     RevokeKey,
     ServerSpec,
@@ -68,6 +74,7 @@ from bridge.models import (
     Tools,
     Undo,
     Undone,
+    ViewAs,
     WorkspaceSpec,
     WorkspaceStatus,
 )
@@ -175,6 +182,9 @@ RECORDS: tuple[dict[str, Any], ...] = (
 )
 
 
+FURTHER: tuple[type[Request[Any]], ...] = (ReadAccessFile, CheckAccessFile, PutAccessFile, ExplainAccess, ViewAs)
+
+
 class Lines(io.StringIO):
     """Output that can be waited for."""
 
@@ -204,6 +214,8 @@ class CannedHub:
     asked: list[Any] = field(default_factory=list)
     records: tuple[dict[str, Any], ...] = RECORDS
     keys: tuple[Key, ...] = ()
+    answers: dict[type[Request[Any]], Model] = field(default_factory=dict)
+    """Answers to kinds of FURTHER."""
     sessions: Sessions = field(default_factory=lambda: Sessions(total=0, sessions=()))
     applies: bool = True
     files: dict[str, dict[str, Any]] = field(
@@ -258,6 +270,7 @@ class CannedHub:
             kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
             kinds |= {ListSessions: self._sessions, EndSession: self._end_session}
             handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
+            handlers |= self._further(name)
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
         elif name == "records":
             await BridgeServer(self.settings.records_address, self._recorder(), transport=self.bridge).serve()
@@ -267,12 +280,21 @@ class CannedHub:
             handlers |= {Export: self._export, Undo: self._undo}
             handlers |= dict.fromkeys((PutServer, DeleteServer, PutWorkspace, DeleteWorkspace, SetServer), self._change)
             handlers |= {ListKeys: self._keys, AddKey: self._add_key, RevokeKey: self._revoke_key}
+            handlers |= self._further(name)
             await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
 
     def become(self, status: Status) -> None:
         """Be in another state, and say that something changed."""
         self.status = status
         self.publisher.publish(Event(topic="server"))
+
+    def _further(self, side: str) -> dict[Any, Any]:
+        """The handlers of the kinds that `answers` answers."""
+        return {kind: self._answer for kind in FURTHER if side in kind.sockets}
+
+    async def _answer(self, body: Request[Any]) -> Model:
+        self.asked.append(body)
+        return self.answers[type(body)]
 
     def _recorder(self) -> dict[Any, Any]:
         """The recorder's handlers, over records in memory."""

@@ -252,6 +252,7 @@ async def test_desired_says_where_the_files_are_and_what_the_sidecar_has(adapter
             "providers": str(adapter.providers),
             "workspaces": str(adapter.workspaces),
             "hub": str(adapter.hub),
+            "access": str(adapter.hub.with_name("access.json")),
         }
         async with adapter.sidecar.running():
             await adapter.sidecar.count(1)

@@ -36,6 +36,11 @@ def adapter(tmp_path: Path) -> Adapter:
     return made
 
 
+def principal(key: str, name: str, workspaces: frozenset[str] | None = None, admin: bool = False) -> Principal:
+    """That of a named key."""
+    return Principal(key, name, workspaces, admin, subjects=frozenset({f"key:{key}", f"key:{name}"}))
+
+
 def check(adapter: Adapter, token: str) -> Principal | None:
     """What whoever reads the file now makes of the token."""
     return Keyring(adapter.settings).check(token)
@@ -63,9 +68,9 @@ async def test_a_key_is_made_listed_and_revoked(adapter: Adapter) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not [made for made in (everything, one, boss) if made.token in file.read_text()]
     assert json.loads(file.read_text())["keys"][1]["hash"] == token_hash(one.token)
-    assert check(adapter, everything.token) == Principal(everything.id, "laptop")
-    assert check(adapter, one.token) == Principal(one.id, "agent", frozenset({"w"}))
-    assert check(adapter, boss.token) == Principal(boss.id, "boss", None, True)
+    assert check(adapter, everything.token) == principal(everything.id, "laptop")
+    assert check(adapter, one.token) == principal(one.id, "agent", frozenset({"w"}))
+    assert check(adapter, boss.token) == principal(boss.id, "boss", None, True)
     async with adapter.running() as client:
         listed = (await client.request(ListKeys())).keys
         assert [(key.id, key.name, key.workspaces, key.admin) for key in listed] == [
@@ -106,16 +111,16 @@ async def test_a_renamed_workspace_is_followed(adapter: Adapter) -> None:
     async with adapter.running() as client:
         made = await client.request(AddKey(name="agent", workspaces=("w", "other one")))
         await client.request(PutWorkspace(name="v", servers=(), old_name="w"))
-        assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"v", "other one"}))
+        assert check(adapter, made.token) == principal(made.id, "agent", frozenset({"v", "other one"}))
         in_place(adapter.workspaces, {"v": ["a"], "another": ["a"]})
         await client.request(Reload())
-        assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"v", "another"}))
+        assert check(adapter, made.token) == principal(made.id, "agent", frozenset({"v", "another"}))
         assert await issues(client) == []
         in_place(adapter.workspaces, {"v": [], "another": ["a"]})
         await client.request(Reload())
     in_place(adapter.workspaces, {"u": [], "third": ["a"]})
     async with adapter.running() as client:
-        assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"v", "third"}))
+        assert check(adapter, made.token) == principal(made.id, "agent", frozenset({"v", "third"}))
         assert [issue for issue in await issues(client) if issue.startswith("KEY")] == ["KEY_WORKSPACE_UNKNOWN"]
     assert stat.S_IMODE(adapter.settings.keys_file.stat().st_mode) == 0o600
 
@@ -127,7 +132,7 @@ async def test_a_workspace_that_is_removed_leaves_a_warning(adapter: Adapter) ->
         await client.request(DeleteWorkspace(name="w"))
         [found] = (await client.request(ReadDesired())).issues
         assert (found.code, found.message) == ("KEY_WORKSPACE_UNKNOWN", "Key 'agent' names a workspace 'w'.")
-        assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"w", "other one"}))
+        assert check(adapter, made.token) == principal(made.id, "agent", frozenset({"w", "other one"}))
 
 
 async def test_a_broken_file_lets_nobody_in_and_is_not_overwritten(adapter: Adapter) -> None:
@@ -151,7 +156,7 @@ async def test_a_broken_file_lets_nobody_in_and_is_not_overwritten(adapter: Adap
         adapter.settings.keys_file.write_bytes(good)
         assert [key.name for key in (await client.request(ListKeys())).keys] == ["agent"]
         assert await issues(client) == []
-        assert check(adapter, made.token) == Principal(made.id, "agent")
+        assert check(adapter, made.token) == principal(made.id, "agent")
 
 
 async def test_whoever_listens_is_told_of_a_broken_file(adapter: Adapter) -> None:
@@ -179,7 +184,7 @@ async def test_a_disk_that_takes_nothing_is_told(adapter: Adapter, monkeypatch: 
         assert (await refusal(client, RevokeKey(key="agent"))).code == "DATA_DIR_UNUSABLE"
         await client.request(PutWorkspace(name="v", servers=("a",), old_name="w"))
         assert await issues(client) == ["KEY_WORKSPACE_UNKNOWN"]
-    assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"w"}))
+    assert check(adapter, made.token) == principal(made.id, "agent", frozenset({"w"}))
 
 
 async def test_a_directory_in_the_place_of_the_file_is_reported(adapter: Adapter) -> None:

@@ -8,6 +8,7 @@ import pkgutil
 import yamcp_ui_adapter
 
 NAMES = {
+    "access",
     "app",
     "desired",
     "desired.change_log",
@@ -15,6 +16,11 @@ NAMES = {
     "keys",
     "publish",
     "seed",
+    "sign_in.ledger",
+    "sign_in.on_demand",
+    "sign_in.reports",
+    "sign_in.store",
+    "sign_in.upkeep",
     "state",
     "store",
     "watch",

@@ -9,6 +9,8 @@ import type {
   CatalogItem,
   ChangeRecords,
   Exported,
+  Grant,
+  Grants,
   History,
   Imported,
   KeyMade,
@@ -47,6 +49,15 @@ interface Called {
   result: Item;
   seconds: number;
 }
+/** What a principal has of its own. */
+interface Account {
+  /** `admin`, or the id of a key or user; empty in a hub that wants no token. */
+  id: string;
+  name: string;
+  admin: boolean;
+  workspaces: { name: string; http_url: string; sse_url: string }[];
+  grants: Grant[];
+}
 interface Done {
   success: true;
   message: string;
@@ -78,6 +89,10 @@ export interface HubAnswers {
   restartServer: { server: ServerState | null };
   import: Imported & { applied?: boolean };
   keys: Keys;
+  grants: Grants;
+  endGrant: Nothing;
+  account: Account;
+  endOwnGrant: Nothing;
   addKey: KeyMade;
   revokeKey: Nothing;
   tools: Tools;

@@ -129,7 +129,7 @@ def test_a_rename_keeps_settings_at_once(state: DesiredState) -> None:
     hub = {"servers": {"a": {"max_inflight": 2}}, "workspaces": {"w": {"enabled": False}}}
     state.apply(readings(TWO, {"w": ["a", "b"]}, hub))
     renames = state.apply(readings({"x": TWO["a"], "b": TWO["b"]}, {"v": ["x", "b"]}, hub))
-    assert renames == ({"a": "x"}, {"w": "v"}, {"w": "v"}, {"v": ("w",)})
+    assert renames == ({"a": "x"}, {"w": "v"}, {"w": "v"}, {"v": ("w",)}, {"a": "x"})
     assert {spec.key: spec.settings.max_inflight for spec in state.snapshot.servers} == {"x": 2, "b": 64}
     assert [spec.enabled for spec in state.snapshot.workspaces] == [False]
     assert codes(state) == []

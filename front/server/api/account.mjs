@@ -1,0 +1,44 @@
+/**
+ * What a principal has of its own (workspaces that it may use, grants of its MCP clients), and the grants of all for
+ * admins.
+ */
+
+import { usableWorkspaces } from '../oauth/usable_workspaces.mjs';
+
+/**
+ * @typedef {import('../access/keys.mjs').Principal} Principal
+ * @typedef {import('./router.mjs').HandlersOf<import('./describe/answers.mjs').HubAnswers>} Handlers
+ */
+
+/** Whom a request without a token comes from, in a hub that wants none. @type {Principal} */
+const EVERYBODY = { id: '', name: 'everybody', workspaces: null, admin: true, mark: '', subjects: [], claims: {} };
+
+/**
+ * Return the handlers.
+ *
+ * @param {import('../state/hub.mjs').HubClient} hub
+ * @param {Pick<import('../access/auth.mjs').Auth, 'who'>} auth
+ * @returns {Pick<Handlers, 'account' | 'endOwnGrant' | 'grants' | 'endGrant'>}
+ */
+export function account(hub, auth) {
+  const principalOf = (/** @type {import('express').Request} */ req) => auth.who(req)?.principal ?? EVERYBODY;
+  return {
+    async account({ req }) {
+      const principal = principalOf(req);
+      const [workspaces, { grants }] = await Promise.all([
+        principal.id === '' ? (await hub.fresh()).workspaces : usableWorkspaces(hub, principal),
+        hub.askAdapter('list_grants', { principal: principal.id }),
+      ]);
+      return {
+        id: principal.id,
+        name: principal.name,
+        admin: principal.admin,
+        workspaces: workspaces.map(({ name, http_url, sse_url }) => ({ name, http_url, sse_url })),
+        grants,
+      };
+    },
+    endOwnGrant: ({ req, params }) => hub.askAdapter('end_grant', { id: params.id, principal: principalOf(req).id }),
+    grants: () => hub.askAdapter('list_grants', {}),
+    endGrant: ({ query }) => hub.askAdapter('end_grant', { id: query.id }),
+  };
+}

@@ -1,0 +1,1 @@
+"""access.json: parses it, says what is wrong with it and where, and renames in it."""

@@ -1,0 +1,113 @@
+"""Ends what has no ground any more: grants of revoked keys and removed workspaces, and what has expired."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from bridge.credentials.records import GrantRecord, GrantUsed
+from bridge.errors import HubError
+from yamcp_ui_adapter.sign_in import people
+from yamcp_ui_adapter.sign_in.ledger import Ledger
+from yamcp_ui_adapter.sign_in.principals import Principals
+from yamcp_ui_adapter.sign_in.reports import Reports
+from yamcp_ui_adapter.sign_in.state import ended
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 0.4
+"""Seconds between two checks of keys and workspaces: a grant ends within a second with its key."""
+EXPIRY_CHECKS = 150
+"""Every so many checks, what has expired is ended: once a minute."""
+
+
+class Upkeep:
+    """`workspaces` returns the names of all workspaces."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        principals: Principals,
+        reports: Reports,
+        workspaces: Callable[[], Collection[str]],
+    ) -> None:
+        self._ledger = ledger
+        self._principals = principals
+        self._reports = reports
+        self._workspaces = workspaces
+        self._known: frozenset[str] | None = None
+        """The workspaces at the last check."""
+        self._strays: frozenset[str] = frozenset()
+        """Grants for unknown workspaces at the last look at all of them."""
+        self._failed = ""
+
+    async def run(self) -> None:
+        """Check until cancelled."""
+        while True:
+            for _ in range(EXPIRY_CHECKS):
+                with self._reported():
+                    self.check()
+                await asyncio.sleep(CHECK_SECONDS)
+            with self._reported():
+                self.expire()
+
+    def check(self) -> None:
+        """End the grants whose workspace was removed, or whose key was revoked. Raises DataDirUnusable."""
+        self._ledger.follow()
+        present = frozenset(self._workspaces())
+        gone = (self._known or frozenset()) - present
+        grants = self._ledger.state.grants_of(None)
+        removed = [each for each in grants if each.workspace in gone]
+        self._end(removed, "its workspace was removed")
+        self._known = present
+        revoked = [each for each in grants if each not in removed and self._principals.has_ended(each)]
+        self._end(revoked, "its key was revoked, or may no longer use the workspace")
+
+    def expire(self) -> None:
+        """End what has expired, and grants for workspaces that have been unknown since the last time (a workspace may
+        have been removed while the adapter did not run). Raises DataDirUnusable.
+        """
+        state, now = self._ledger.state, self._ledger.now()
+        known = frozenset(self._workspaces())
+        strays = frozenset(each.id for each in state.grants_of(None) if each.workspace not in known)
+        lost, self._strays = [state.credentials.grants[each] for each in strays & self._strays], strays
+        self._end(lost, "its workspace was removed")
+        self._ledger.commit([*state.expired(now), *people.forgotten(state.credentials, now)])
+        state.credentials.drop_expired(now)
+
+    def renamed(self, renames: Mapping[str, str]) -> None:
+        """Workspaces have new names: their grants go on. If that cannot be written, the grants end with the old name,
+        which is logged.
+        """
+        with self._reported():
+            self._ledger.commit(self._ledger.state.renamed(renames))
+
+    def used(self, uses: Mapping[str, float]) -> None:
+        """Record when grants were used (Unix time)."""
+        state, now = self._ledger.state, self._ledger.now()
+        records = [
+            GrantUsed(id=grant, at=min(at, now))
+            for grant, at in uses.items()
+            if grant in state.credentials.grants and math.isfinite(at) and at > state.used.get(grant, 0.0)
+        ]
+        with self._reported():
+            self._ledger.commit(records)
+
+    def _end(self, grants: list[GrantRecord], detail: str) -> None:
+        self._ledger.commit(ended(each.id for each in grants))
+        self._reports.ended(grants, "revoked", detail)
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Log an error once, and go on."""
+        try:
+            yield
+        except HubError as error:
+            if error.message != self._failed:
+                log.warning("grants cannot be kept up", extra={"code": error.code, "why": error.message})
+            self._failed = error.message
+        else:
+            self._failed = ""
