@@ -14,7 +14,9 @@ from bridge.credentials.records import JOURNAL_FILE
 from bridge.keys import Keyring
 from bridge.models import AccessFile, Event, RemoteLaunch, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
-from sidecar.access.authenticator import Authentication
+from sidecar.access.authenticator import Authentication, TokenKind
+from sidecar.access.jwks import KeySet
+from sidecar.access.jwt_tokens import JwtTokens
 from sidecar.access.opaque import OpaqueTokens
 from sidecar.calls.endpoint import Endpoint
 from sidecar.channels.connections import Connections
@@ -45,6 +47,7 @@ from sidecar.upstream.pool import Pool
 from sidecar.workspaces.workspace import Workspace
 from tests.support.fake_server import FakeServer, until
 from tests.support.hub import free_port
+from tests.support.jwts import Issuer
 
 
 class Recorder(Session):
@@ -89,7 +92,12 @@ class World:
         self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
         self.journal = Journal(settings.data_dir / JOURNAL_FILE, now=lambda: time.time())  # noqa: PLW0108 - tests replace it
-        self.authentication = Authentication(self.keyring, OpaqueTokens(self.journal, self.keyring))
+        self.issuer = Issuer()
+        """The external authorization server, where the settings name one."""
+        kinds: list[TokenKind] = [OpaqueTokens(self.journal, self.keyring)]
+        if settings.jwt_issuer:
+            kinds.append(JwtTokens(settings, KeySet(settings, self.issuer.fetch)))
+        self.authentication = Authentication(self.keyring, *kinds)
         endings = Endings(self.hub, self.authentication.current, self.http.end_invalid)
         challenges = Challenges(settings)
         self.gate = Gate(
