@@ -182,6 +182,10 @@ class Keyring:
         """Whether there are named keys."""
         return bool(self._named)
 
+    def principals(self) -> tuple[Principal, ...]:
+        """The named keys."""
+        return tuple(key.principal() for key in self._named.values())
+
     def check(self, token: str) -> Principal | None:
         """The principal of a token; None if it is invalid. Takes the same time for every token."""
         self._poll()

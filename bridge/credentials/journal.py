@@ -74,6 +74,11 @@ class Journal:
         self.poll()
         return self._state.users.get(user)
 
+    def users(self) -> tuple[UserRecord, ...]:
+        """All users that have signed in."""
+        self.poll()
+        return tuple(self._state.users.values())
+
     def login(self, login: str) -> LoginRecord | None:
         """The browser login with that id; None if it has ended."""
         self.poll()

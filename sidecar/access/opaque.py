@@ -6,6 +6,7 @@ revoked with all its grants, and a grant has no more rights than its principal h
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from bridge.credentials.journal import Journal
@@ -42,7 +43,7 @@ class OpaqueTokens:
 
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`: a principal with a grant, or a user."""
-        return principal.grant.startswith("g") or is_user(principal)
+        return principal.grant.startswith("g") if principal.grant else is_user(principal)
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
@@ -57,11 +58,18 @@ class OpaqueTokens:
             access = self._journal.grant(principal.grant)
             return self._principal(access) if access and access.grant.principal == principal.id else None
         user = self._journal.user(principal.id)
-        return _user_principal(user) if user else None
+        return user_principal(user) if user else None
 
     def refresh(self) -> None:
         """See `Authenticator`."""
         self._journal.refresh()
+
+    async def learn(self, token: str) -> bool:
+        """See `Authenticator`: `check` has looked at the journal."""
+        return False
+
+    async def run(self, until: asyncio.Event) -> None:
+        """See `Authenticator`: `refresh` does everything."""
 
     def _principal(self, access: Access) -> Principal | None:
         """The principal of a grant; None if the key that made it is gone, or has another token by now."""
@@ -79,12 +87,12 @@ class OpaqueTokens:
 
     def _holder(self, access: Access) -> Principal | None:
         if access.user is not None:
-            return _user_principal(access.user)
+            return user_principal(access.user)
         holder = self._keyring.holder(access.grant.principal)
         return holder if holder is not None and mark_of(holder.mark) == access.grant.mark else None
 
 
-def _user_principal(user: UserRecord) -> Principal:
+def user_principal(user: UserRecord) -> Principal:
     claims = {"sub": user.sub, "name": user.name, "email": user.email, "issuer": user.issuer}
     subjects = subjects_of_user(user.id, user.email, user.groups, user.roles)
     return Principal(user.id, user.name or user.email or user.sub, subjects=subjects, claims=claims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from bridge.keys import ADMIN, FRONT, KEY_ID, Principal
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from bridge.access.permissions import Permissions
     from bridge.access.policy import Policy
     from bridge.models import Snapshot, WorkspaceSpec
+    from bridge.settings import Settings
 
 SHARED_PRINCIPALS = frozenset({"", ADMIN, FRONT})
 """Ids of the principals that use the common workspaces; empty is the id of all clients in an unprotected hub. Rules are
@@ -20,7 +22,8 @@ not for them."""
 class Access:
     """Answers for one hub. Without access.json, keys may use what keys.json says, and users nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._policy: Policy | None = None
         self._snapshot: Snapshot | None = None
 
@@ -53,6 +56,16 @@ class Access:
         admin. Grants never may: they are for one workspace."""
         by_role = self._has_rules(principal) and not principal.grant and self.permissions(principal).admin
         return principal.admin or by_role
+
+    async def find(self, subject: str) -> Principal:
+        """The principal that a subject stands for, of the keys and users in the hub's files at this moment.
+
+        Raises:
+            SubjectUnknown: there is no such key or user.
+        """
+        from sidecar.hub.subjects import principal_of_subject, read_principals  # noqa: PLC0415 - hardly ever needed
+
+        return principal_of_subject(subject, await asyncio.to_thread(read_principals, self._settings))
 
     def _has_rules(self, principal: Principal) -> bool:
         """Whether rules say what a principal may use; for the hub's own, and for keys without access.json, none do."""

@@ -24,6 +24,7 @@ from sidecar.hub.notifications import route_notification
 from sidecar.hub.session_counts import SessionCounts
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.quotas.on_demand import Limits
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -47,7 +48,7 @@ class Hub:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
         """Removed workspaces that still have clients."""
-        self.access = Access()
+        self.access = Access(settings)
         """What principals may use."""
         self.key_workspaces = KeyWorkspaces(self, settings, contested=self.contested)
         """The versions of workspaces that belong to single principals; none in an unprotected hub."""
@@ -56,12 +57,12 @@ class Hub:
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()
-        """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
-        tool. The context names the server and the tool."""
+        """The gates that a request passes once its server is chosen; the context names the server and the tool."""
+        self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
-        self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
-        """Called with each snapshot that is applied."""
+        self.on_applied: list[Callable[[Snapshot], None]] = []
+        """Each is called with each snapshot that is applied."""
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
@@ -137,6 +138,7 @@ class Hub:
         New servers are still starting when this returns; those that they replace serve until then.
         """
         self.config_version += 1
+        self.limits.apply(snapshot.access.limits if snapshot.access else ())
         self.access.follow(snapshot)
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
@@ -150,7 +152,8 @@ class Hub:
         self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
-        self.on_applied(snapshot)
+        for tell in self.on_applied:
+            tell(snapshot)
         self._configured.set()
         for upstream, holder in released:
             self.pool.release(upstream, holder)
@@ -227,6 +230,7 @@ class Hub:
         """Credentials were ended, or principals changed. `current` is `Authenticator.current`."""
         self.config_version += 1
         self.current = current
+        self.limits.recheck(current)
         for upstream, holder in self.key_workspaces.recheck(current):
             self.pool.release(upstream, holder)
 

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from bridge.keys import Principal
@@ -154,9 +154,9 @@ class KeyWorkspaces:
             tenant.idle_since = time.monotonic()
 
     def _owner(self, principal: Principal) -> Principal:
-        """The key or user that a principal acts for."""
+        """The key or user that a principal acts for, with the subjects of its token."""
         owner = owner_of(principal)
-        return self._hub.current(owner) or owner
+        return replace(self._hub.current(owner) or owner, subjects=principal.subjects)
 
     # --- opening and closing -----------------------------------------------------------------------------------------
 
