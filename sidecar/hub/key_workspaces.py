@@ -224,7 +224,7 @@ class KeyWorkspaces:
         """Update the principals' versions of a workspace as that was updated. Returns the upstreams to release."""
         return [
             release
-            for tenant in self._found.values()
+            for tenant in tuple(self._found.values())
             if tenant.base is base
             for release in tenant.workspace.update(base.wanted, gone=base.gone, rights=self._rights(tenant))
         ]
