@@ -19,8 +19,10 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
     "later": frozenset(
         {
             "BODIES_LIMIT",
+            "BYTES_LIMIT",
             "BRIDGE_OVERLOADED",
             "CONNECTIONS_LIMIT",
+            "DAILY_LIMIT",
             "ENGINE_REFUSED",
             "FRONT_AWAY",
             "HUB_AWAY",
@@ -32,6 +34,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "IMAGE_PULL_FAILED",
             "LIVE_BUSY",
             "PARKED_LIMIT",
+            "RATE_LIMITED",
             "RECORDS_BUSY",
             "RECORDS_FULL",
             "RECORDS_UNAVAILABLE",
@@ -51,6 +54,8 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "SIGN_IN_UNAVAILABLE",
             "SPAWNER_LOST",
             "TOO_MANY_ATTEMPTS",
+            "TOO_MANY_CALLS",
+            "TOO_MANY_SESSIONS",
             "WORKSPACE_NOT_READY",
             "YAMCP_UI_AWAY",
         }

@@ -17,6 +17,7 @@ INTERNAL_ERROR = -32603
 MISSING_CAPABILITY = -32021  # MCP 2026-07-28: the client did not declare what the request needs
 RESOURCE_NOT_FOUND = -32002  # legacy era; eras.error_to_client makes it INVALID_PARAMS for modern clients
 SERVER_ERROR = -32010  # in the implementation-defined range of JSON-RPC, not used by the SDKs
+LIMIT_REACHED = -32011  # the same; the request exceeds a limit of its principal (sidecar/quotas/errors.py)
 
 
 class SidecarError(HubError):
@@ -25,7 +26,7 @@ class SidecarError(HubError):
     rpc_code: ClassVar[int] = SERVER_ERROR
     status: ClassVar[int] = 400
     """The HTTP status if the error is the response to an HTTP request."""
-    retry_after: ClassVar[int] = 0
+    retry_after: int = 0
     """Seconds for the header Retry-After (RFC 9110, 10.2.3); 0 for no header."""
 
     def rpc(self, correlation: str = "") -> dict[str, Any]:

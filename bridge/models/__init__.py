@@ -131,6 +131,7 @@ from bridge.models.grants import (
     Users,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
+from bridge.models.limits import LimitKind, LimitsState, LimitUse, PrincipalLimits, ReadLimits
 from bridge.models.records import (
     CallDetails,
     CallRecord,
@@ -241,6 +242,9 @@ __all__ = [
     "Keys",
     "LastChange",
     "Launch",
+    "LimitKind",
+    "LimitUse",
+    "LimitsState",
     "ListGrants",
     "ListKeys",
     "ListSessions",
@@ -261,6 +265,7 @@ __all__ = [
     "Outline",
     "Ping",
     "Pong",
+    "PrincipalLimits",
     "ProcessLimits",
     "PutAccessFile",
     "PutConfig",
@@ -275,6 +280,7 @@ __all__ = [
     "ReadDesired",
     "ReadHistory",
     "ReadKeyUses",
+    "ReadLimits",
     "ReadRecordedPrincipals",
     "ReadRecordedSessions",
     "ReadRecordsStatus",

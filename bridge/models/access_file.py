@@ -107,7 +107,10 @@ class AccessRule(AccessModel):
 
 
 class AccessLimit(AccessModel):
-    """Limits what a subject uses; a limit that is missing does not apply. With `servers` or `tools`: only these."""
+    """Limits what a subject uses (sidecar/quotas/); a limit that is missing does not apply.
+
+    With `servers` or `tools`, only the calls of these count. Then there is no limit of `sessions` or `bytes_per_day`.
+    """
 
     subject: Subject
     servers: Patterns = None
@@ -116,7 +119,7 @@ class AccessLimit(AccessModel):
     burst: int | None = Field(None, ge=1, le=1_000_000)
     """Requests that may come at once; None for one second's worth."""
     concurrent: int | None = Field(None, ge=1, le=1_000_000)
-    """Requests in progress at once."""
+    """Calls in progress at once."""
     sessions: int | None = Field(None, ge=1, le=1_000_000)
     calls_per_day: int | None = Field(None, ge=1, le=10**12)
     bytes_per_day: int | None = Field(None, ge=1, le=10**18)
@@ -129,8 +132,10 @@ class AccessLimit(AccessModel):
         values = (self.requests_per_second, self.concurrent, self.sessions, self.calls_per_day, self.bytes_per_day)
         if all(value is None for value in values):
             raise ValueError("it limits nothing: give requests_per_second, concurrent, sessions, calls_per_day, ...")
-        if self.sessions is not None and (self.servers is not None or self.tools is not None):
-            raise ValueError("'sessions' are not of single servers or tools")
+        if self.servers is not None or self.tools is not None:
+            whole = {"sessions": self.sessions, "bytes_per_day": self.bytes_per_day}
+            if given := [name for name, value in whole.items() if value is not None]:
+                raise ValueError(f"{given[0]!r} is not of single servers or tools")
         return self
 
 

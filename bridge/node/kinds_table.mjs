@@ -53,6 +53,7 @@ export const TABLE = /** @type {const} */ ([
   ['revoke_key', ['desired'], false],
   ['key_uses', ['actual'], true],
   ['note_key_uses', ['desired'], true],
+  ['limits_state', ['actual'], true],
   ['read_calls', ['records'], true],
   ['read_call', ['records'], true],
   ['read_usage', ['records'], true],

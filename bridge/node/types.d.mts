@@ -163,7 +163,7 @@ export interface AccessFile {
   limits?: AccessLimit[];
 }
 
-/** Limits what a subject uses; a limit that is missing does not apply. With `servers` or `tools`: only these. */
+/** Limits what a subject uses (sidecar/quotas/); a limit that is missing does not apply. */
 export interface AccessLimit {
   subject: string;
   servers?: string[] | null;
@@ -171,7 +171,7 @@ export interface AccessLimit {
   requests_per_second?: number | null;
   /** Requests that may come at once; None for one second's worth. */
   burst?: number | null;
-  /** Requests in progress at once. */
+  /** Calls in progress at once. */
   concurrent?: number | null;
   sessions?: number | null;
   calls_per_day?: number | null;
@@ -1055,6 +1055,53 @@ export interface RevokeKey {
   key: string;
 }
 
+/** The answer to `limits_state`. The principals with the newest refusals come first, then those that use most. */
+export interface LimitsState {
+  /** Where is counted: nowhere, as there are no limits; in this process; in the Redis of HUB_LIMITS_URL; or in this process because that Redis does not answer. */
+  store: 'off' | 'memory' | 'shared' | 'shared_away';
+  principals: PrincipalLimits[];
+  /** The number of principals with limits that have made requests. */
+  total: number;
+}
+
+/** One limit of a principal, and how much of it is used. */
+export interface LimitUse {
+  kind: 'rate' | 'concurrent' | 'sessions' | 'calls_per_day' | 'bytes_per_day';
+  /** The patterns of the servers that it is about; null for all. */
+  servers: string[] | null;
+  /** The patterns of the tools that it is about; null for all calls. */
+  tools: string[] | null;
+  /** Requests per second for `rate`, else a number. */
+  limit: number;
+  /** Of `rate`: how many requests may come at once. */
+  burst: number;
+  /** Of `rate`: how many of the burst are used now. Of the others: calls in progress, open sessions, calls or bytes of the day. */
+  used: number;
+}
+
+/** The limits of a principal that has made requests. */
+export interface PrincipalLimits {
+  id: string;
+  name: string;
+  kind: 'key' | 'user';
+  uses: LimitUse[];
+  /** How many requests and sessions were refused since the sidecar started, by kind of limit. */
+  refused: Record<string, number>;
+  /** Unix time of the last refusal. */
+  last_refused: number | null;
+  /** The code of its error. */
+  last_code: string;
+  last_server: string;
+  /** Where the limit was one of a server or tool: which one was called. */
+  last_tool: string;
+}
+
+/** Request what principals have used of their limits. */
+export interface ReadLimits {
+  /** Most principals in the answer. */
+  limit?: number;
+}
+
 /** One recorded call with its arguments and result: JSON text, cut and redacted as configured; None if not kept. */
 export interface CallDetails {
   call: CallRecord;
@@ -1632,6 +1679,7 @@ export interface Requests {
   revoke_key: RevokeKey;
   key_uses: ReadKeyUses;
   note_key_uses: NoteKeyUses;
+  limits_state: ReadLimits;
   read_calls: ReadCalls;
   read_call: ReadCall;
   read_usage: ReadUsage;
@@ -1703,6 +1751,7 @@ export interface Answers {
   revoke_key: Done;
   key_uses: KeyUses;
   note_key_uses: Done;
+  limits_state: LimitsState;
   read_calls: CallRecords;
   read_call: CallDetails;
   read_usage: Usage;

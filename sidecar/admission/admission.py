@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from bridge.keys import Principal
 from sidecar.admission.context import CallContext, ClientSession
 from sidecar.errors import (
     INVALID_PARAMS,
@@ -73,18 +74,30 @@ class SessionObserver(Protocol):
 class Admission:
     """The gates and observers of a hub."""
 
-    __slots__ = ("gates", "observers", "on_answer", "session_observers")
+    __slots__ = ("admit_session", "gates", "meter_of", "observers", "on_answer", "on_meters", "session_observers")
 
     def __init__(self, gates: Iterable[Gate] = (), observers: Iterable[Observer] = ()) -> None:
         self.gates = tuple(gates)
         self.observers = tuple(observers)
         self.session_observers: tuple[SessionObserver, ...] = ()
+        self.admit_session: Callable[[Principal], None] = _admit
+        """Called before a principal opens a session; raises a SidecarError if it has too many."""
+        self.meter_of: Callable[[Principal], Callable[[int], None] | None] = _no_meter
+        """The function that counts the bytes of a principal's requests and answers; None if nobody counts them."""
+        self.on_meters: list[Callable[[], None]] = []
+        """Called when `meter_of` may return others than before."""
         self.on_answer: Callable[[CallContext, Any], None] | None = None
         """Called with each result or error of a request, just before `ended`; None while nobody records any."""
 
     def add_gate(self, gate: Gate) -> None:
         """Add a gate behind the existing ones."""
         self.gates = (*self.gates, gate)
+
+    def set_gate(self, gate: Gate, *, present: bool) -> None:
+        """Add a gate behind the existing ones, or remove it. Requests that are in progress leave a gate that was added
+        meanwhile without having entered it, and do not leave one that was removed."""
+        others = tuple(each for each in self.gates if each is not gate)
+        self.gates = (*others, gate) if present else others
 
     def add_observer(self, observer: Observer) -> None:
         """Add an observer."""
@@ -110,12 +123,13 @@ class Admission:
 
     async def enter(self, call: CallContext) -> None:
         """Pass all gates one after the other, waiting if necessary. Raises the SidecarError of a gate that refuses."""
-        for passed, gate in enumerate(self.gates):
+        gates = self.gates  # of this moment: a gate may wait, and gates may be added and removed meanwhile
+        for passed, gate in enumerate(gates):
             if not gate.try_enter(call):
                 try:
                     await gate.enter(call)
                 except BaseException:
-                    self._leave(self.gates[:passed], call, DECLINED)
+                    self._leave(gates[:passed], call, DECLINED)
                     raise
 
     def decline(self, call: CallContext) -> None:
@@ -165,6 +179,14 @@ class Admission:
                 gate.leave(call, outcome)
             except Exception:
                 log.exception("a gate failed")
+
+
+def _admit(principal: Principal) -> None:
+    """The default of `Admission.admit_session`: no limit."""
+
+
+def _no_meter(principal: Principal) -> None:
+    """The default of `Admission.meter_of`: no limit."""
 
 
 def error_of(answer: dict[str, Any]) -> SidecarError:

@@ -53,7 +53,18 @@ class EventStream:
     if more than `MAX_WAITING_BYTES` are queued. `try_write` writes without waiting, or returns False.
     """
 
-    __slots__ = ("_connection", "_ended", "_headers", "_overflow", "_queued", "_send", "_try_write", "_writer", "size")
+    __slots__ = (
+        "_connection",
+        "_ended",
+        "_headers",
+        "_overflow",
+        "_queued",
+        "_send",
+        "_try_write",
+        "_writer",
+        "meter",
+        "size",
+    )
 
     def __init__(
         self,
@@ -64,6 +75,8 @@ class EventStream:
     ) -> None:
         self.size = 0
         """The number of bytes in the queue."""
+        self.meter: Callable[[int], None] | None = None
+        """Counts the bytes of a client whose bytes are limited (sidecar/quotas/); None for all others."""
         self._send = send
         self._connection = connection_of(send)
         self._try_write = try_write
@@ -83,12 +96,17 @@ class EventStream:
             data = codec.dumps_small(frame)
         except codec.HasLargeValues:
             begin, end = event(b"\0").split(b"\0")
-            self._queue(_LargeEvent(chain((begin,), codec.pieces(frame), (end,)), size_of(frame)))
+            large = _LargeEvent(chain((begin,), codec.pieces(frame), (end,)), size_of(frame))
+            if self.meter is not None:
+                self.meter(large.size)
+            self._queue(large)
         else:
             self.put_raw(event(data))
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes of the stream."""
+        if self.meter is not None:
+            self.meter(len(data))
         if self._ended or (self._writer is None and self._headers is None and self._try_write(data)):
             return
         self._queue(data)

@@ -23,6 +23,7 @@ from sidecar.downstream.session_ids import Handshake
 from sidecar.downstream.session_states import SessionState
 from sidecar.downstream.stream_session import StreamSession
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, SidecarError
+from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, respond
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
@@ -77,6 +78,10 @@ class HttpSession(StreamSession):
             return self.replies[-1].put
         return self.stream.put if self.stream is not None else None
 
+    def open_stream(self) -> EventStream | None:
+        """The GET stream."""
+        return self.stream
+
     def put_raw(self, data: bytes) -> None:
         """Write bytes to the GET stream, if it is open."""
         if self.stream is not None:
@@ -127,7 +132,8 @@ class HttpSession(StreamSession):
                     )
                 finally:
                     self.replies.remove(reply)
-                await reply.finish(200, response or self.cancelled_response(frame["id"]))
+                response = response or self.cancelled_response(frame["id"])
+                await reply.finish(request_checks.limit_status(response), response)
             finally:
                 reply.drop()
 
@@ -170,6 +176,7 @@ class HttpSession(StreamSession):
         self.stream_scope.cancel()
         stream_scope = self.stream_scope = CancelScope()
         stream = self.stream = EventStream(send, stream_scope.cancel, self.headers)
+        stream.meter = self.admission.meter_of(self.principal)
         stream.open()
         if self._may_have_missed:
             self._may_have_missed = False

@@ -10,6 +10,7 @@ from starlette.types import Receive, Send
 from sidecar.concurrency.cancel_scope import Cancellable
 from sidecar.downstream.event_stream import PING, EventStream, Header
 from sidecar.listener.asgi import disconnected, respond, respond_in_pieces
+from sidecar.listener.request_checks import TOO_MANY_REQUESTS, retry_after
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
 
@@ -109,7 +110,10 @@ class Reply:
 
 
 async def respond_json(send: Send, status: int, frame: Frame | list[Frame], headers: tuple[Header, ...]) -> None:
-    """Send an answer as a complete JSON response; large values are written in pieces."""
+    """Send an answer as a complete JSON response; large values are written in pieces. With status 429 it says when to
+    try again (RFC 6585, 4)."""
+    if status == TOO_MANY_REQUESTS and isinstance(frame, dict):
+        headers = (*headers, (b"retry-after", str(retry_after(frame)).encode()))
     try:
         data = codec.dumps_small(frame)
     except codec.HasLargeValues:

@@ -19,7 +19,7 @@ from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
-from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.errors import HubStarting, SidecarError, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_errors import TokenInvalid
 from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
@@ -28,6 +28,7 @@ from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import ELSEWHERE, OPEN_PATH, end_of_token, principal_of
 from sidecar.listener.challenges import Challenges
 from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
+from sidecar.listener.metering import MeteredExchange, metered
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.listener.refusals import Refusals
 from sidecar.observe.metrics import Metrics
@@ -124,6 +125,9 @@ class Router:
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
             await self._refusals.refuse(principal, scope, send, error)
             return
+        if scope["method"] == "POST" and (meter := self._hub.admission.meter_of(principal)):
+            exchange = MeteredExchange(receive, send, meter)
+            receive, send = exchange.receive, exchange.send
         workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
         if principal.grant and principal.workspaces is not None and not _is_for(principal, workspace):
             challenge = self._challenges.invalid_token(scope)
@@ -160,11 +164,12 @@ class Router:
             departed = [each for each in departed if any(held.id == session for held in self._hub.clients(each))]
         return departed[0] if departed else None
 
-    def _session_limit(self, principal: Principal) -> TooManySessions | None:
+    def _session_limit(self, principal: Principal) -> SidecarError | None:
         """The error if the principal may open no further session now."""
         try:
+            self._hub.admission.admit_session(principal)
             self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
-        except TooManySessions as error:
+        except SidecarError as error:
             return error
         return None
 
@@ -200,6 +205,8 @@ class Router:
         if try_direct := await self._http.serve(endpoint, scope, receive, send):
             check = self._allowed if principal.valid_until is None else self._still_allowed
             allowed = functools.partial(check, principal, version)
+            if meter := self._hub.admission.meter_of(principal):
+                try_direct = metered(try_direct, meter)
             try_known = functools.partial(self._try_request, try_direct, allowed, version)
             learn(scope, try_known, version, end_of_token(scope))
 
@@ -209,7 +216,9 @@ class Router:
             return
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            try_known = functools.partial(self._try_message, session_id, version)
+            try_known: Callable[..., bool] = functools.partial(self._try_message, session_id, version)
+            if meter := self._hub.admission.meter_of(principal_of(scope)):
+                try_known = metered(try_known, meter)
             learn(scope, try_known, version, end_of_token(scope))
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:

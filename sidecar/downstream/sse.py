@@ -19,7 +19,7 @@ from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.event_stream import EventStream
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
-from sidecar.errors import REQUEST_CANCELLED, HubStopping, SessionUnknown, SidecarError, TooManySessions
+from sidecar.errors import REQUEST_CANCELLED, HubStopping, SessionUnknown, SidecarError
 from sidecar.flood_errors import ServerBusy
 from sidecar.http_errors import BodiesLimit
 from sidecar.listener import request_checks
@@ -54,6 +54,10 @@ class SseSession(StreamSession):
     def outgoing(self) -> SendFrame:
         """Frames for the client go to the stream."""
         return self.stream.put
+
+    def open_stream(self) -> EventStream:
+        """The stream of the session."""
+        return self.stream
 
     def put_raw(self, data: bytes) -> None:
         """Write bytes to the stream."""
@@ -174,10 +178,12 @@ class SseTransport(StreamSessions[SseSession]):
         workspace = endpoint.workspace
         try:
             workspace.admit()
-        except TooManySessions as error:
+            self._admission.admit_session(principal_of(scope))
+        except SidecarError as error:
             await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
         session = SseSession(endpoint, send, response_writer(scope), principal_of(scope))
+        session.stream.meter = self._admission.meter_of(session.principal)
         self._sessions[session.id] = session
         workspace.join(session)
         try:

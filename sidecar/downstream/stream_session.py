@@ -20,7 +20,7 @@ from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.concurrency.open_requests import OpenRequests
-from sidecar.downstream.event_stream import PING
+from sidecar.downstream.event_stream import PING, EventStream
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import respond, respond_error
@@ -75,6 +75,10 @@ class StreamSession(Session):
     @abstractmethod
     def outgoing(self) -> SendFrame | None:
         """The function that sends a frame to the client now; None if no stream is open."""
+
+    @abstractmethod
+    def open_stream(self) -> EventStream | None:
+        """The stream to the client that is not the response to one request; None if none is open."""
 
     @abstractmethod
     def put_raw(self, data: bytes) -> None:
@@ -214,6 +218,7 @@ class StreamSessions(Generic[S]):
         self._settings = settings
         self.requests = requests or OpenRequests(settings)
         self._admission = admission or Admission()
+        self._admission.on_meters.append(self.remeter)
         self._refusals = Refusals(self._admission)
         self._sessions: dict[str, S] = {}
         self._closing = False
@@ -233,6 +238,12 @@ class StreamSessions(Generic[S]):
         self.closing()
         for session in tuple(self._sessions.values()):
             session.close()
+
+    def remeter(self) -> None:
+        """Limits of principals have changed: count the bytes of the streams of those whose bytes are limited now."""
+        for session in self._sessions.values():
+            if (stream := session.open_stream()) is not None:
+                stream.meter = self._admission.meter_of(session.principal)
 
     def closing(self) -> None:
         """The process ends, and with it all sessions, which may be resumed by the next one."""

@@ -25,6 +25,7 @@ from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.event_stream import Header
 from sidecar.downstream.http_session import HttpSession
+from sidecar.downstream.reply import respond_json
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
 from sidecar.downstream.session_states import SessionStates
 from sidecar.downstream.stateless import NOT_ACCEPTABLE, Stateless
@@ -34,7 +35,7 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
-from sidecar.protocol import codec, jsonrpc
+from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.earlier import Forwarded
 
@@ -164,9 +165,10 @@ class HttpTransport(StreamSessions[HttpSession]):
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
     async def _initialize(self, endpoint: Endpoint, frame: Frame, scope: Scope, send: Send) -> None:
-        """Serve `initialize`; a session is opened if it succeeds. Raises TooManySessions."""
+        """Serve `initialize`; a session is opened if it succeeds. Raises TooManySessions, TooManyOwnSessions."""
         workspace = endpoint.workspace
         workspace.admit()
+        self._admission.admit_session(principal_of(scope))
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget)
         session.principal = principal_of(scope)
         headers: tuple[Header, ...] = ()
@@ -184,7 +186,8 @@ class HttpTransport(StreamSessions[HttpSession]):
             finally:
                 if not headers:
                     session.close()
-        await respond(send, 200, codec.dumps(response), b"application/json", headers)
+        response = response or session.cancelled_response(frame["id"])
+        await respond_json(send, request_checks.limit_status(response), response, headers)
 
     def _keep(self, session: HttpSession) -> None:
         self.states.put(session.id, session.state)
@@ -196,13 +199,18 @@ class HttpTransport(StreamSessions[HttpSession]):
             self._ids.retire(session.id)
 
     def _resume(self, session_id: str, endpoint: Endpoint, scope: Scope) -> None:
-        """Resume a session of an earlier process of the hub, if the id is valid for that. Raises TooManySessions."""
+        """Resume a session of an earlier process of the hub, if the id is valid for that.
+
+        Raises:
+            TooManySessions, TooManyOwnSessions: a limit is reached.
+        """
         workspace = endpoint.workspace
         handshake = self._ids.read(session_id, binding(workspace, scope))
         if handshake is None or workspace.refusal():
             return
         if scope["method"] != "DELETE":  # a session that is ended at once does not count
             workspace.admit()
+            self._admission.admit_session(principal_of(scope))
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget, session_id)
         session.principal = principal_of(scope)
         session.resume(handshake)

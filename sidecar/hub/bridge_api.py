@@ -18,6 +18,7 @@ from bridge.models import (
     EndSession,
     History,
     KeyUses,
+    LimitsState,
     ListSessions,
     ListTools,
     LogRecords,
@@ -25,6 +26,7 @@ from bridge.models import (
     ReadCatalog,
     ReadHistory,
     ReadKeyUses,
+    ReadLimits,
     ReadStatus,
     Restart,
     Sessions,
@@ -115,6 +117,7 @@ class BridgeApi:
             Logs: self._records,
             ReadHistory: self._history,
             ReadKeyUses: self._uses,
+            ReadLimits: self._limits,
             **AccessQuestions(self._hub).handlers(),
         }
 
@@ -193,6 +196,9 @@ class BridgeApi:
         uses = self._key_uses()
         grants = {holder: at for holder, at in uses.items() if holder.startswith("g")}
         return KeyUses(uses={key: at for key, at in uses.items() if key not in grants}, grants=grants)
+
+    async def _limits(self, request: ReadLimits) -> LimitsState:
+        return self._hub.limits.state(request.limit)
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

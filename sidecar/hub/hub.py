@@ -24,6 +24,7 @@ from sidecar.hub.notifications import route_notification
 from sidecar.hub.session_counts import SessionCounts
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.quotas.on_demand import Limits
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -56,8 +57,8 @@ class Hub:
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()
-        """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
-        tool. The context names the server and the tool."""
+        """The gates that a request passes once its server is chosen; the context names the server and the tool."""
+        self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
         self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
@@ -137,6 +138,7 @@ class Hub:
         New servers are still starting when this returns; those that they replace serve until then.
         """
         self.config_version += 1
+        self.limits.apply(snapshot.access.limits if snapshot.access else ())
         self.access.follow(snapshot)
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
@@ -227,6 +229,7 @@ class Hub:
         """Credentials were ended, or principals changed. `current` is `Authenticator.current`."""
         self.config_version += 1
         self.current = current
+        self.limits.recheck(current)
         for upstream, holder in self.key_workspaces.recheck(current):
             self.pool.release(upstream, holder)
 

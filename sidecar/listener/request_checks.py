@@ -23,9 +23,10 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from sidecar.errors import HEADER_MISMATCH, INVALID_REQUEST, UNSUPPORTED_VERSION
+from sidecar.errors import HEADER_MISMATCH, INVALID_REQUEST, LIMIT_REACHED, UNSUPPORTED_VERSION
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.eras import VERSION_KEY, of_params
+from sidecar.protocol.jsonrpc import as_dict
 from sidecar.protocol.param_headers import PREFIX
 
 Error = dict[str, Any]
@@ -36,6 +37,7 @@ ENVELOPED_ON_LEGACY: Error = {
     "message": "This connection began with the handshake; requests of the 2026-07-28 era are not served on it.",
 }
 OK = 200
+TOO_MANY_REQUESTS = 429  # RFC 6585, 4
 
 
 def is_legacy(version: str) -> bool:
@@ -50,7 +52,21 @@ def is_modern(version: str) -> bool:
 
 def status_of(frame: Frame) -> int:
     """The HTTP status of a response to a modern request."""
-    return ERROR_CODE_HTTP_STATUS.get(frame["error"].get("code"), OK) if "error" in frame else OK
+    if "error" not in frame:
+        return OK
+    return TOO_MANY_REQUESTS if retry_after(frame) else ERROR_CODE_HTTP_STATUS.get(frame["error"].get("code"), OK)
+
+
+def limit_status(frame: Frame) -> int:
+    """The HTTP status of a response to a legacy request: 429 if a limit of the principal refused it, else 200."""
+    return TOO_MANY_REQUESTS if "error" in frame and retry_after(frame) else OK
+
+
+def retry_after(response: Frame) -> int:
+    """Seconds after which a request may be sent again that a limit of its principal refused; 0 for all other errors."""
+    error = response["error"]
+    seconds = as_dict(error.get("data")).get("retry_after") if error.get("code") == LIMIT_REACHED else 0
+    return seconds if type(seconds) is int and seconds > 0 else 0
 
 
 @lru_cache(maxsize=64)

@@ -174,6 +174,12 @@ class Metrics:
             "Records of the history that could not be written to the spool.",
             registry=registry,
         )
+        self._limited = Counter(
+            "yamcp_hub_limited",
+            "Requests and sessions that a limit of their principal refused.",
+            ["limit", "principal"],
+            registry=registry,
+        )
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -214,6 +220,10 @@ class Metrics:
     def connection_ended(self, code: str) -> None:
         """Count a client's connection that the hub ended; `code` is that of the limit (docs/errors.md)."""
         self._ended.labels(code).inc()
+
+    def limited(self, limit: str, principal: str) -> None:
+        """Count a request or session that a limit of its principal refused, by the kind of each."""
+        self._limited.labels(limit, principal).inc()
 
     def records_lost(self, count: int) -> None:
         """Count records of the history that were lost before they reached the recorder."""

@@ -30,7 +30,7 @@ ORDER = {
         "protocol",
         "features",
         "concurrency",
-        "admission",
+        "admission quotas",
         "observe",
         "access",
         "audit",
