@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import webbrowser
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,6 @@ import httpx2
 import mcp
 import pytest
 import pytest_asyncio
-import webbrowser
 from fastmcp.client.auth import OAuth
 from key_value.aio.stores.memory import MemoryStore
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
@@ -32,8 +32,11 @@ from tests.support.yamcp import mock, write_in_place
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "the-token-of-a-hub-at-which-clients-sign-in"
-MATRIX = Path(__file__).parents[1] / "matrix"
+MATRIX = Path(__file__).parent
 CALLBACK = "http://127.0.0.1:26090/callback"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+"""RFC 7636, appendix B."""
 KINDS = [("http", "legacy"), ("http", "2026-07-28"), ("sse", "legacy")]
 
 
@@ -67,6 +70,21 @@ def base_of(hub: Run) -> str:
 def url_of(hub: Run, transport: str, workspace: str = "alpha") -> str:
     """What a user pastes into a client."""
     return f"{base_of(hub)}/mcp/{workspace}{'/sse' if transport == 'sse' else ''}"
+
+
+def authorization(hub: Run, client: str, workspace: str = "alpha") -> str:
+    """The URL of an authorization request."""
+    asked = {"client_id": client, "redirect_uri": CALLBACK, "response_type": "code"}
+    proof = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    query = httpx2.QueryParams(asked | proof | {"resource": url_of(hub, "http", workspace)})
+    return f"{base_of(hub)}/oauth/authorize?{query}"
+
+
+async def until_refused(http: httpx2.AsyncClient, bearer: dict[str, str]) -> None:
+    """Wait until a token whose grant has ended is refused, which is within a second."""
+    async with asyncio.timeout(5):
+        while (await http.get("/mcp/alpha", headers=bearer)).status_code != 401:  # noqa: ASYNC110 (no event tells)
+            await asyncio.sleep(0.05)
 
 
 class Storage:
@@ -279,22 +297,16 @@ async def test_client_with_a_document(hub: Run, user: OAuthUser) -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         document["client_id"] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/client.json"
-        form = {"client_id": document["client_id"], "redirect_uri": CALLBACK, "response_type": "code"}
-        challenge = {"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256"}
-        query = httpx2.QueryParams(form | challenge | {"resource": url_of(hub, "http")})
-        answer = await user.answered(f"{base_of(hub)}/oauth/authorize?{query}")
+        answer = await user.answered(authorization(hub, document["client_id"]))
     assert "With a document" in user.pages[0]
-    verifier = {"grant_type": "authorization_code", "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}
+    verifier = {"grant_type": "authorization_code", "code_verifier": VERIFIER}
     async with httpx2.AsyncClient(base_url=base_of(hub)) as http:
         redeem = {"code": answer["code"], "client_id": document["client_id"], "redirect_uri": CALLBACK}
         tokens = await http.post("/oauth/token", data=redeem | verifier)
         assert tokens.status_code == 200, tokens.text
         again = await http.post("/oauth/token", data=redeem | verifier)
         assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
-        stolen = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
-        async with asyncio.timeout(5):  # a code that comes twice ends its grant
-            while (await http.get("/mcp/alpha", headers=stolen)).status_code != 401:
-                await asyncio.sleep(0.05)
+        await until_refused(http, {"Authorization": f"Bearer {tokens.json()['access_token']}"})
 
 
 async def test_key_gives_its_own_workspaces_and_ends_its_own_grant(hub: Run) -> None:
@@ -314,16 +326,12 @@ async def test_key_gives_its_own_workspaces_and_ends_its_own_grant(hub: Run) -> 
             assert other.status_code == 401, "an access token is for one workspace"
             assert "invalid_token" in other.headers["www-authenticate"]
             assert (await http.get("/api/hub/state", headers=bearer)).status_code == 403
-            own = {"X-Hub-Page": user.secret, "Origin": base_of(hub)}
-            account = (await user._http.get("/api/account", headers=own)).json()
+            account = (await user.account()).json()
             assert [each["name"] for each in account["workspaces"]] == ["alpha"]
             [grant] = account["grants"]
-            assert (await user._http.delete(f"/api/account/grants/{grant['id']}", headers=own)).status_code == 200
-            async with asyncio.timeout(5):
-                while (await http.get("/mcp/alpha", headers=bearer)).status_code != 401:
-                    await asyncio.sleep(0.05)
-        with pytest.raises(Exception, match="invalid_target"):
-            async with signed_in(url_of(hub, "http", "beta"), provider(url_of(hub, "http", "beta"), user, Storage())):
-                pass
+            assert (await user.account("DELETE", f"/grants/{grant['id']}")).status_code == 200
+            await until_refused(http, bearer)
+        refused = await user.answered(authorization(hub, grant["client"], "beta"))
+        assert refused["error"] == "invalid_target"
     finally:
         await user.close()
