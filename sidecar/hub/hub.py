@@ -61,8 +61,8 @@ class Hub:
         self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
-        self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
-        """Called with each snapshot that is applied."""
+        self.on_applied: list[Callable[[Snapshot], None]] = []
+        """Each is called with each snapshot that is applied."""
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
@@ -152,7 +152,8 @@ class Hub:
         self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
-        self.on_applied(snapshot)
+        for tell in self.on_applied:
+            tell(snapshot)
         self._configured.set()
         for upstream, holder in released:
             self.pool.release(upstream, holder)
