@@ -57,7 +57,7 @@ export const PAGES = {
     when: ({ protected: guarded }) => guarded,
     load: () => import('./pages/keys.mjs'),
   },
-  grants: { title: 'Grants', nav: 'keys', load: () => import('./pages/grants.mjs') },
+  grants: { title: 'Grants', nav: 'keys', load: () => import('./pages/access/grants.mjs') },
   connect: { title: 'Connect', nav: 'workspaces', load: () => import('./pages/connect.mjs') },
   'add-workspace': { title: 'Add a workspace', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
   'edit-workspace': { title: 'Edit', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
