@@ -75,7 +75,7 @@ export const PAGES = {
     when: ({ protected: guarded, role }) => guarded && role !== 'owner',
     load: () => import('./pages/keys.mjs'),
   },
-  grants: { title: 'Grants', nav: 'keys', load: () => import('./pages/grants.mjs') },
+  grants: { title: 'Grants', nav: 'keys', load: () => import('./pages/access/grants.mjs') },
   access: { title: 'Roles and rules', nav: 'keys', load: () => import('./pages/access/access.mjs') },
   connect: { title: 'Connect', nav: 'workspaces', load: () => import('./pages/connect.mjs') },
   'add-workspace': { title: 'Add a workspace', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },

@@ -97,7 +97,10 @@ class Authorization:
         return CodeIssued(code=self._codes.issue(body, holder.mark, now))
 
     def _check_redirect(self, body: IssueCode) -> None:
-        if body.client.startswith("https://") and self._ledger.state.clients.find(body.client, 0.0) is None:
+        if (
+            body.client.startswith(("https://", "http://"))
+            and self._ledger.state.clients.find(body.client, 0.0) is None
+        ):
             fault = redirect_fault(body.redirect_uri)  # the front has compared it with the client's document
             if fault:
                 raise ClientInvalid(f"The redirect URI cannot be used: {fault}.", oauth="invalid_request")

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { contentOf, subjectsOf } from '../../data/access.mjs';
 import { api, state } from '../../hub/store.mjs';
 import { html, Notice, Page, Section } from '../../ui.mjs';
-import { AccessNav } from '../parts/access_nav.mjs';
+import { AccessNav } from './access_nav.mjs';
 import { Editor } from './editor.mjs';
 import { Explain } from './explain.mjs';
 import { Summary } from './summary.mjs';
