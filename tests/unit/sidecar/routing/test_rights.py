@@ -157,10 +157,16 @@ def test_unknown_extensions_need_everything() -> None:
         ({"tenancy": "group"}, "group:dev"),
         ({"tenancy": "all"}, ""),
         ({"share_between_keys": True}, ""),
+        ({"tenancy": "group", "sign_in": "user"}, USER.id),
+        ({"tenancy": "all", "sign_in": "user"}, USER.id),
+        ({"tenancy": "all", "sign_in": "shared"}, ""),
     ],
 )
 def test_whose_process(settings: dict[str, Any], owner: str) -> None:
-    """A server's process is the principal's own, that of its tenant, or one for all; the hub's own is one for all."""
+    """A server's process is the principal's own, that of its tenant, or one for all; the hub's own is one for all.
+
+    A connection with the credential of a user serves nobody else.
+    """
     spec, _, _ = source("one", settings=settings)
     may = rights({}, tenants=["group:other", "group:dev"])
     assert process_owner(spec, USER.id, may) == owner
