@@ -24,7 +24,7 @@ from yamcp_ui_adapter.sign_in.codes import Codes, IssuedCode, check
 from yamcp_ui_adapter.sign_in.errors import ClientInvalid, GrantInvalid, NoSuchClient, PrincipalUnknown, WorkspaceGone
 from yamcp_ui_adapter.sign_in.ledger import Ledger
 from yamcp_ui_adapter.sign_in.principals import Holder, Principals
-from yamcp_ui_adapter.sign_in.redirects import is_registered, redirect_fault
+from yamcp_ui_adapter.sign_in.redirects import is_registered, redirect_fault, same_resource
 from yamcp_ui_adapter.sign_in.refreshes import Verdict, verdict
 from yamcp_ui_adapter.sign_in.reports import Reports
 from yamcp_ui_adapter.sign_in.state import Lifetimes, ended
@@ -158,7 +158,7 @@ class Authorization:
         self._ledger.follow()
         token, now = self._refreshable(body), self._ledger.now()
         grant = self._ledger.state.credentials.grants[token.grant]
-        if body.resource and grant.resource and body.resource != grant.resource:
+        if body.resource and grant.resource and not same_resource(body.resource, grant.resource):
             raise GrantInvalid("The grant is for another resource.", oauth="invalid_target")
         if not set(body.scopes) <= set(grant.scopes):
             raise GrantInvalid("The grant does not have all of these scopes.", oauth="invalid_scope")
