@@ -6,6 +6,7 @@ import { loaded, PAGES, pageOf, prefetch } from './pages.mjs';
 import { logOut } from './hub/login.mjs';
 import { href, route } from './router.mjs';
 import { connection, live, lostAt, state } from './hub/store.mjs';
+import { SignedIn } from './signed_in.mjs';
 import { theme } from './theme_choice.mjs';
 import { Button } from './ui/controls.mjs';
 import { Choice } from './ui/form.mjs';
@@ -60,7 +61,7 @@ function Preferences() {
       }}
       options=${['auto', 'light', 'dark'].map((value) => ({ value, label: THEMES[value] }))}
     />
-    ${guarded && html`<${Button} onClick=${logOut}>Log out</${Button}>`}
+    ${guarded && html`<${SignedIn} /><${Button} onClick=${logOut}>Log out</${Button}>`}
   </div>`;
 }
 
