@@ -75,13 +75,14 @@ function many(hub) {
   };
 }
 
-/** @type {(hub: HubClient) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'history' | 'logs'>} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'limits' | 'history' | 'logs'>} */
 function reading(hub) {
   return {
     state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
     sessions: ({ query }) => hub.askSidecar('sessions', query),
+    limits: ({ query }) => hub.askSidecar('limits_state', query),
     endSession: async ({ query }) => hub.askSidecar('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.askSidecar('history', query),
     logs: ({ query }) => hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query }),

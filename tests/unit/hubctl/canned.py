@@ -37,6 +37,7 @@ from bridge.models import (
     Key,
     KeyMade,
     Keys,
+    LimitsState,
     ListKeys,
     ListSessions,
     ListTools,
@@ -57,6 +58,7 @@ from bridge.models import (
     ReadConfig,
     ReadDesired,
     ReadHistory,
+    ReadLimits,
     ReadRecordsStatus,
     ReadStatus,
     RecordsStatus,
@@ -216,6 +218,7 @@ class CannedHub:
     keys: tuple[Key, ...] = ()
     answers: dict[type[Request[Any]], Model] = field(default_factory=dict)
     """Answers to kinds of FURTHER."""
+    limits: LimitsState = field(default_factory=LimitsState)
     sessions: Sessions = field(default_factory=lambda: Sessions(total=0, sessions=()))
     applies: bool = True
     files: dict[str, dict[str, Any]] = field(
@@ -268,7 +271,7 @@ class CannedHub:
         """Serve one side until cancelled."""
         if name == "actual":
             kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
-            kinds |= {ListSessions: self._sessions, EndSession: self._end_session}
+            kinds |= {ListSessions: self._sessions, EndSession: self._end_session, ReadLimits: self._limits}
             handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
             handlers |= self._further(name)
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
@@ -388,6 +391,10 @@ class CannedHub:
     async def _call(self, body: Call) -> CallResult:
         self.asked.append(body)
         return CallResult(result=self.result)
+
+    async def _limits(self, body: ReadLimits) -> LimitsState:
+        self.asked.append(body)
+        return self.limits
 
     async def _sessions(self, body: ListSessions) -> Sessions:
         self.asked.append(body)

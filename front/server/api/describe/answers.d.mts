@@ -15,6 +15,7 @@ import type {
   Imported,
   KeyMade,
   Keys,
+  LimitsState,
   LogRecords,
   OptimizeReport,
   RecordedPrincipals,
@@ -104,6 +105,7 @@ export interface HubAnswers {
   complete: { values: string[]; total: number | null; has_more: boolean };
   sessions: Sessions;
   endSession: Nothing;
+  limits: LimitsState;
   history: History;
   logs: LogRecords;
   recordedCalls: CallRecords;
