@@ -139,6 +139,8 @@ class FrontSettings(_Camel):
     oauth_loopback_clients: bool
     jwt_issuer: str | None
     """The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER)."""
+    jwt_scopes: tuple[str, ...]
+    """The scopes that its tokens need."""
 
     @classmethod
     def of(cls, settings: Settings, *, behind_acceptor: bool = False) -> Self:
@@ -185,7 +187,8 @@ class FrontSettings(_Camel):
             roles_file=str(settings.data_dir / "access.applied.json"),
             oauth=settings.protected and settings.oauth,
             oauth_loopback_clients=settings.oauth_loopback_clients,
-            jwt_issuer=getattr(settings, "jwt_issuer", None) or None,
+            jwt_issuer=settings.jwt_issuer,
+            jwt_scopes=tuple(listed(settings.jwt_scopes)),
         )
 
     def value(self) -> str:

@@ -1624,6 +1624,8 @@ export interface FrontSettings {
   oauthLoopbackClients: boolean;
   /** The external authorization server whose tokens clients present instead (HUB_JWT_ISSUER). */
   jwtIssuer: string | null;
+  /** The scopes that its tokens need. */
+  jwtScopes: string[];
 }
 
 /** The body of each kind of request. */

@@ -16,6 +16,7 @@ from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
 from bridge.settings.history import HistorySettings
+from bridge.settings.jwt import JwtSettings
 from bridge.settings.limits import LimitSettings
 from bridge.settings.oauth import OAuthSettings
 from bridge.settings.oidc import OidcSettings
@@ -59,7 +60,9 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings, LimitSettings, OAuthSettings, OidcSettings, RequestSettings, ServiceSettings):
+class Settings(
+    HistorySettings, JwtSettings, LimitSettings, OAuthSettings, OidcSettings, RequestSettings, ServiceSettings
+):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -275,7 +278,7 @@ class Settings(HistorySettings, LimitSettings, OAuthSettings, OidcSettings, Requ
     @property
     def protected(self) -> bool:
         """Whether all routes but /healthz and the login page require a token."""
-        return not self.loopback or self.token is not None or self.token_file is not None or self.oidc
+        return not self.loopback or bool(self.token or self.token_file or self.oidc or self.jwt_issuer)
 
     @property
     def own_token_file(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from bridge.keys import KEY_ID, Keyring, Principal
@@ -26,6 +27,12 @@ class Authenticator(Protocol):
 
     def refresh(self) -> None:
         """Look for changes now."""
+
+    async def learn(self, token: str) -> bool:
+        """Find out what was lacking to check a token that was refused. Returns whether it should be checked again."""
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Keep what is needed up to date, until `until` is set."""
 
 
 class TokenKind(Authenticator, Protocol):
@@ -71,6 +78,13 @@ class KeyTokens:
         """See `Authenticator`."""
         self._keyring.refresh()
 
+    async def learn(self, token: str) -> bool:
+        """See `Authenticator`: nothing is lacking."""
+        return False
+
+    async def run(self, until: asyncio.Event) -> None:
+        """See `Authenticator`: `refresh` does everything."""
+
 
 class Authentication:
     """All kinds of tokens: those of `kinds`, each recognised by its form, else keys."""
@@ -86,13 +100,29 @@ class Authentication:
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
-        return next((kind for kind in self._kinds if kind.recognises(token)), self._keys).check(token)
+        return self._kind(token).check(token)
 
     def current(self, principal: Principal) -> Principal | None:
         """See `Authenticator`."""
         if not principal.id:  # the hub itself
             return principal
-        return next((kind for kind in self._kinds if kind.knows(principal)), self._keys).current(principal)
+        kinds: list[Authenticator] = [kind for kind in self._kinds if kind.knows(principal)]
+        if not kinds:
+            return self._keys.current(principal)
+        return next((now for kind in kinds if (now := kind.current(principal)) is not None), None)
+
+    async def learn(self, token: str) -> bool:
+        """See `Authenticator`."""
+        return await self._kind(token).learn(token)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """See `Authenticator`."""
+        async with asyncio.TaskGroup() as tasks:
+            for kind in self._kinds:
+                tasks.create_task(kind.run(until))
+
+    def _kind(self, token: str) -> Authenticator:
+        return next((kind for kind in self._kinds if kind.recognises(token)), self._keys)
 
     @property
     def several(self) -> bool:

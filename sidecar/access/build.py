@@ -6,10 +6,17 @@ from bridge.credentials.journal import Journal
 from bridge.credentials.records import JOURNAL_FILE
 from bridge.keys import Keyring
 from bridge.settings import Settings
-from sidecar.access.authenticator import Authentication
+from sidecar.access.authenticator import Authentication, TokenKind
 from sidecar.access.opaque import OpaqueTokens
 
 
 def authentication(settings: Settings, keyring: Keyring) -> Authentication:
-    """Keys, and the access tokens of the hub's own authorization server."""
-    return Authentication(keyring, OpaqueTokens(Journal(settings.data_dir / JOURNAL_FILE), keyring))
+    """Keys; access tokens of the hub's own authorization server, and JWTs of an external one, if they are wanted."""
+    kinds: list[TokenKind] = []
+    if settings.oauth:
+        kinds.append(OpaqueTokens(Journal(settings.data_dir / JOURNAL_FILE), keyring))
+    if settings.jwt_issuer:
+        from sidecar.access.jwt_tokens import JwtTokens  # noqa: PLC0415 - most hubs never need it
+
+        kinds.append(JwtTokens(settings))
+    return Authentication(keyring, *kinds)

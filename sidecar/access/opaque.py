@@ -6,6 +6,7 @@ revoked with all its grants, and a grant has no more rights than its principal h
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from bridge.credentials.journal import Journal
@@ -42,7 +43,7 @@ class OpaqueTokens:
 
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`: a principal with a grant, or a user."""
-        return principal.grant.startswith("g") or is_user(principal)
+        return principal.grant.startswith("g") if principal.grant else is_user(principal)
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
@@ -62,6 +63,13 @@ class OpaqueTokens:
     def refresh(self) -> None:
         """See `Authenticator`."""
         self._journal.refresh()
+
+    async def learn(self, token: str) -> bool:
+        """See `Authenticator`: `check` has looked at the journal."""
+        return False
+
+    async def run(self, until: asyncio.Event) -> None:
+        """See `Authenticator`: `refresh` does everything."""
 
     def _principal(self, access: Access) -> Principal | None:
         """The principal of a grant; None if the key that made it is gone, or has another token by now."""

@@ -137,16 +137,17 @@ class KeyWorkspaces:
             tenant.idle_since = time.monotonic()
 
     def last_uses(self) -> dict[str, float]:
-        """The time of each principal's last request to a session (Unix time), by its id.
+        """The time of the last request (Unix time) of each principal, or grant, to its sessions, by its id.
 
         It is taken from the sessions, since nothing else is notified of calls on the direct way.
         """
         found: dict[str, float] = {}
         for (_, principal, _), tenant in self._found.items():
-            sessions = (*tenant.workspace.clients(), tenant.workspace.sessionless)
-            found[principal] = max(found.get(principal, 0.0), *(session.last_used for session in sessions))
+            for session in (*tenant.workspace.clients(), tenant.workspace.sessionless):
+                holder = session.principal.grant or principal
+                found[holder] = max(found.get(holder, 0.0), session.last_used)
         shift = time.time() - time.monotonic()
-        return {principal: at + shift for principal, at in found.items()}
+        return {holder: at + shift for holder, at in found.items()}
 
     def touch(self, workspace: Workspace) -> None:
         """A session joined a workspace, or left it: restart its idle time."""
@@ -180,9 +181,10 @@ class KeyWorkspaces:
             return
         if not self._close_idle(key if held else None):
             raise TooManySessions(
-                f"{self._most} workspaces of single keys are in use."
+                f"{self._most} workspaces of single keys and users are in use."
                 if len(self._found) >= self._most
-                else f"This key uses {held} workspaces at once; the rest of {self._most} is for other keys."
+                else f"This key uses {held} workspaces at once; the rest of {self._most} is for other keys.",
+                hint="Close some sessions, or raise HUB_MAX_TENANTS.",
             )
 
     def _close_idle(self, key: str | None = None, servers: frozenset[str] | None = None) -> bool:
@@ -223,7 +225,7 @@ class KeyWorkspaces:
         """Update the principals' versions of a workspace as that was updated. Returns the upstreams to release."""
         return [
             release
-            for tenant in self._found.values()
+            for tenant in tuple(self._found.values())
             if tenant.base is base
             for release in tenant.workspace.update(base.wanted, gone=base.gone, rights=self._rights(tenant))
         ]

@@ -96,7 +96,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            credential = self._authenticate(header(scope, b"authorization"))
+            credential = await self._credential(header(scope, b"authorization"))
             self._check_use(credential, scope)
         except SidecarError as error:
             self._log_refusal(error)
@@ -151,6 +151,15 @@ class Gate:
             return False
         return credential.audiences is None and not credential.lacks
 
+    async def _credential(self, value: bytes) -> Credential:
+        """As `_authenticate`; waits for what an authenticator has to find out first."""
+        try:
+            return self._authenticate(value)
+        except TokenInvalid:
+            if not await self._authenticator.learn(value.partition(b" ")[2].strip().decode("latin-1")):
+                raise
+        return self._authenticate(value)
+
     def _authenticate(self, value: bytes) -> Credential:
         """The credential of the token in an Authorization header. Raises TokenRequired, TokenInvalid."""
         scheme, _, token = value.partition(b" ")
@@ -186,6 +195,11 @@ class Gate:
 
         The files are polled because they may be on a mounted volume that sends no change events.
         """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._authenticator.run(until))
+            await self._look(until)
+
+    async def _look(self, until: asyncio.Event) -> None:
         while not until.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):

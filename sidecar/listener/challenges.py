@@ -7,7 +7,7 @@ import re
 
 from starlette.types import Scope
 
-from bridge.settings import Settings
+from bridge.settings import Settings, listed
 from sidecar.access.opaque import SCOPE
 from sidecar.listener.asgi import header
 
@@ -26,7 +26,9 @@ class Challenges:
 
     def __init__(self, settings: Settings) -> None:
         self._public_base = settings.base_url if settings.public_url else ""
-        self._scope = SCOPE
+        self._discovery = settings.oauth or settings.jwt_issuer is not None
+        """Whether clients can sign in, so that there is metadata (RFC 9728)."""
+        self._scope = " ".join(listed(settings.jwt_scopes)) if settings.jwt_issuer else SCOPE
 
     def resources(self, scope: Scope) -> frozenset[str]:
         """The URLs of the endpoint that a request is for: both transports are one resource. Empty if the hub does not
@@ -48,9 +50,9 @@ class Challenges:
 
     def _headers(self, scope: Scope, error: str) -> Headers:
         base, endpoint, parts = self._base(scope), _endpoint(scope), [error] if error else []
-        if base and endpoint:
+        if base and endpoint and self._discovery:
             parts.append(f'resource_metadata="{base}{WELL_KNOWN}{"".join(endpoint)}"')
-        if endpoint and self._scope:
+        if endpoint and self._scope and self._discovery:
             parts.append(f'scope="{self._scope}"')
         return ((b"www-authenticate", ", ".join([REALM, *parts]).encode("latin-1")),)
 

@@ -16,6 +16,7 @@ import pytest
 from tests.support.fake_server import FakeServer, Gate, text, until, within
 from tests.support.grants import Grants
 from tests.support.inprocess import World, space, world
+from tests.support.jwts import ISSUER
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import Era, HttpPeer, Peer, SsePeer, Transport, client, connected
 
@@ -354,3 +355,71 @@ async def test_users_need_rules() -> None:
         at.grants.user("ada")
         token = at.grants.token(at.grants.of_user("ada"))
         assert (await at.status(token))[0] == 404
+
+
+# --- an external authorization server -------------------------------------------------------------------------------
+
+
+@WAYS
+async def test_newer_jwts_end_nothing(transport: Transport, era: Era, clock: list[float]) -> None:
+    """What a client has begun with a JWT goes on with its next one, and ends with its last one; clients of the same
+    user have sessions of their own."""
+    async with place(jwt_issuer=ISSUER, jwt_audience="hub") as at:
+        issue, end = at.hub.issuer.token, int(clock[0]) + 600
+        first, second = issue(aud="hub", exp=end), issue(aud="hub", exp=end + 600)
+        async with at.peer(first, transport, era) as peer, peer.listening(NOTED):
+            for _ in range(3):
+                await call(peer)
+            calling = asyncio.create_task(call(peer, "gate"))
+            await at.gate.reached()
+            assert (await at.status(second))[0] in (400, 405)
+            other = issue(aud="hub", client_id="other")
+            clock[0] = end + 60
+            looks = at.looks
+            await until(lambda: at.looks > looks + 1)
+            at.gate.open()
+            assert (await within(calling))["content"] == text("through")["content"]
+            assert (await at.status(first))[0] == 401
+            if isinstance(peer, SsePeer):
+                async with at.http(other) as http:
+                    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+                    assert (await http.post(await peer.message_url, json=ping)).status_code == 404
+            peer.http.headers["authorization"] = f"Bearer {second}"
+            assert (await call(peer))["content"] == text("echoed")["content"]
+            clock[0] = end + 660
+            await until(lambda: not at.hub.gate._running)
+            peer.http.headers["authorization"] = f"Bearer {issue(aud='hub', exp=end + 6000)}"
+
+
+async def test_the_audience_of_jwts() -> None:
+    """Without HUB_JWT_AUDIENCE, a JWT is for an endpoint's own URL, at the address that the front says or
+    HUB_PUBLIC_URL; the public port leaves such requests to the front, which checks the Host."""
+    async with place(jwt_issuer=ISSUER, jwt_scopes="use") as at:
+        token = at.hub.issuer.token(aud="https://hub.example/mcp/w/sse", scope="use")
+        for base, path, status in (
+            ("https://hub.example", "/mcp/w", 400),
+            ("https://hub.example", "/mcp/other", 401),
+            ("https://hub.example", "/mcp/nope", 401),
+            ("https://evil.example", "/mcp/w", 401),
+            ("", "/mcp/w", 401),
+        ):
+            async with at.http(token) as http:
+                headers = {"accept": "text/event-stream", "x-hub-base": base, "host": "hub.example"}
+                assert (await http.get(f"http://hub{path}", headers=headers)).status_code == status
+        assert not at.hub.gate.admits(f"Bearer {token}".encode())
+        less = at.hub.issuer.token(aud="https://hub.example/mcp/w", scope="")
+        async with at.http(less) as http:
+            reply = await http.get(BASE, headers={"x-hub-base": "https://hub.example"})
+        assert (reply.status_code, reply.json()["error"]["data"]["code"]) == (403, "SCOPE_MISSING")
+        assert 'error="insufficient_scope"' in reply.headers["www-authenticate"]
+        assert reply.headers["www-authenticate"].endswith('scope="use"')
+
+
+async def test_a_key_that_is_new() -> None:
+    """A request with a JWT of a key that the hub does not know yet waits for the keys, and is served."""
+    async with place(jwt_issuer=ISSUER, jwt_audience="hub") as at:
+        async with asyncio.timeout(60):
+            assert (await at.status(at.hub.issuer.token(aud="hub")))[0] == 400
+        at.hub.authentication._kinds[1]._keys._fetched_at = float("-inf")  # type: ignore[attr-defined]
+        at.hub.issuer.add("two")
+        assert (await at.status(at.hub.issuer.token("two", aud="hub")))[0] == 400

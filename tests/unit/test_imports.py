@@ -29,7 +29,8 @@ PURE = re.compile(r"\(pure\)|\bPure\b")
 ONLY = {
     "uvicorn": {"sidecar.listener.server", "sidecar.listener.http_protocol"},
     "uvicorn.protocols": {"sidecar.listener.http_protocol"},
-    "httpx2": {"sidecar.channels", "sidecar.upstream_auth", "hubctl.stdio.stream"},
+    "httpx2": {"sidecar.access.jwks", "sidecar.channels", "sidecar.upstream_auth", "hubctl.stdio.stream"},
+    "joserfc": {"sidecar.access.jwks", "sidecar.access.jwt_tokens"},
     "websockets": {"sidecar.channels"},
     "zmq": {"bridge.sockets"},
     "sqlite3": {"recorder.sql.sqlite", "recorder.sql.sqlite_care", "recorder.sql.sqlite_errors"},

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bridge.credentials.records import AnyRecord, ClientRecord, GrantUsed, Head, line_of, record_of
+from bridge.credentials.records import AnyRecord, ClientEnd, ClientRecord, GrantUsed, Head, line_of, record_of
 from bridge.private import PRIVATE_FILE, write_file
 from yamcp_ui_adapter.errors import DataDirUnusable
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 COMPACT_BYTES = 1 << 20
 """A journal that is larger is compacted once it has twice the size that it had after the last time."""
-NOT_SYNCED = (ClientRecord, GrantUsed)
-"""Records that may be lost in a power failure: anybody may cause them, and none of them ends anything."""
+NOT_SYNCED = (ClientRecord, ClientEnd, GrantUsed)
+"""Records that may be lost in a power failure: anybody may cause them, and none ends a token."""
 
 
 class Store:

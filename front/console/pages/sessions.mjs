@@ -1,7 +1,7 @@
 /** Shows the clients' sessions of one workspace or of all, and can end them. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { lastRefusal, refusedCount, storeNote, useText } from '../data/limits.mjs';
+import { lastRefusal, refusedCount, storeNote, useText } from '../hub/limits.mjs';
 import { href, navigate } from '../router.mjs';
 import { api, state } from '../hub/store.mjs';
 import { Button, Confirm, Empty, Field, html, ItemLink, Notice, Page, Section, Table, Time, toast } from '../ui.mjs';

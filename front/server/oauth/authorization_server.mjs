@@ -4,7 +4,7 @@
 import { FrontError } from '../errors.mjs';
 import { Authorize } from './authorize.mjs';
 import { ClientEndpoints } from './client_endpoints.mjs';
-import { Clients } from './clients.mjs';
+import { Clients } from './clients/clients.mjs';
 import { sendJson } from './answers.mjs';
 import { resourceMetadata, serverMetadata } from './metadata.mjs';
 import { baseOf, RESOURCE_METADATA, SERVER_METADATA } from './urls.mjs';
@@ -33,7 +33,8 @@ export function authorizationServer(parts) {
     '/oauth/consent': ['POST', (request, response) => authorize.consent(request, response)],
   };
   return async (request, response) => {
-    if (!settings.oauth) throw nothingAt(request.path);
+    const ofResource = settings.jwtIssuer !== null && request.path.startsWith(RESOURCE_METADATA);
+    if (!settings.oauth && !ofResource) throw nothingAt(request.path);
     const [method, handle] = Object.hasOwn(routes, request.path) ? routes[request.path] : [];
     const asked = request.method === 'HEAD' ? 'GET' : request.method;
     if (handle && asked === method) return handle(request, response);
@@ -41,7 +42,7 @@ export function authorizationServer(parts) {
       response.set('Allow', method === 'GET' ? 'GET, HEAD' : method);
       throw new FrontError('METHOD_NOT_ALLOWED');
     }
-    const metadata = asked === 'GET' ? metadataAt(request.path, baseOf(request, settings), settings.jwtIssuer) : null;
+    const metadata = asked === 'GET' ? metadataAt(request.path, baseOf(request, settings), settings) : null;
     if (!metadata) throw nothingAt(request.path);
     sendJson(response, 200, metadata, METADATA_HEADERS);
   };
@@ -53,13 +54,13 @@ const nothingAt = (path) => new FrontError('NOT_FOUND', `There is nothing at ${p
 /**
  * Return the metadata at a path; null if there is none. Clients look for that of the authorization server at paths with
  * the issuer's path or that of the endpoint appended, too; it is the same there.
- * @param {string} path @param {string} base @param {string | null} jwtIssuer
+ * @param {string} path @param {string} base @param {import('./metadata.mjs').External} external
  */
-export function metadataAt(path, base, jwtIssuer) {
+export function metadataAt(path, base, external) {
   if (path.startsWith(RESOURCE_METADATA)) {
     const endpoint = path.slice(RESOURCE_METADATA.length);
     const own = endpointPath(endpoint, base);
-    return own === null ? null : resourceMetadata(base, `${RESOURCE_METADATA}${own}`, jwtIssuer);
+    return own === null ? null : resourceMetadata(base, `${RESOURCE_METADATA}${own}`, external);
   }
   const below = SERVER_METADATA.find((each) => path === each || path.startsWith(`${each}/`));
   const rest = below === undefined ? null : path.slice(below.length).replace(/\/$/, '');

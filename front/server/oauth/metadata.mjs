@@ -2,19 +2,24 @@
 
 import { RESOURCE_METADATA } from './urls.mjs';
 
+/**
+ * @typedef {Pick<import('../settings.mjs').Settings, 'jwtIssuer' | 'jwtScopes'>} External  the external authorization
+ *   server whose tokens the endpoints accept (HUB_JWT_ISSUER), and the scopes that these need
+ */
+
 /** The one scope: to use the endpoint. */
 export const SCOPE = 'mcp';
 
 /**
  * Return the metadata of the endpoint at a path. It is the same whether or not there is such an endpoint.
  * @param {string} base @param {string} path  of the metadata request, without the query
- * @param {string | null} jwtIssuer  of tokens that an external authorization server issues (HUB_JWT_ISSUER)
+ * @param {External} external
  */
-export function resourceMetadata(base, path, jwtIssuer) {
+export function resourceMetadata(base, path, { jwtIssuer, jwtScopes }) {
   return {
     resource: `${base}${path.slice(RESOURCE_METADATA.length)}`,
     authorization_servers: [jwtIssuer ?? base],
-    scopes_supported: [SCOPE],
+    scopes_supported: jwtIssuer ? jwtScopes : [SCOPE],
     bearer_methods_supported: ['header'],
     resource_name: 'yamcp-hub',
   };

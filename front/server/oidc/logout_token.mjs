@@ -28,12 +28,12 @@ export class LogoutTokens {
   /**
    * Return whose logins a token ends.
    * @param {string} token
-   * @param {{issuer: string, clientId: string, keys: Parameters<typeof jwtVerify>[1]}} expected
+   * @param {{issuer: string, clientId: string, keys: import('jose').JWTVerifyGetKey}} expected
    * @returns {Promise<Ended>}
    * @throws {FrontError} LOGOUT_TOKEN_INVALID; and what fetching the keys may raise
    */
   async check(token, { issuer, clientId, keys }) {
-    const { payload } = await jwtVerify(token, /** @type {any} */ (keys), {
+    const { payload } = await jwtVerify(token, keys, {
       ...{ issuer, audience: clientId, clockTolerance: CLOCK_SKEW_SECONDS, maxTokenAge: MAX_AGE_SECONDS },
       requiredClaims: ['iat', 'jti', 'events'],
       currentDate: new Date(this.clock() * 1000),

@@ -1,10 +1,11 @@
 // The OpenID Connect provider of the hub: its metadata, requests to it, and the checks of its answers.
 
 import { readFileSync } from 'node:fs';
-import { compactVerify, createRemoteJWKSet, customFetch as joseFetch } from 'jose';
+import { jwtVerify } from 'jose';
 import * as openid from 'openid-client';
 import { FrontError } from '../errors.mjs';
 import { identityOf, isIncomplete } from './claims.mjs';
+import { keysAt } from './keys.mjs';
 import { away, describeFailure, RETRY_SECONDS } from './provider_errors.mjs';
 import { fetchFor, isLocal } from './provider_fetch.mjs';
 
@@ -12,7 +13,7 @@ import { fetchFor, isLocal } from './provider_fetch.mjs';
  * @import {OidcClient} from '../../../bridge/node/types.mjs'
  * @import {Flow} from './flows.mjs'
  * @import {Identity} from './claims.mjs'
- * @typedef {ReturnType<typeof createRemoteJWKSet>} Keys
+ * @typedef {import('jose').JWTVerifyGetKey} Keys
  * @typedef {{config: openid.Configuration, keys: Keys | null, at: number}} Found  `keys`: null if the provider names none
  * @typedef {{identity: Identity, sid: string, idToken: string}} SignedIn  `sid`: its session at the provider, if it says
  */
@@ -23,9 +24,6 @@ export const CLOCK_SKEW_SECONDS = 60;
 const TIMEOUT_SECONDS = 10;
 /** Milliseconds after which its metadata is read anew. */
 const METADATA_AGE_MS = 3_600_000;
-/** Milliseconds for which its keys are kept, and until they are read anew for an unknown key. */
-const KEYS_AGE_MS = 600_000;
-const KEYS_COOLDOWN_MS = 2_000;
 
 /** One provider. Its metadata is read when it is first needed, and again if that has failed. */
 export class Provider {
@@ -127,9 +125,7 @@ export class Provider {
     try {
       const config = await this.#configuration();
       const { jwks_uri: uri } = config.serverMetadata();
-      const fetched = { [joseFetch]: this.fetch, timeoutDuration: TIMEOUT_SECONDS * 1000 };
-      const ages = { cacheMaxAge: KEYS_AGE_MS, cooldownDuration: KEYS_COOLDOWN_MS };
-      const keys = uri ? createRemoteJWKSet(new URL(uri), { ...fetched, ...ages }) : null;
+      const keys = uri ? keysAt(new URL(uri), { fetch: this.fetch, seconds: TIMEOUT_SECONDS }) : null;
       this.#failure = null;
       this.#found = { config, keys, at: this.clock() };
       return this.#found;
@@ -165,7 +161,7 @@ export class Provider {
   /** @param {string} idToken @param {Found} found */
   async #checkSignature(idToken, { keys }) {
     if (!keys) throw new FrontError('OIDC_PROVIDER_INVALID', `${this.client.name} names no keys (jwks_uri).`);
-    await compactVerify(idToken, keys);
+    await jwtVerify(idToken, keys, { clockTolerance: CLOCK_SKEW_SECONDS });
   }
 
   /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lastRefusal, refusedCount, storeNote, useText } from '../../../front/console/data/limits.mjs';
+import { lastRefusal, refusedCount, storeNote, useText } from '../../../front/console/hub/limits.mjs';
 
 /** @type {any} */
 const LIMIT = { kind: 'concurrent', servers: null, tools: null, limit: 2000, burst: 0, used: 1200 };

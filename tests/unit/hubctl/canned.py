@@ -25,7 +25,9 @@ from bridge.models import (
     DeleteWorkspace,
     Desired,
     Done,
+    EndGrant,
     EndSession,
+    EndUser,
     Event,
     ExplainAccess,
     Export,
@@ -38,9 +40,11 @@ from bridge.models import (
     KeyMade,
     Keys,
     LimitsState,
+    ListGrants,
     ListKeys,
     ListSessions,
     ListTools,
+    ListUsers,
     LogRecords,
     Logs,
     MaskedSnapshot,
@@ -184,7 +188,17 @@ RECORDS: tuple[dict[str, Any], ...] = (
 )
 
 
-FURTHER: tuple[type[Request[Any]], ...] = (ReadAccessFile, CheckAccessFile, PutAccessFile, ExplainAccess, ViewAs)
+FURTHER: tuple[type[Request[Any]], ...] = (
+    ListGrants,
+    EndGrant,
+    ListUsers,
+    EndUser,
+    ReadAccessFile,
+    CheckAccessFile,
+    PutAccessFile,
+    ExplainAccess,
+    ViewAs,
+)
 
 
 class Lines(io.StringIO):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.hub.reconciler import load, save
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
 from tests.support.guarded import Guarded, guarded, short_directory
 from tests.support.inprocess import space
@@ -394,3 +395,53 @@ async def test_subscriptions_end_with_the_right(short: Path, era: Any) -> None:
             await part.wait_note("notifications/resources/updated", since)
         await part.request("tools/list")
         assert notices(part, since).count("resources/updated") == (1 if era == "modern" else 0)
+
+
+# --- servers of single clients ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_per_client(short: Path, transport: Any, era: Any) -> None:
+    """A server of each client's own is filtered for it; when nothing of it may be used any more, its process ends."""
+    server = server_a()
+    async with guarded(short, server) as hub:
+        hub.made.put(server.spec("a", session="per_client"), space("a"))
+        hub.made.allow(*RULES, keys="rules")
+        able = {"elicitation": {}}
+        async with hub.peer("some", transport, era, able) as part:
+            assert "instructions" not in part.greeting, "it is not known yet whether anything is visible"
+            assert await listed(part, "tools") == ["a_open", "a_reads"]
+            assert (await part.request("tools/call", {"name": "a_open"})).result
+            hidden = (await part.request("tools/call", {"name": "a_secret"})).answer
+            unknown = (await part.request("tools/call", {"name": "a_none"})).answer
+            assert blurred(hidden, "a_secret") == blurred(unknown, "a_none")
+            assert server.open >= 1
+            async with hub.peer("some", transport, era, able) as second:
+                assert second.greeting["instructions"] == "Of the first."
+            hub.made.allow(*RULES, {"effect": "deny", "subject": "*", "tools": ["open"]}, keys="rules")
+            assert await listed(part, "tools") == ["a_reads"]
+            await part.notify("notifications/own/thing")
+            others = {"effect": "deny", "subject": "key:some", "servers": ["a"]}
+            hub.made.allow({"effect": "allow", "subject": "*"}, others, keys="rules")
+            await until(lambda: server.open == 0)
+        assert [channel.got("notifications/own/thing") for channel in server.channels] == [[] for _ in server.channels]
+
+
+async def test_a_part_of_a_server_takes_no_extension_from_others(short: Path) -> None:
+    """What a server's own clients declare is passed to it, also while somebody may use only a part of the server."""
+    async with filled(short) as (hub, _, _), hub.peer("all", "http", "legacy"), hub.peer("some", "http", "legacy"):
+        owned = {upstream: hub.made.hub._owned(upstream) for upstream in hub.made.hub.pool}
+        a = [found for upstream, found in owned.items() if upstream.spec.key == "a"]
+        assert a == [{"com.example/own", "own/thing"}, {"com.example/own", "own/thing"}, set()]
+
+
+async def test_rules_survive_a_restart(short: Path) -> None:
+    """The policy is a part of the snapshot that the next sidecar applies without an adapter."""
+    async with filled(short) as (hub, _, _):
+        snapshot = hub.made.hub.snapshot
+        assert snapshot is not None
+        save(short / "applied.json", snapshot)
+        kept = load(short / "applied.json")
+        assert kept == snapshot
+        assert kept.access is not None
+        assert kept.access.rules[0].subject == "key:all"
