@@ -199,7 +199,8 @@ export class Front {
       this.auth.pass(request);
       if (!this.auth.who(request)) this.auth.guard.checkPage(request); // who has a token was asked already
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
-      this.live.upgrade(request, socket, head, this.auth.isStillAuthorized(request));
+      const { auth } = this;
+      this.live.upgrade(request, socket, head, auth.isStillAuthorized(request), auth.ownedBy(request));
     } catch (error) {
       refuseUpgrade(socket, error);
     }

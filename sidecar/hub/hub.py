@@ -25,6 +25,7 @@ from sidecar.hub.session_counts import SessionCounts
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.quotas.on_demand import Limits
+from sidecar.routing.rights import rights_of
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -116,9 +117,16 @@ class Hub:
         return self.pool.connect(spec)
 
     def _owned(self, upstream: Upstream) -> frozenset[str]:
-        """The extensions unknown to the hub that only this server has, in each workspace that it is in."""
+        """The extensions unknown to the hub that only this server has, in each workspace that it is in.
+
+        The versions of principals that may use only a part of the server have none; they count for its own clients.
+        """
         key = upstream.spec.key
-        found = [workspace.declared().owned(key) for workspace in self.every() if key in workspace.members]
+        found = [
+            workspace.declared().owned(key)
+            for workspace in self.every()
+            if key in workspace.members and (rights_of(workspace.rights, key) is None or workspace.holds(upstream))
+        ]
         return frozenset.intersection(*found) if found else frozenset()
 
     def _runs_task(self, upstream: Upstream) -> bool:

@@ -2,6 +2,7 @@
 
 import { ACCOUNT_ROUTES } from './account/routes.mjs';
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
+import { ACCESS_ROUTES } from './access/routes.mjs';
 import { HISTORY_ROUTES, since } from './history/routes.mjs';
 import { route } from './route.mjs';
 
@@ -270,6 +271,7 @@ export const HUB_ROUTES = [
     answer: '{interval, now, samples}',
   }),
   ...HISTORY_ROUTES,
+  ...ACCESS_ROUTES,
 ];
 
 const serverForm = {
