@@ -154,7 +154,7 @@ export class Front {
         OAUTH_PATHS,
       ),
     );
-    site.use(onDemand(async () => (await import('./oauth/account_page.mjs')).accountPage(), /^\/account$/));
+    site.use(onDemand(async () => (await import('./oauth/pages/account_page.mjs')).accountPage(), /^\/account$/));
     site.use(
       onDemand(async () => (await import('./connect/connect.mjs')).connect({ auth, hub, settings }), /^\/connect\//),
     );

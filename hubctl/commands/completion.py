@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bridge.errors import HubError
-from bridge.models import Desired, Grants, ListGrants, ListSessions, ListTools, ListUsers, ReadDesired, ServerSettings
+from bridge.models import Desired, ListGrants, ListSessions, ListTools, ListUsers, ReadDesired, ServerSettings
 from hubctl.arguments import innermost, subparsers
 from hubctl.context import Context
 
@@ -126,7 +126,7 @@ async def _ids_of(context: Context, what: str, given: Sequence[str]) -> list[str
     """Return the tools, sessions, grants or users that the hub has."""
     if what in ("tool", "session"):
         return await (_tools(context, given) if what == "tool" else _sessions(context, given))
-    return await _signed_in(context, ListGrants() if what == "grant" else ListUsers())
+    return await _signed_in(context, what)
 
 
 async def _desired(context: Context) -> Desired | None:
@@ -149,14 +149,15 @@ async def _sessions(context: Context, given: Sequence[str]) -> list[str]:
     return [session.id for session in answer.sessions]
 
 
-async def _signed_in(context: Context, ask: ListGrants | ListUsers) -> list[str]:
+async def _signed_in(context: Context, what: str) -> list[str]:
     """Return the ids of all grants or users."""
     try:
         async with asyncio.timeout(ANSWER_TIMEOUT), context.desired() as adapter:
-            answer = await adapter.request(ask, timeout=ANSWER_TIMEOUT)
+            if what == "grant":
+                return [each.id for each in (await adapter.request(ListGrants(), timeout=ANSWER_TIMEOUT)).grants]
+            return [each.id for each in (await adapter.request(ListUsers(), timeout=ANSWER_TIMEOUT)).users]
     except (HubError, TimeoutError):
         return []
-    return [each.id for each in (answer.grants if isinstance(answer, Grants) else answer.users)]
 
 
 async def _tools(context: Context, given: Sequence[str]) -> list[str]:
