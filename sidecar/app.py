@@ -26,6 +26,7 @@ from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
+from sidecar.concurrency.ending import end
 from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.containers.service import Containers, hub_name
 from sidecar.downstream.router import Router
@@ -35,6 +36,7 @@ from sidecar.hub.bridge_api import BridgeApi
 from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
+from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
@@ -101,7 +103,9 @@ class App:
         self.streamable = HttpTransport(settings, self.hub.admission, requests)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
-        handlers: Handlers = {**api.handlers(), NoteRefusals: self._refused_by_the_front().note}
+        self.sign_ins = SignInService(self.hub, settings, self.redactor)
+        note = self._refused_by_the_front().note
+        handlers: Handlers = {**api.handlers(), **self.sign_ins.handlers(), NoteRefusals: note}
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
@@ -148,6 +152,7 @@ class App:
             self._spawner() as spawner,
             LargeReader(spawner) as large,
             Connections(large.read, self.settings.max_message_bytes) as connections,
+            self.sign_ins.running(connections),
             self._traced(),
             asyncio.TaskGroup() as tasks,
         ):
@@ -205,7 +210,7 @@ class App:
         self.hub.admission.add_observer(audit.observer)
         self.hub.admission.session_observers = (audit.observer,)
         most = self.settings.history_body_bytes
-        self.hub.on_applied = BodyRecorder(self.hub.admission, audit.observer, self.redactor, most).applied
+        self.hub.on_applied.append(BodyRecorder(self.hub.admission, audit.observer, self.redactor, most).applied)
         return audit
 
     # --- the start -----------------------------------------------------------------------------------------------
@@ -377,6 +382,7 @@ class App:
             redact=self.redactor,
             turns=StartTurns(self.settings.max_starting),
             known_lists=KnownLists(self.settings.data_dir / "lists.json"),
+            sign_in=self.sign_ins.connect_with(connector),
         )
 
     def _watch_signals(self) -> None:
@@ -392,9 +398,3 @@ class App:
 
     def _publish_record(self, record: dict[str, Any]) -> None:
         self.publisher.publish(Event(topic="log", subject=str(record.get("server", "")), data=record))
-
-
-async def end(task: asyncio.Future[Any]) -> None:
-    """Cancel a task, and wait until it has ended."""
-    task.cancel()
-    await asyncio.wait([task])

@@ -321,7 +321,8 @@ class HubStarting(SidecarError):
 
 
 class TooManySessions(SidecarError):
-    """The limit for sessions and listeners, for those of one key, or for the workspaces of keys is reached."""
+    """The limit for sessions and listeners, for those of one key or user, or for the workspaces of keys and users is
+    reached."""
 
     code = "SESSIONS_LIMIT"
     status = 503

@@ -8,6 +8,8 @@ from sidecar.errors import SidecarError
 class SignInRequired(SidecarError):
     """A remote server can only be used after the user, or an administrator, has signed in at it."""
 
+    narrow = False
+    """Whether only this request needs it: the server goes on serving others."""
     code = "SIGN_IN_REQUIRED"
     hint = "Open the link in `data.url` in a browser and sign in there, then repeat the call."
 

@@ -18,6 +18,7 @@ from sidecar.channels.web import failure, place
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.flood_errors import ServerFloods
 from sidecar.protocol.channel import Frame, OnFrame
+from sidecar.sign_in_errors import SignInRequired
 
 log = logging.getLogger(__name__)
 for _chatty in ("httpx2", "httpcore2"):  # they log URLs at INFO, and headers at DEBUG
@@ -322,6 +323,10 @@ class PostingChannel(RemoteChannel):
                     await self._post(frame, headers)
         except httpx2.HTTPError as error:
             self._failed(frame, error)
+        except SignInRequired as error:
+            self._answer_error(frame, error)
+            if not error.narrow:
+                self.close(error)
         except SidecarError as error:
             self._answer_error(frame, error)
         except TimeoutError:

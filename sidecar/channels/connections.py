@@ -7,7 +7,7 @@ import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Protocol, Self
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -27,6 +27,19 @@ MAX_REQUESTS = 256
 """Concurrent requests per origin; further ones wait for their turn, within their own deadlines."""
 
 
+class Authorizer(Protocol):
+    """Authorizes the requests of one upstream with an access token (RFC 6750)."""
+
+    async def authorization(self) -> str:
+        """The value of the header Authorization for a request that is sent now. Raises SidecarError."""
+
+    async def refused(self, sent: str, status: int, challenge: str, *, again: bool) -> bool:
+        """Handle a 401 or 403. Returns whether to send the request again. Raises SidecarError.
+
+        `sent`: the header that was sent; `challenge`: WWW-Authenticate; `again`: it was sent again already.
+        """
+
+
 class RemoteClient(httpx2.AsyncClient):
     """The HTTP client of one upstream, with headers and cookies of its own and the connections of the origin's pool."""
 
@@ -37,12 +50,15 @@ class RemoteClient(httpx2.AsyncClient):
         read_large: ReadLarge,
         connect_timeout: float | None = None,
         max_message: int | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         super().__init__(
             headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
             transport=_SharedTransport(pool),
             timeout=httpx2.Timeout(None, connect=connect_timeout or CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         )
+        self.authorizer = authorizer
+        """As in `Connections`."""
         self.connect_timeout = connect_timeout
         """As in `Connections`."""
         self.max_message = max_message
@@ -53,6 +69,25 @@ class RemoteClient(httpx2.AsyncClient):
         self.read_large = read_large
         self.large = pool.large
         """Held while a large message is read (`reading.MAX_LARGE`)."""
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """As `AsyncClient.send`; requests are authorized where there is an authorizer. Raises SidecarError too."""
+        if self.authorizer is None:
+            return await super().send(request, **options)
+        for again in (False, True):
+            sent = request.headers["authorization"] = await self.authorizer.authorization()
+            response = await super().send(request, **options)
+            if response.status_code not in (401, 403):
+                break
+            try:
+                challenge = response.headers.get("www-authenticate", "")
+                if not await self.authorizer.refused(sent, response.status_code, challenge, again=again):
+                    break
+            except BaseException:
+                await response.aclose()
+                raise
+            await response.aclose()
+        return response
 
 
 class Connections:
@@ -65,6 +100,8 @@ class Connections:
         """Bytes of the longest message; None for `reading.MAX_MESSAGE`."""
         self.connect_timeout: float | None = None
         """Seconds for a connection, and for the first answer on it; None for `CONNECT_TIMEOUT`."""
+        self.authorizer: Authorizer | None = None
+        """Authorizes all requests; None where the configured headers do."""
         self._pools: dict[tuple[str, str, int | None], _OriginPool] = {}
 
     async def __aenter__(self) -> Self:
@@ -75,10 +112,10 @@ class Connections:
             await pool.aclose()
         self._pools.clear()
 
-    def within(self, connect_timeout: float) -> Connections:
-        """The same pools with another `connect_timeout`; the view has no end of its own."""
+    def within(self, connect_timeout: float, authorizer: Authorizer | None = None) -> Connections:
+        """The same pools with another `connect_timeout` and `authorizer`; the view has no end of its own."""
         view = copy.copy(self)
-        view.connect_timeout = connect_timeout
+        view.connect_timeout, view.authorizer = connect_timeout, authorizer
         return view
 
     @asynccontextmanager
@@ -93,7 +130,8 @@ class Connections:
         pool = self._pools.get(origin) or self._pools.setdefault(origin, _OriginPool.to(url))
         pool.users += 1
         try:
-            async with RemoteClient(launch, pool, self.read_large, self.connect_timeout, self.max_message) as client:
+            options = (self.read_large, self.connect_timeout, self.max_message, self.authorizer)
+            async with RemoteClient(launch, pool, *options) as client:
                 yield client
         finally:
             pool.users -= 1

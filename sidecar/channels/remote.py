@@ -36,6 +36,7 @@ from sidecar.channels.websocket import open_websocket
 from sidecar.errors import HandshakeFailed, SidecarError, Unreachable
 from sidecar.protocol.channel import Channel, OnFrame
 from sidecar.protocol.eras import LEGACY_VERSION
+from sidecar.sign_in_errors import SignInRequired, SignInUnavailable
 from sidecar.version import VERSION
 
 Transport = Literal["sse", "http", "websocket"]
@@ -165,7 +166,7 @@ class _Attempts:
 
 def _neither(url: str, posted: SidecarError, got: SidecarError) -> SidecarError:
     """The more specific error of two failed attempts, with a message that describes both."""
-    if posted.message == got.message:
+    if posted.message == got.message or isinstance(posted, SignInRequired | SignInUnavailable):
         return posted
     best = max((posted, got), key=_specificity)
     words = [error.message.removeprefix(place(url)).strip(" .").removeprefix("answered ") for error in (posted, got)]

@@ -27,6 +27,7 @@ from sidecar.channels.web import (
 from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, SidecarError, Unreachable
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
+from sidecar.sign_in_errors import SignInRequired, SignInUnavailable
 
 STREAM_HEADERS = {"accept": "text/event-stream", "cache-control": "no-store"}
 _POST_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -82,7 +83,7 @@ class SseChannel(PostingChannel):
                 reason = await self._read_events(response)
         except httpx2.HTTPError as error:
             reason = failure(error, self._url, self._client.connect_timeout)
-        except AnswerTooLarge as error:
+        except (AnswerTooLarge, SignInRequired, SignInUnavailable) as error:
             self.close(error)
             return
         self.close(ConnectionLost(reason.message) if self._connected.is_set() else reason)

@@ -300,7 +300,7 @@ def _may_answer(answer: Frame, request: Frame) -> bool:
 
 async def delete_session(client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
     """Delete a session (MCP, Transports, Session Management); failures are ignored."""
-    with suppress(httpx2.HTTPError, TimeoutError):
+    with suppress(httpx2.HTTPError, TimeoutError, SidecarError):
         async with asyncio.timeout(DELETE_TIMEOUT), streaming(client, "DELETE", url, headers) as response:
             await drain(response)
 

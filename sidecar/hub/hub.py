@@ -25,6 +25,7 @@ from sidecar.hub.session_counts import SessionCounts
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.quotas.on_demand import Limits
+from sidecar.routing.rights import rights_of
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -61,8 +62,8 @@ class Hub:
         self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
-        self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
-        """Called with each snapshot that is applied."""
+        self.on_applied: list[Callable[[Snapshot], None]] = []
+        """Each is called with each snapshot that is applied."""
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
@@ -116,9 +117,16 @@ class Hub:
         return self.pool.connect(spec)
 
     def _owned(self, upstream: Upstream) -> frozenset[str]:
-        """The extensions unknown to the hub that only this server has, in each workspace that it is in."""
+        """The extensions unknown to the hub that only this server has, in each workspace that it is in.
+
+        The versions of principals that may use only a part of the server have none; they count for its own clients.
+        """
         key = upstream.spec.key
-        found = [workspace.declared().owned(key) for workspace in self.every() if key in workspace.members]
+        found = [
+            workspace.declared().owned(key)
+            for workspace in self.every()
+            if key in workspace.members and (rights_of(workspace.rights, key) is None or workspace.holds(upstream))
+        ]
         return frozenset.intersection(*found) if found else frozenset()
 
     def _runs_task(self, upstream: Upstream) -> bool:
@@ -152,7 +160,8 @@ class Hub:
         self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
-        self.on_applied(snapshot)
+        for tell in self.on_applied:
+            tell(snapshot)
         self._configured.set()
         for upstream, holder in released:
             self.pool.release(upstream, holder)

@@ -180,9 +180,10 @@ class KeyWorkspaces:
             return
         if not self._close_idle(key if held else None):
             raise TooManySessions(
-                f"{self._most} workspaces of single keys are in use."
+                f"{self._most} workspaces of single keys and users are in use."
                 if len(self._found) >= self._most
-                else f"This key uses {held} workspaces at once; the rest of {self._most} is for other keys."
+                else f"This key uses {held} workspaces at once; the rest of {self._most} is for other keys.",
+                hint="Close some sessions, or raise HUB_MAX_TENANTS.",
             )
 
     def _close_idle(self, key: str | None = None, servers: frozenset[str] | None = None) -> bool:
@@ -223,7 +224,7 @@ class KeyWorkspaces:
         """Update the principals' versions of a workspace as that was updated. Returns the upstreams to release."""
         return [
             release
-            for tenant in self._found.values()
+            for tenant in tuple(self._found.values())
             if tenant.base is base
             for release in tenant.workspace.update(base.wanted, gone=base.gone, rights=self._rights(tenant))
         ]

@@ -25,6 +25,8 @@ def process_owner(spec: ServerSpec, tenant: str, rights: Rights | None) -> str:
 
     Empty for a process that all principals share.
     """
+    if spec.settings.sign_in == "user":
+        return tenant  # the connection is that user's, whatever else is shared
     shared_by = spec.settings.shared_by
     if not tenant or shared_by == "all":
         return ""

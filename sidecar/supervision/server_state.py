@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,9 +11,12 @@ from typing import Any, Generic, Protocol, TypeVar
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, UpstreamState
 from bridge.models import ServerState as ShownState
+from sidecar.protocol.channel import Channel
 from sidecar.supervision.backoff import Backoff
 from sidecar.supervision.slowed import SlowedWatch
 from sidecar.supervision.troubles import ServerTroubles
+
+log = logging.getLogger(__name__)
 
 Connection = TypeVar("Connection")
 """The class of a server's connections, of which only the identity counts here."""
@@ -52,6 +56,8 @@ class ServerState(Generic[Connection]):
         self.connection: Connection | None = None
         """The current connection while the server is ready, else None."""
         self._state_entered = asyncio.Event()
+        self._channel: Channel | None = None
+        self._stderr: tuple[str, ...] = ()
 
     def _state_changed(self) -> None:
         """Called after each change of the state."""
@@ -77,8 +83,8 @@ class ServerState(Generic[Connection]):
 
     @property
     def is_down(self) -> bool:
-        """Whether the server is known to be down: its circuit breaker is open, and requests for it fail at once."""
-        return self.state == "failed" or (self.connection is None and self.backoff.down)
+        """Whether requests for it fail at once: its circuit breaker is open, or it waits for a sign-in."""
+        return self.state in ("failed", "sign_in_required") or (self.connection is None and self.backoff.down)
 
     async def wait_first_attempt(self) -> None:
         """Wait until `first_attempt_over` is true, or the upstream is stopped."""
@@ -91,3 +97,27 @@ class ServerState(Generic[Connection]):
             async with asyncio.timeout(timeout):
                 while self.connection in (None, lost) and not self.is_down and self.state != "stopped":
                     await self._state_entered.wait()
+
+    async def _wait_for_sign_in(self, reason: ErrorBody, woken: asyncio.Event) -> None:
+        """Show that the server waits for a sign-in until `woken` is set: nothing else is of use."""
+        self.backoff.reset()
+        self._enter("sign_in_required", reason)
+        log.info("a server waits for a sign-in", extra={"server": self.spec.key, "reason": reason.message})
+        await woken.wait()
+        woken.clear()
+
+    # --- for the status ------------------------------------------------------------------------------------------
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Ids of the processes that the server runs in now."""
+        return self._channel.pids if self._channel else ()
+
+    @property
+    def transport(self) -> str:
+        """`stdio`, `sse`, `http` or `websocket`; empty while not connected."""
+        return self._channel.transport if self._channel else ""
+
+    def stderr(self) -> tuple[str, ...]:
+        """The last lines that the server wrote to stderr, on this connection or else on the one before."""
+        return (self._channel.stderr() if self._channel else ()) or self._stderr

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, UpstreamState
 from sidecar.errors import ServerUnavailable
+from sidecar.sign_in_errors import SignInRequired
 from sidecar.supervision.backoff import Backoff
 
 
@@ -25,13 +26,15 @@ class NotReady(Protocol):
         """Whether requests do not wait for it."""
 
 
-def error(server: NotReady) -> ServerUnavailable:
-    """The error: why the server is not ready, and when it is tried next.
+def error(server: NotReady) -> ServerUnavailable | SignInRequired:
+    """The error: why the server is not ready, and when it is tried next; or that somebody has to sign in.
 
     Its data has `server`, `state`, `reason` (the code of the reason, or null) and `retry_in` (seconds until the next
     attempt; 0 during an attempt; null if there is none).
     """
     reason = server.reason
+    if server.state == "sign_in_required" and reason:
+        return SignInRequired(reason.message, hint=reason.hint, data=dict(reason.data))
     why = f" ({reason.message.rstrip('.')})" if reason else ""
     data: dict[str, Any] = {"server": server.spec.key, "state": server.state, "reason": reason and reason.code}
     data["retry_in"] = _retry_in(server)

@@ -10,12 +10,13 @@ from weakref import WeakValueDictionary
 
 from bridge.models import RemoteLaunch, ServerSpec
 from bridge.settings.limits import LimitSettings
-from sidecar.channels.connections import Connections
+from sidecar.channels.connections import Authorizer, Connections
 from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import LINE_LIMIT, Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
+from sidecar.errors import HandshakeFailed
 from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
@@ -65,8 +66,9 @@ class Connector:
         self._environ = environ
         self._detected: WeakValueDictionary[tuple[str, str], _DetectedTransport] = WeakValueDictionary()
 
-    def __call__(self, spec: ServerSpec, shared: bool = False) -> Connect:
-        """The function that opens a channel to the server. `shared`: for the upstream that all clients share.
+    def __call__(self, spec: ServerSpec, shared: bool = False, authorizer: Authorizer | None = None) -> Connect:
+        """The function that opens a channel to the server. `shared`: for the upstream that all clients share;
+        `authorizer`: authorizes requests to a remote server.
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
@@ -74,18 +76,35 @@ class Connector:
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, detected, shared and spec.settings.keep)
+            return self._open(spec, on_frame, detected, shared and spec.settings.keep, authorizer)
 
         return connect
 
+    def remote_launch(self, spec: ServerSpec) -> RemoteLaunch:
+        """The launch of a remote server, with its variables expanded. Raises VariableMissing, HandshakeFailed."""
+        launch = expand(spec.launch, self._environ).launch
+        if not isinstance(launch, RemoteLaunch):
+            raise HandshakeFailed(f"The server {spec.key!r} is not a remote one.")
+        return launch
+
+    def revealed(self, reference: str) -> str:
+        """The value of a reference such as `${NAME}`. Raises VariableMissing."""
+        launch = expand(RemoteLaunch(url="http://unused", headers={"value": reference}), self._environ).launch
+        return launch.headers["value"] if isinstance(launch, RemoteLaunch) else ""
+
     @asynccontextmanager
     async def _open(
-        self, spec: ServerSpec, on_frame: OnFrame, detected: _DetectedTransport, keep: bool
+        self,
+        spec: ServerSpec,
+        on_frame: OnFrame,
+        detected: _DetectedTransport,
+        keep: bool,
+        authorizer: Authorizer | None,
     ) -> AsyncIterator[Channel]:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
-            connections = self._connections.within(spec.settings.connect_timeout)
+            connections = self._connections.within(spec.settings.connect_timeout, authorizer)
             async with self._remote(expanded.launch, on_frame, detected, connections) as remote:
                 yield remote
             return
@@ -135,7 +154,15 @@ class Connector:
                 detected.transport = transport_in_use
             return on_frame(frame)
 
+        if transport_in_use == "websocket" and connections.authorizer:
+            launch = await _authorized(launch, connections.authorizer)
         async with open_remote(
             launch, on_frame=remember, transport=transport_in_use, connections=connections
         ) as remote:
             yield remote
+
+
+async def _authorized(launch: RemoteLaunch, authorizer: Authorizer) -> RemoteLaunch:
+    """The launch with the header Authorization, for the one request that opens a WebSocket. Raises SidecarError."""
+    headers = {name: value for name, value in launch.headers.items() if name.lower() != "authorization"}
+    return launch.model_copy(update={"headers": headers | {"Authorization": await authorizer.authorization()}})

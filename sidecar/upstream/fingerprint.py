@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
 import orjson
 
@@ -11,13 +12,14 @@ from bridge.models import ServerSpec
 
 
 def fingerprint(spec: ServerSpec, key: bytes) -> str:
-    """HMAC-SHA256 (hex) over launch, session mode, era, container, the limits of its processes and `keep`.
+    """HMAC-SHA256 (hex) over launch, session mode, era, container, the limits of its processes, `keep`;
+    where the hub signs in, also over `sign_in` and the server's key.
 
-    Server key, namespace, timeouts and limits of requests are not included: an upstream takes over changes of these.
+    Namespace, timeouts and limits of requests are not included: an upstream takes over changes of these.
     Variable references are not expanded, since the hub's environment does not change while it runs. The hash is keyed,
     so that a fingerprint in a log cannot be used to guess a secret in the definition.
     """
-    made_from = {
+    made_from: dict[str, Any] = {
         "launch": spec.launch.model_dump(mode="json"),
         "session": spec.settings.session,
         "era": spec.settings.era,
@@ -25,4 +27,6 @@ def fingerprint(spec: ServerSpec, key: bytes) -> str:
         "limits": spec.settings.limits and spec.settings.limits.model_dump(mode="json"),
         "keep": spec.settings.keep,
     }
+    if spec.settings.sign_in != "none":
+        made_from["sign_in"] = [spec.settings.sign_in, spec.key]  # each server has sign-ins of its own
     return hmac.new(key, orjson.dumps(made_from, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()

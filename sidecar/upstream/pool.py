@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import Protocol
 
-from bridge.models import ServerSpec
+from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.admission.admission import Admission
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
@@ -20,6 +20,7 @@ from sidecar.supervision.server_state import UpstreamListener
 from sidecar.supervision.start_turns import StartTurns
 from sidecar.upstream.client_features import Client, ClientFeatures
 from sidecar.upstream.list_reader import UndeclaredLists
+from sidecar.upstream.server_account import ServerAccount, SignIn
 from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -62,11 +63,13 @@ class Pool:
         shared_connector: Callable[[ServerSpec], Connect] | None = None,
         turns: StartTurns | None = None,
         known_lists: KnownLists | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         """Make a pool; `redact` masks secrets in the reasons why upstreams are not ready.
 
         `shared_connector` is for upstreams that all clients share, if that is another than `connector`. `turns` limits
-        how many servers start at once; `known_lists` keeps those of lazy servers.
+        how many servers start at once; `known_lists` keeps those of lazy servers; `sign_in` makes the accounts at
+        servers with that setting.
 
         `drain_timeout` is the number of seconds that calls have to end when an upstream loses its last holder.
         """
@@ -74,6 +77,7 @@ class Pool:
         self._redact = redact
         self._turns = turns
         self.known_lists = known_lists
+        self._sign_in = sign_in
         self._connector = connector
         self._shared_connector = shared_connector or connector
         self.fingerprint = fingerprint
@@ -126,17 +130,18 @@ class Pool:
                 raise RuntimeError("the pool is not running")
             if owner:
                 self._check_share(key[0], spec, holder.tenant)
+            account = self._account(spec, holder)
             upstream = Upstream(
                 key[0],
                 spec,
-                (self._connector if owner else self._shared_connector)(spec),
+                account.connect if account else (self._connector if owner else self._shared_connector)(spec),
                 self._listener,
                 self._metrics,
                 client,
                 self.contested,
                 self.server_gates,
             )
-            upstream.redact = self._redact
+            upstream.account, upstream.redact = account, self._redact
             upstream.opening.prepare, upstream.opening.turns = self._prepare, self._turns
             upstream.sleep.known_lists = self.known_lists
             upstream.sleep.in_use = lambda: self.in_use(upstream)
@@ -171,7 +176,14 @@ class Pool:
 
     def connect(self, spec: ServerSpec) -> Connect:
         """A function that opens a channel to a server, independent of its upstreams."""
-        return self._connector(spec)
+        account = self._account(spec)
+        return account.connect if account else self._connector(spec)
+
+    def _account(self, spec: ServerSpec, holder: Holder | None = None) -> ServerAccount | None:
+        """The account with which a holder, or the hub itself, uses a server; None for a server without `sign_in`."""
+        if self._sign_in is None or spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
+            return None
+        return self._sign_in(spec, holder.tenant if holder else "")
 
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""

@@ -19,7 +19,8 @@ from sidecar.errors import ConnectionLost, HandshakeFailed, SidecarError, StartT
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
-from sidecar.protocol.channel import Channel, Frame
+from sidecar.protocol.channel import Frame
+from sidecar.sign_in_errors import SignInRequired
 from sidecar.supervision import unavailable
 from sidecar.supervision.expected_tools import ExpectedTools
 from sidecar.supervision.opening import Connect, Opening
@@ -32,6 +33,7 @@ from sidecar.upstream.connection import Connection
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.resource_subscriptions import ServerSubscriptions, Subscriber
+from sidecar.upstream.server_account import ServerAccount
 from sidecar.upstream.server_gate import ServerGate
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Upstream(ServerState[Connection]):
         super().__init__()
         self.fingerprint = fingerprint
         self.spec = spec
+        self.account: ServerAccount | None = None  # with which it signs in, if it does
         self.for_key = False  # whether one access key uses it alone although the server's session is `shared`
         self.restarts = 0
         """How often it was connected again after having been ready, or on request."""
@@ -83,8 +86,6 @@ class Upstream(ServerState[Connection]):
         self._listener = listener
         self._metrics = metrics
         self._client = client
-        self._channel: Channel | None = None
-        self._stderr: tuple[str, ...] = ()
         self._contested = contested
         self._gates = gates or Admission()
         self.sleep = Sleep(self)
@@ -204,6 +205,11 @@ class Upstream(ServerState[Connection]):
             self._count_restart()
             return
         reason = reason or ConnectionLost("The server ended the connection.")
+        if isinstance(reason, SignInRequired):
+            self._was_ready = False
+            await self._wait_for_sign_in(reason.body(self.redact), self._close_requested)
+            self._failure = None
+            return
         delay, body = self.backoff.next_delay(took, permanent_after(reason)), reason.body(self.redact)
         level = logging.DEBUG if self._failure and self._failure.message == body.message else logging.WARNING
         self._failure = body
@@ -382,19 +388,3 @@ class Upstream(ServerState[Connection]):
         if self.connection is not None:
             with suppress(SidecarError):
                 await self.connection.client_reported(params)
-
-    # --- for the status ------------------------------------------------------------------------------------------
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Ids of the processes that the server runs in now."""
-        return self._channel.pids if self._channel else ()
-
-    @property
-    def transport(self) -> str:
-        """`stdio`, `sse`, `http` or `websocket`; empty while not connected."""
-        return self._channel.transport if self._channel else ""
-
-    def stderr(self) -> tuple[str, ...]:
-        """The last lines that the server wrote to stderr, on this connection or else on the one before."""
-        return (self._channel.stderr() if self._channel else ()) or self._stderr

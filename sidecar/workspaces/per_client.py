@@ -118,7 +118,8 @@ class PerClient:
         """Read the instructions of `per_client` servers that are not known yet, before a handshake is answered."""
         workspace = self._workspace
         if workspace.introductions is not None:
-            specs = (member.spec for member in workspace.members.values() if member.upstream is None)
+            alone = (member.spec for member in workspace.members.values() if member.upstream is None)
+            specs = (spec for spec in alone if rights_of(workspace.rights, spec.key) is None)
             await workspace.introductions.learn(
                 spec for spec in specs if self._pool.fingerprint(spec) not in self._instructions
             )

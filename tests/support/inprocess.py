@@ -7,18 +7,19 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bridge.credentials.journal import Journal
 from bridge.credentials.records import JOURNAL_FILE
 from bridge.keys import Keyring
-from bridge.models import AccessFile, Event, ServerSpec, Snapshot, WorkspaceSpec
+from bridge.models import AccessFile, Event, RemoteLaunch, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar.access.authenticator import Authentication, TokenKind
 from sidecar.access.jwks import KeySet
 from sidecar.access.jwt_tokens import JwtTokens
 from sidecar.access.opaque import OpaqueTokens
 from sidecar.calls.endpoint import Endpoint
+from sidecar.channels.connections import Connections
 from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
@@ -27,6 +28,7 @@ from sidecar.hub.bridge_api import BridgeApi
 from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
+from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.auth import Gate
 from sidecar.listener.challenges import Challenges
@@ -39,6 +41,7 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
+from sidecar.upstream.connector import Connector
 from sidecar.upstream.fingerprint import fingerprint
 from sidecar.upstream.pool import Pool
 from sidecar.workspaces.workspace import Workspace
@@ -103,6 +106,9 @@ class World:
         """What serves where the settings protect the hub."""
         if settings.protected:
             self.hub.named_keys = lambda: self.authentication.several
+        self.sign_ins = SignInService(self.hub, settings, self.redactor)
+        self.connections = Connections()
+        self.remote = Connector(cast("Any", None), self.connections, self.redactor, ())
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
@@ -122,7 +128,9 @@ class World:
         return BridgeApi(self.hub, self.reconciler, self.reporter, ring, HistoryRecorder(self.metrics))
 
     def connector(self, spec: ServerSpec) -> Connect:
-        """Servers are found by their command."""
+        """Servers are found by their command; remote ones are connected to."""
+        if isinstance(spec.launch, RemoteLaunch):
+            return self.remote(spec)
         return self.servers[spec.launch.command].connect  # type: ignore[union-attr]
 
     def snapshot(self, *items: ServerSpec | WorkspaceSpec, without: tuple[str, ...] = ()) -> Snapshot:
@@ -185,8 +193,16 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
     """The parts run; with `serve`, over HTTP too. Everything is closed at the end."""
     settings = {"sidecar_port": free_port(), "data_dir": root, "runtime_dir": Path("/tmp/unused"), **settings}
     made = World(Settings(**settings), *servers)
-    pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30, redact=made.redactor)
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(220), asyncio.TaskGroup() as tasks:
+    sign_in = made.sign_ins.connect_with(made.remote)
+    shown = {"redact": made.redactor, "sign_in": sign_in}
+    pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30, **shown)
+    async with (
+        made.connections,
+        made.sign_ins.running(made.connections),
+        contextlib.AsyncExitStack() as stack,
+        asyncio.timeout(220),
+        asyncio.TaskGroup() as tasks,
+    ):
         tasks.create_task(made.hub.run(pool, made.stop))
         measuring = tasks.create_task(made.reporter.run())
         if serve:

@@ -29,6 +29,7 @@ class Sidecar:
         self.snapshots: list[Snapshot] = []
         self.refusals = list(refusals)
         self.uses: dict[str, float] = {}
+        self.grants: dict[str, float] = {}
         self._news = asyncio.Condition()
 
     async def apply(self, snapshot: Snapshot) -> Accepted:
@@ -42,7 +43,7 @@ class Sidecar:
 
     async def key_uses(self, _: ReadKeyUses) -> KeyUses:
         """The handler of `key_uses`."""
-        return KeyUses(uses=self.uses)
+        return KeyUses(uses=self.uses, grants=self.grants)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

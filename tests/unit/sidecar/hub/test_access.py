@@ -394,3 +394,33 @@ async def test_subscriptions_end_with_the_right(short: Path, era: Any) -> None:
             await part.wait_note("notifications/resources/updated", since)
         await part.request("tools/list")
         assert notices(part, since).count("resources/updated") == (1 if era == "modern" else 0)
+
+
+# --- servers of single clients ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("transport", "era"), WAYS)
+async def test_per_client(short: Path, transport: Any, era: Any) -> None:
+    """A server of each client's own is filtered for it; when nothing of it may be used any more, its process ends."""
+    server = server_a()
+    async with guarded(short, server) as hub:
+        hub.made.put(server.spec("a", session="per_client"), space("a"))
+        hub.made.allow(*RULES, keys="rules")
+        able = {"elicitation": {}}
+        async with hub.peer("some", transport, era, able) as part:
+            assert "instructions" not in part.greeting, "it is not known yet whether anything is visible"
+            assert await listed(part, "tools") == ["a_open", "a_reads"]
+            assert (await part.request("tools/call", {"name": "a_open"})).result
+            hidden = (await part.request("tools/call", {"name": "a_secret"})).answer
+            unknown = (await part.request("tools/call", {"name": "a_none"})).answer
+            assert blurred(hidden, "a_secret") == blurred(unknown, "a_none")
+            assert server.open >= 1
+            async with hub.peer("some", transport, era, able) as second:
+                assert second.greeting["instructions"] == "Of the first."
+            hub.made.allow(*RULES, {"effect": "deny", "subject": "*", "tools": ["open"]}, keys="rules")
+            assert await listed(part, "tools") == ["a_reads"]
+            await part.notify("notifications/own/thing")
+            others = {"effect": "deny", "subject": "key:some", "servers": ["a"]}
+            hub.made.allow({"effect": "allow", "subject": "*"}, others, keys="rules")
+            await until(lambda: server.open == 0)
+        assert [channel.got("notifications/own/thing") for channel in server.channels] == [[] for _ in server.channels]

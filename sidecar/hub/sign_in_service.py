@@ -1,0 +1,168 @@
+"""Connects the hub with `sidecar/upstream_auth/`, which is imported when the first server has `sign_in`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bridge.models import (
+    BeginUpstreamSignIn,
+    Done,
+    EndUpstreamSignIn,
+    FinishUpstreamSignIn,
+    ListUpstreamSignIns,
+    ServerSpec,
+    Snapshot,
+    UpstreamSignIn,
+    UpstreamSignInBegun,
+    UpstreamSignIns,
+)
+from bridge.server import Handlers
+from bridge.settings import Settings
+from sidecar.channels.connections import Connections
+from sidecar.hub.access import SHARED_PRINCIPALS
+from sidecar.hub.hub import Hub
+from sidecar.observe.redaction import Redactor
+from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.sign_in_errors import SignInNotSet, SignInRequired
+from sidecar.upstream.connector import Connector
+from sidecar.upstream.server_account import SignIn
+
+DIRECTORY = "sign-ins"
+"""The directory in HUB_DATA_DIR with the sealed tokens."""
+
+if TYPE_CHECKING:
+    from sidecar.upstream_auth.account import Account
+    from sidecar.upstream_auth.sign_ins import SignIns
+
+
+class SignInService:
+    """Makes the accounts of upstreams (`Pool.sign_in`), and serves the requests of the bridge about them."""
+
+    def __init__(self, hub: Hub, settings: Settings, redactor: Redactor) -> None:
+        self._hub = hub
+        self._settings = settings
+        self._redactor = redactor
+        self._sign_ins: SignIns | None = None
+        hub.on_applied.append(self._applied)
+
+    @asynccontextmanager
+    async def running(self, connections: Connections) -> AsyncIterator[None]:
+        """Serve sign-ins while the context is open."""
+        self._connections = connections
+        try:
+            yield
+        finally:
+            if self._sign_ins is not None:
+                await self._sign_ins.close()
+
+    def connect_with(self, connector: Connector) -> SignIn:
+        """Set what opens channels. Returns the function for `Pool.sign_in`."""
+        self._connector = connector
+        return partial(UpstreamAccount, self, connector)
+
+    def handlers(self) -> Handlers:
+        """The handlers for the bridge's `actual` socket, by kind of request."""
+        return {
+            BeginUpstreamSignIn: self._begin,
+            FinishUpstreamSignIn: self._finish,
+            EndUpstreamSignIn: self._end,
+            ListUpstreamSignIns: self._list,
+        }
+
+    @property
+    def sign_ins(self) -> SignIns:
+        """The service, which is made when first needed."""
+        if self._sign_ins is None:
+            from sidecar.upstream_auth.sign_ins import SignIns  # noqa: PLC0415
+
+            connector = self._connector
+            self._sign_ins = SignIns(
+                self._settings, self._connections, self._redactor.add, connector.remote_launch, connector.revealed
+            )
+            self._sign_ins.find, self._sign_ins.changed = self._find, self._changed
+        return self._sign_ins
+
+    def _servers(self) -> tuple[ServerSpec, ...]:
+        return self._hub.snapshot.servers if self._hub.snapshot else ()
+
+    def _find(self, key: str) -> ServerSpec | None:
+        return next((spec for spec in self._servers() if spec.key == key), None)
+
+    def _changed(self, server: str, owner: str, grown: bool) -> None:
+        """Somebody signed in or out: connect again, except where a connection goes on with further scopes."""
+        for upstream in self._hub.pool:
+            own = upstream.spec.key == server and upstream.account is not None and upstream.account.owner == owner
+            if own and not (grown and upstream.state == "ready"):
+                upstream.restart()
+
+    def _applied(self, snapshot: Snapshot) -> None:
+        """Forget the sign-ins at removed servers."""
+        if self._sign_ins is not None or (self._settings.data_dir / DIRECTORY).is_dir():
+            self.sign_ins.keep_servers({server.key for server in snapshot.servers})
+
+    async def _begin(self, request: BeginUpstreamSignIn) -> UpstreamSignInBegun:
+        self._need(request.server)
+        return await self.sign_ins.begin(request)
+
+    async def _finish(self, request: FinishUpstreamSignIn) -> UpstreamSignIn:
+        return await self.sign_ins.finish(request)
+
+    async def _end(self, request: EndUpstreamSignIn) -> Done:
+        await self.sign_ins.end(request)
+        return Done()
+
+    async def _list(self, request: ListUpstreamSignIns) -> UpstreamSignIns:
+        servers = [spec for spec in self._servers() if spec.settings.sign_in != "none"]
+        return self.sign_ins.listed(request, servers) if servers else UpstreamSignIns(sign_ins=())
+
+    def _need(self, key: str) -> None:
+        spec = self._find(key)
+        if spec is None or spec.settings.sign_in == "none":
+            raise SignInNotSet(f"There is no remote server {key!r} with `sign_in`.")
+
+
+class UpstreamAccount:
+    """An account as upstreams use it: `upstream.server_account.ServerAccount` and `channels.connections.Authorizer`.
+
+    The account itself is looked up for each request, since the URL of the server contains variables, of which one may
+    be missing, and a sign-out replaces it.
+    """
+
+    def __init__(self, service: SignInService, connector: Connector, spec: ServerSpec, tenant: str) -> None:
+        self._service = service
+        self._spec = spec
+        self._tenant = tenant
+        self.owner = "" if spec.settings.sign_in == "shared" or tenant in SHARED_PRINCIPALS else tenant
+        self._connect = connector(spec, authorizer=self)
+
+    def connect(self, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
+        """Open a channel to the server, with this account."""
+        return self._connect(on_frame)
+
+    @property
+    def _account(self) -> Account:
+        return self._service.sign_ins.account(self._spec, self._tenant)
+
+    @property
+    def sign_ins(self) -> int:
+        """How often somebody has signed in since this process started."""
+        return self._account.sign_ins
+
+    async def until_signed_in(self, before: int) -> None:
+        """Wait until somebody has signed in after the `before`th time."""
+        await self._account.until_signed_in(before)
+
+    def required(self) -> SignInRequired:
+        """The error for a request that needs a sign-in, with the link."""
+        return self._account.required()
+
+    async def authorization(self) -> str:
+        """The header Authorization for a request that is sent now. Raises SidecarError."""
+        return await self._account.authorization()
+
+    async def refused(self, sent: str, status: int, challenge: str, *, again: bool) -> bool:
+        """Handle a 401 or 403 of the server. Raises SidecarError."""
+        return await self._account.refused(sent, status, challenge, again=again)
