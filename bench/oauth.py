@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -17,14 +15,14 @@ from bench.peers.peer import Mode
 from bench.session import Session
 from bench.stats import median
 from bench.ways import MODES, TITLES
-from bridge.models import AddKey, IssueCode, RedeemCode, RegisterClient, SetServer
+from bridge.models import AddKey, SetServer
+from tests.support.grants import allowed_client
 from tests.support.hub import Hub, running
 from tests.support.yamcp import module
 
 CLIENTS = 10
 SHARE = 0.97
 """Of the calls/s without OAuth, what has to be left with it."""
-REDIRECT = "http://127.0.0.1/callback"
 
 
 @dataclass
@@ -67,28 +65,6 @@ async def _hub(stack: AsyncExitStack, session: str, **variables: str) -> Hub:
     return hub
 
 
-async def access_token(hub: Hub, principal: str) -> str:
-    """The access token of a grant that a principal makes for workspace `w`."""
-    ask = hub.desired.request
-    client = (await ask(RegisterClient(name="bench", redirect_uris=(REDIRECT,)), timeout=10)).id
-    verifier = secrets.token_urlsafe(48)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    issued = await ask(
-        IssueCode(
-            client=client,
-            client_name="bench",
-            redirect_uri=REDIRECT,
-            challenge=challenge,
-            workspace="w",
-            scopes=("mcp",),
-            principal=principal,
-        ),
-        timeout=10,
-    )
-    redeemed = RedeemCode(code=issued.code, client=client, redirect_uri=REDIRECT, verifier=verifier)
-    return (await ask(redeemed, timeout=10)).access_token
-
-
 async def calls(quick: bool) -> list[Figure]:
     """The ratios on both ways, in each mode. The two hubs take turns, so that other load on the machine meets both."""
     rounds, seconds = (3, 0.3) if quick else (11, 1.0)
@@ -99,7 +75,9 @@ async def calls(quick: bool) -> list[Figure]:
             for oauth in ("off", "on"):
                 hub = await _hub(stack, mode_of_session, HUB_OAUTH=oauth)
                 key = await hub.desired.request(AddKey(name="bench", workspaces=("w",)), timeout=10)
-                sides.append(Side(hub, await access_token(hub, key.id) if oauth == "on" else key.token))
+                sides.append(
+                    Side(hub, (await allowed_client(hub, key.id)).access_token if oauth == "on" else key.token)
+                )
             for mode in MODES:
                 async with AsyncExitStack() as clients:
                     for side in sides:
