@@ -33,6 +33,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "IMAGE_PULLING",
             "IMAGE_PULL_FAILED",
             "LIVE_BUSY",
+            "OIDC_PROVIDER_AWAY",
             "PARKED_LIMIT",
             "RATE_LIMITED",
             "RECORDS_BUSY",

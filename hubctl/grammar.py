@@ -24,6 +24,8 @@ from hubctl.commands.metrics import metrics
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
+from hubctl.commands.sign_in.grants import grants
+from hubctl.commands.sign_in.users import users
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
 from hubctl.connect.clients import CLIENTS
@@ -235,9 +237,26 @@ def _access(command: Adds) -> None:
     added.add_argument("--admin", action="store_true", help="also pages and API")
     revoked = actions.add_parser("revoke", parents=[again], help="revoke a key, and end its sessions")
     revoked.add_argument("key", help="its id, or its name")
+    _signed_in(command)
     _rules(command)
     one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
     one.add_argument("--rotate", action="store_true", help="replace it; the old token becomes invalid")
+
+
+def _signed_in(command: Adds) -> None:
+    one = command("grants", "list and end what OAuth clients have been allowed", grants)
+    one.set_defaults(principal=None)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    listed = actions.add_parser("list", parents=[again], help="list grants (as without an action)")
+    listed.add_argument("--principal", help="only those of this key or user (id or name)")
+    ended = actions.add_parser("end", parents=[again], help="end grants, and refuse their tokens")
+    ended.add_argument("grant", nargs="+", help="their ids")
+    one = command("users", "list and remove users of OpenID providers", users)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    actions.add_parser("list", parents=[again], help="list users (as without an action)")
+    ended = actions.add_parser("end", parents=[again], help="end all grants and logins of a user")
+    ended.add_argument("user", help="its id, or its e-mail address")
 
 
 def _rules(command: Adds) -> None:

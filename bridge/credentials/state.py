@@ -66,8 +66,10 @@ class Credentials:
     def is_new(self, record: AnyRecord) -> bool:
         """Whether the next record only adds something, or says what is known."""
         match record:
-            case TokenRecord() | LoginRecord():
-                return True
+            case TokenRecord():
+                return record.hash not in self._tokens
+            case LoginRecord():
+                return record.id not in self.logins
             case GrantRecord():
                 return record.id not in self.grants
             case UserRecord():

@@ -154,7 +154,7 @@ export class Front {
         OAUTH_PATHS,
       ),
     );
-    site.use(onDemand(async () => (await import('./oauth/account_page.mjs')).accountPage(), /^\/account$/));
+    site.use(onDemand(async () => (await import('./oauth/pages/account_page.mjs')).accountPage(), /^\/account$/));
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
     site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
@@ -196,7 +196,8 @@ export class Front {
       this.auth.pass(request);
       if (!this.auth.who(request)) this.auth.guard.checkPage(request); // who has a token was asked already
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
-      this.live.upgrade(request, socket, head, this.auth.isStillAuthorized(request));
+      const { auth } = this;
+      this.live.upgrade(request, socket, head, auth.isStillAuthorized(request), auth.ownedBy(request));
     } catch (error) {
       refuseUpgrade(socket, error);
     }

@@ -73,6 +73,11 @@ export const CATALOGUE = {
     cause: 'A user has signed in, and has no role that opens this page or part of the API.',
     hint: 'Your own page is /account. For more, ask an administrator of the hub for a role in its access.json.',
   },
+  NOT_OWNER: {
+    status: 403,
+    cause: 'The request is for admins, or for the owners of the servers and workspaces that it names.',
+    hint: 'An administrator of the hub can make you an owner of them, or an admin, in access.json.',
+  },
   TOO_MANY_ATTEMPTS: {
     status: 429,
     cause: 'Too many wrong tokens came from this address.',

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bridge.errors import HubError
-from bridge.models import Desired, ListSessions, ListTools, ReadDesired, ServerSettings
+from bridge.models import Desired, ListGrants, ListSessions, ListTools, ListUsers, ReadDesired, ServerSettings
 from hubctl.arguments import innermost, subparsers
 from hubctl.context import Context
 
@@ -111,8 +111,8 @@ async def _values(context: Context, action: argparse.Action, given: Sequence[str
         return [str(choice) for choice in action.choices]
     if action.dest in ("settings",):
         return [f"{name}=" for name in ServerSettings.model_fields]
-    if action.dest in ("tool", "session"):
-        return await (_tools(context, given) if action.dest == "tool" else _sessions(context, given))
+    if action.dest in ("tool", "session", "grant", "user"):
+        return await _ids_of(context, action.dest, given)
     desired = await _desired(context) if action.dest in ("workspace", "server", "add", "remove") else None
     if desired is None:
         return []
@@ -120,6 +120,13 @@ async def _values(context: Context, action: argparse.Action, given: Sequence[str
         literal = str(action.metavar or "").split("|")[1:]
         return [*literal, *(workspace.slug for workspace in desired.snapshot.workspaces)]
     return [server.key for server in desired.snapshot.servers]
+
+
+async def _ids_of(context: Context, what: str, given: Sequence[str]) -> list[str]:
+    """Return the tools, sessions, grants or users that the hub has."""
+    if what in ("tool", "session"):
+        return await (_tools(context, given) if what == "tool" else _sessions(context, given))
+    return await _signed_in(context, what)
 
 
 async def _desired(context: Context) -> Desired | None:
@@ -140,6 +147,17 @@ async def _sessions(context: Context, given: Sequence[str]) -> list[str]:
     except (HubError, TimeoutError):
         return []
     return [session.id for session in answer.sessions]
+
+
+async def _signed_in(context: Context, what: str) -> list[str]:
+    """Return the ids of all grants or users."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.desired() as adapter:
+            if what == "grant":
+                return [each.id for each in (await adapter.request(ListGrants(), timeout=ANSWER_TIMEOUT)).grants]
+            return [each.id for each in (await adapter.request(ListUsers(), timeout=ANSWER_TIMEOUT)).users]
+    except (HubError, TimeoutError):
+        return []
 
 
 async def _tools(context: Context, given: Sequence[str]) -> list[str]:

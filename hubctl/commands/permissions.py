@@ -55,6 +55,7 @@ def _rules(settings: Settings) -> Iterator[_Rule]:
     yield _Rule(settings.yamcp_dir, allowed=0o055)
     for name in (
         "keys.json",
+        "credentials.jsonl",
         "hub.json",
         "access.json",
         "access.applied.json",

@@ -1,7 +1,8 @@
 """Keeps results of tool calls, and answers equal calls with them.
 
-Two calls are equal if principal, workspace, server definition, tool, era and arguments are; where a server shares its
-results (`cache_shared`), the principal does not count. Only results without `isError` are kept.
+Two calls are equal if principal, workspace, server definition, tool, era and arguments are. Where a server shares its
+results (`cache_shared`), the principal does not count, unless the hub signs in there as each user (`sign_in`). Only
+results without `isError` are kept.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class ResultCache:
         settings: ServerSettings = route.offer.spec.settings
         if settings.session == "per_client" or not UNEQUAL.isdisjoint(call.params):
             return None
-        owner = "" if settings.cache_shared else call.principal.id
+        shared = settings.cache_shared and settings.sign_in != "user"
+        owner = "" if shared else call.principal.id
         where = (owner, call.workspace, route.offer.upstream.fingerprint, route.offer.label, route.name, call.era)
         try:
             text = orjson.dumps([*where, call.params.get("arguments")], option=orjson.OPT_SORT_KEYS)

@@ -137,16 +137,17 @@ class KeyWorkspaces:
             tenant.idle_since = time.monotonic()
 
     def last_uses(self) -> dict[str, float]:
-        """The time of each principal's last request to a session (Unix time), by its id.
+        """The time of the last request (Unix time) of each principal, or grant, to its sessions, by its id.
 
         It is taken from the sessions, since nothing else is notified of calls on the direct way.
         """
         found: dict[str, float] = {}
         for (_, principal, _), tenant in self._found.items():
-            sessions = (*tenant.workspace.clients(), tenant.workspace.sessionless)
-            found[principal] = max(found.get(principal, 0.0), *(session.last_used for session in sessions))
+            for session in (*tenant.workspace.clients(), tenant.workspace.sessionless):
+                holder = session.principal.grant or principal
+                found[holder] = max(found.get(holder, 0.0), session.last_used)
         shift = time.time() - time.monotonic()
-        return {principal: at + shift for principal, at in found.items()}
+        return {holder: at + shift for holder, at in found.items()}
 
     def touch(self, workspace: Workspace) -> None:
         """A session joined a workspace, or left it: restart its idle time."""

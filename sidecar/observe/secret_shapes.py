@@ -26,7 +26,7 @@ _ASSIGNMENT = re.compile(
 _TOKEN = re.compile(
     r"\bsk-[A-Za-z0-9_-]{16,}+|\bgh[pousr]_[A-Za-z0-9]{20,}+|\bgithub_pat_\w{20,}+|\bglpat-[\w-]{16,}+"
     r"|\bhf_[A-Za-z0-9]{20,}+|\bnpm_[A-Za-z0-9]{20,}+|\bxox[abeoprs]-[A-Za-z0-9-]{10,}+|\bAKIA[0-9A-Z]{16}\b"
-    r"|\bAIza[\w-]{30,}+"
+    r"|\bAIza[\w-]{30,}+|\byh[acr]?_[\w-]{43,}+"
 )
 _DOTTED = re.compile(r"[\w.-]{20,}+")
 _JWT_HEADER = "eyJ"

@@ -274,9 +274,12 @@ def _contribution(
 
 def _offer(source: Source, label: str, rights: ServerRights | None) -> Offer:
     spec, upstream, catalog = source
-    shown = rights.catalog(catalog) if rights is not None else catalog
-    views = any(uri.lower().startswith("ui:") for uri in _listed(shown))
-    return Offer(spec, upstream, shown, label, uris.Originals(_listed(catalog)), views, rights)
+    originals = uris.Originals(_listed(catalog))
+    if rights is None:
+        return Offer(spec, upstream, catalog, label, originals, originals.has_scheme("ui"))
+    shown = rights.catalog(catalog)
+    views = uris.Originals(_listed(shown)).has_scheme("ui")
+    return Offer(spec, upstream, shown, label, originals, views, rights)
 
 
 def _listed(catalog: Catalog) -> list[str]:

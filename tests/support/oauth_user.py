@@ -23,20 +23,20 @@ class OAuthUser:
         self.secret = ""
         self.pages: list[str] = []
         """The consent pages that were shown."""
-        self._http = httpx2.AsyncClient(base_url=base, timeout=30, headers=HTML)
+        self.http = httpx2.AsyncClient(base_url=base, timeout=30, headers=HTML)
 
     async def allow(self, url: str, *, decision: str = "approve") -> str:
         """Open the URL of an authorization request, and answer its question; return the URL that this leads to."""
-        answer = await self._http.get(url)
+        answer = await self.http.get(url)
         if "/login" in answer.headers.get("location", ""):
-            answer = await self._http.get(urljoin(self.base, await self._log_in(answer.headers["location"])))
+            answer = await self.http.get(urljoin(self.base, await self._log_in(answer.headers["location"])))
         if answer.status_code == 303:
             return answer.headers["location"]
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         self.pages.append(answer.text)
         fields = {name: html.unescape(value) for name, value in FORM_FIELD.findall(answer.text)}
         form = fields | {"hub_page": self.secret, "decision": decision}
-        done = await self._http.post("/oauth/consent", data=form, headers={"Origin": self.base})
+        done = await self.http.post("/oauth/consent", data=form, headers={"Origin": self.base})
         assert done.status_code == 303, f"{done.status_code} {done.text}"
         return done.headers["location"]
 
@@ -44,11 +44,16 @@ class OAuthUser:
         """The parameters with which an authorization request is answered after the user has allowed access."""
         return {name: values[0] for name, values in parse_qs(urlsplit(await self.allow(url)).query).items()}
 
+    async def account(self, method: str = "GET", path: str = "") -> httpx2.Response:
+        """A request of the page of the account, which sends the page's secret."""
+        own = {"X-Hub-Page": self.secret, "Origin": self.base}
+        return await self.http.request(method, f"/api/account{path}", headers=own)
+
     async def _log_in(self, location: str) -> str:
         """Fill in the login page; return the path that it leads back to."""
         [path] = parse_qs(urlsplit(location).query)["next"]
         form = {"token": self.token, "next": path}
-        answer = await self._http.post("/login", data=form, headers={"Origin": self.base})
+        answer = await self.http.post("/login", data=form, headers={"Origin": self.base})
         assert answer.status_code == 303, f"{answer.status_code} {answer.text}"
         found = SECRET.search(answer.headers["location"])
         assert found, answer.headers["location"]
@@ -57,4 +62,4 @@ class OAuthUser:
 
     async def close(self) -> None:
         """Close the browser."""
-        await self._http.aclose()
+        await self.http.aclose()

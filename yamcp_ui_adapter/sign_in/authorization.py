@@ -24,7 +24,7 @@ from yamcp_ui_adapter.sign_in.codes import Codes, IssuedCode, check
 from yamcp_ui_adapter.sign_in.errors import ClientInvalid, GrantInvalid, NoSuchClient, PrincipalUnknown, WorkspaceGone
 from yamcp_ui_adapter.sign_in.ledger import Ledger
 from yamcp_ui_adapter.sign_in.principals import Holder, Principals
-from yamcp_ui_adapter.sign_in.redirects import is_registered, redirect_fault
+from yamcp_ui_adapter.sign_in.redirects import is_registered, redirect_fault, same_resource
 from yamcp_ui_adapter.sign_in.refreshes import Verdict, verdict
 from yamcp_ui_adapter.sign_in.reports import Reports
 from yamcp_ui_adapter.sign_in.state import Lifetimes, ended
@@ -97,7 +97,10 @@ class Authorization:
         return CodeIssued(code=self._codes.issue(body, holder.mark, now))
 
     def _check_redirect(self, body: IssueCode) -> None:
-        if body.client.startswith("https://") and self._ledger.state.clients.find(body.client, 0.0) is None:
+        if (
+            body.client.startswith(("https://", "http://"))
+            and self._ledger.state.clients.find(body.client, 0.0) is None
+        ):
             fault = redirect_fault(body.redirect_uri)  # the front has compared it with the client's document
             if fault:
                 raise ClientInvalid(f"The redirect URI cannot be used: {fault}.", oauth="invalid_request")
@@ -153,7 +156,7 @@ class Authorization:
         self._ledger.follow()
         token, now = self._refreshable(body), self._ledger.now()
         grant = self._ledger.state.credentials.grants[token.grant]
-        if body.resource and grant.resource and body.resource != grant.resource:
+        if body.resource and grant.resource and not same_resource(body.resource, grant.resource):
             raise GrantInvalid("The grant is for another resource.", oauth="invalid_target")
         if not set(body.scopes) <= set(grant.scopes):
             raise GrantInvalid("The grant does not have all of these scopes.", oauth="invalid_scope")

@@ -13,6 +13,7 @@ from bridge.credentials.records import CODE
 from bridge.keys import token_hash
 from bridge.models import IssueCode, RedeemCode
 from yamcp_ui_adapter.sign_in.errors import GrantInvalid
+from yamcp_ui_adapter.sign_in.redirects import same_resource
 
 CODE_SECONDS = 60.0
 REMEMBERED_SECONDS = 3600.0
@@ -84,7 +85,7 @@ def check(code: IssuedCode, body: RedeemCode, now: float) -> None:
         raise GrantInvalid("The redirect URI is not the one that the authorization code was sent to.")
     if not matches(body.verifier, asked.challenge):
         raise GrantInvalid("The code_verifier does not match the code_challenge.")
-    if body.resource and body.resource != asked.resource:
+    if body.resource and not same_resource(body.resource, asked.resource):
         raise GrantInvalid("The authorization code is for another resource.", oauth="invalid_target")
 
 

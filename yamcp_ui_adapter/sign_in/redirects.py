@@ -43,6 +43,17 @@ def is_registered(uri: str, registered: tuple[str, ...]) -> bool:
     return uri in registered or any(_same_but_for_port(uri, each) for each in registered)
 
 
+def same_resource(one: str, other: str) -> bool:
+    """Whether two resources (RFC 8707) are one endpoint. A workspace has two addresses, one of which ends in `/sse`,
+    and some clients add a slash to what was typed.
+    """
+    return _endpoint(one) == _endpoint(other)
+
+
+def _endpoint(resource: str) -> str:
+    return resource.removesuffix("/").removesuffix("/sse")
+
+
 def redirect_host(uri: str) -> str:
     """What users are shown of a redirect URI: the host and port; of a native application's, its scheme first."""
     parts = _split(uri)

@@ -23,7 +23,7 @@ import {
   toast,
 } from '../ui.mjs';
 import { displayName } from '../words.mjs';
-import { AccessNav } from './parts/access_nav.mjs';
+import { AccessNav } from './access/access_nav.mjs';
 
 await style('styles/connect.css');
 

@@ -10,6 +10,9 @@ import { isUser } from './principals.mjs';
 /** Paths that every signed-in principal may open: its own account, consent to clients, its own sign-ins at servers. */
 const OPEN_TO_ALL = /^\/(?:account|oauth\/authorize|oauth\/consent|connect|api\/account)(?:\/|$)/;
 
+/** Paths that owners may open too; of the API each route checks what it is asked for (api/access/rights.mjs). */
+const OPEN_TO_OWNERS = /^\/(?:$|hub(?:\/|$)|api\/hub(?:\/|$))/;
+
 /** The page of a principal's own affairs. */
 export const ACCOUNT_PATH = '/account';
 
@@ -17,8 +20,8 @@ export const ACCOUNT_PATH = '/account';
  * Return whether a principal may open a path. Everything that is not named here is for admins.
  * @param {Principal} principal @param {string} path  without query
  */
-export function mayOpen({ admin }, path) {
-  return admin || OPEN_TO_ALL.test(path);
+export function mayOpen({ admin, role }, path) {
+  return admin || OPEN_TO_ALL.test(path) || (role === 'owner' && OPEN_TO_OWNERS.test(path));
 }
 
 /**

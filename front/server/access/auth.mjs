@@ -124,6 +124,22 @@ export class Auth {
   }
 
   /**
+   * Return a function that tells what an authorized request may see of the hub: null for everything, else what its
+   * principal owns now.
+   * @param {IncomingMessage} request
+   * @returns {() => import('./roles.mjs').Owned | null}
+   */
+  ownedBy(request) {
+    const { principals } = this;
+    const who = this.who(request);
+    if (!principals) return () => null;
+    return () => {
+      const now = who && principals.current(who.principal, who.login?.nonce);
+      return now?.admin ? null : (now?.owns ?? { servers: [], workspaces: [] });
+    };
+  }
+
+  /**
    * Return the principal of a token.
    * @param {string} token @param {IncomingMessage} request  that it came with
    * @returns {Principal}

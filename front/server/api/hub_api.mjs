@@ -1,5 +1,7 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
+import { access } from './access/handlers.mjs';
+import { authorize } from './access/rights.mjs';
 import { account } from './account.mjs';
 import { clientRequests } from './client_requests.mjs';
 import {
@@ -15,6 +17,8 @@ import {
 import { readConfig } from './import_text.mjs';
 import { records } from './history/handlers.mjs';
 import { routerOf } from './router.mjs';
+import { FrontError } from '../errors.mjs';
+import { ownedState } from '../state/owned.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
 /**
@@ -34,16 +38,23 @@ const DEFAULT_LOG_LINES = 200;
 export function hubApi({ hub, recorder, settings, auth }) {
   /** @type {Handlers} */
   const handlers = {
-    ...reading(hub),
+    ...reading(hub, auth),
     ...clientRequests(hub),
     ...workspaces(hub),
     ...servers(hub),
     ...many(hub),
     ...keys(hub, auth.keyUses),
     ...account(hub, auth),
+    ...access(hub),
     ...records(recorder),
   };
-  return routerOf(HUB_ROUTES, handlers, settings);
+  const check = (/** @type {string} */ id, /** @type {import('./router.mjs').ApiRequest} */ asked) => {
+    if (!auth.principals) return; // an unprotected hub
+    const who = auth.who(asked.req);
+    if (!who) throw new FrontError('TOKEN_REQUIRED');
+    authorize(id, who.principal, asked, hub.state);
+  };
+  return routerOf(HUB_ROUTES, handlers, { ...settings, check });
 }
 
 /** @type {(hub: HubClient, uses: import('../access/key_uses.mjs').KeyUses) => Pick<Handlers, 'keys' | 'addKey' | 'revokeKey'>} */
@@ -75,10 +86,14 @@ function many(hub) {
   };
 }
 
-/** @type {(hub: HubClient) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'history' | 'logs'>} */
-function reading(hub) {
+/** @type {(hub: HubClient, auth: import('../access/auth.mjs').Auth) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'history' | 'logs'>} */
+function reading(hub, auth) {
   return {
-    state: () => hub.fresh(),
+    async state({ req }) {
+      const owned = auth.ownedBy(req)();
+      const state = await hub.fresh();
+      return owned ? ownedState(state, owned) : state;
+    },
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
     sessions: ({ query }) => hub.askSidecar('sessions', query),

@@ -34,11 +34,12 @@ import { problemOf, readQuery } from './fields.mjs';
  *
  * @param {import('./routes.mjs').Route[]} routes
  * @param {Record<string, Handler>} handlers by `id` of the route
- * @param {{maxBodyBytes: number, ignoreUnknown?: boolean, passMethods?: boolean}} options `ignoreUnknown`: unknown fields
- *   and parameters are let pass; `passMethods`: other methods are passed on too
+ * @param {{maxBodyBytes: number, ignoreUnknown?: boolean, passMethods?: boolean,
+ *   check?: (id: string, request: ApiRequest) => void}} options `ignoreUnknown`: unknown fields and parameters are let
+ *   pass; `passMethods`: other methods are passed on too; `check` throws if the sender may not make the request
  * @returns {import('express').Router}
  */
-export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false, passMethods = false }) {
+export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false, passMethods = false, check }) {
   const compiled = routes.map((route) => compile(route, handlers[route.id]));
   const readBody = bodyReader(maxBodyBytes);
   const router = express.Router();
@@ -49,7 +50,9 @@ export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false
     if (!route && passMethods) return next();
     if (!route) return refuseMethod(req, res, there);
     const body = route.body || route.anyBody ? await readBody(req, res) : undefined;
-    const answer = await route.handle(parseRequest(route, req, res, body, ignoreUnknown));
+    const asked = parseRequest(route, req, res, body, ignoreUnknown);
+    check?.(route.id, asked);
+    const answer = await route.handle(asked);
     if (answer !== undefined)
       res.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }).json(answer);
   });

@@ -1,6 +1,7 @@
 /** Every route of the hub's two HTTP APIs with parameters, result and errors, from which routers are created. Pure. */
 
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
+import { ACCESS_ROUTES } from './access/routes.mjs';
 import { HISTORY_ROUTES, since } from './history/routes.mjs';
 import { route } from './route.mjs';
 
@@ -288,6 +289,7 @@ export const HUB_ROUTES = [
     answer: '{interval, now, samples}',
   }),
   ...HISTORY_ROUTES,
+  ...ACCESS_ROUTES,
 ];
 
 const serverForm = {

@@ -2,11 +2,11 @@
 // the rest. Pure.
 
 import { OAuthError } from './oauth_error.mjs';
-import { isRegistered } from './redirect_uris.mjs';
+import { isRegistered } from './clients/redirect_uris.mjs';
 import { slugOfResource } from './urls.mjs';
 
 /**
- * @typedef {import('./client_metadata.mjs').Client} Client
+ * @typedef {import('./clients/client_metadata.mjs').Client} Client
  * @typedef {object} Asked  what a valid request asks for
  * @property {string} challenge  of PKCE, method S256
  * @property {string | null} slug  of the workspace whose endpoint `resource` names; null: it names none

@@ -4,7 +4,7 @@
 import { FrontError } from '../errors.mjs';
 import { Authorize } from './authorize.mjs';
 import { ClientEndpoints } from './client_endpoints.mjs';
-import { Clients } from './clients.mjs';
+import { Clients } from './clients/clients.mjs';
 import { sendJson } from './answers.mjs';
 import { resourceMetadata, serverMetadata } from './metadata.mjs';
 import { baseOf, RESOURCE_METADATA, SERVER_METADATA } from './urls.mjs';

@@ -3,18 +3,18 @@
 import { readForm } from '../http/form.mjs';
 import { redirect, sendPage } from './answers.mjs';
 import { askedOf, noSuchResource, redirectUriOf, single, stateOf } from './authorization_request.mjs';
-import { consentPage, errorPage } from './consent_page.mjs';
+import { consentPage, errorPage } from './pages/consent_page.mjs';
 import { Consents } from './consents.mjs';
 import { SCOPE } from './metadata.mjs';
 import { OAuthError, oauthErrorOf } from './oauth_error.mjs';
-import { isLocal, redirectHost, withParameters } from './redirect_uris.mjs';
+import { isLocal, redirectHost, withParameters } from './clients/redirect_uris.mjs';
 import { baseOf, workspaceOfSlug } from './urls.mjs';
 import { usableWorkspaces } from './usable_workspaces.mjs';
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
- * @typedef {import('./client_metadata.mjs').Client} Client
+ * @typedef {import('./clients/client_metadata.mjs').Client} Client
  * @typedef {import('../access/auth.mjs').Who} Who
  * @typedef {{client: Client, redirectUri: string, state: string | undefined}} Recipient  who gets the answer
  */
@@ -31,7 +31,7 @@ export class Authorize {
    * @param {import('../state/hub.mjs').HubClient} parts.hub
    * @param {import('../settings.mjs').Settings} parts.settings
    * @param {import('../log.mjs').Log} parts.log
-   * @param {import('./clients.mjs').Clients} parts.clients
+   * @param {import('./clients/clients.mjs').Clients} parts.clients
    */
   constructor({ auth, hub, settings, log, clients }) {
     this.auth = auth;

@@ -5,11 +5,11 @@ import { readForm, readText } from '../http/form.mjs';
 import { isJson } from '../access/guard.mjs';
 import { sendError, sendJson } from './answers.mjs';
 import { single } from './authorization_request.mjs';
-import { clientOf } from './client_metadata.mjs';
+import { clientOf } from './clients/client_metadata.mjs';
 import { SCOPE } from './metadata.mjs';
 import { OAuthError, oauthErrorOf } from './oauth_error.mjs';
 import { Rate } from './rate.mjs';
-import { redirectHost } from './redirect_uris.mjs';
+import { redirectHost } from './clients/redirect_uris.mjs';
 import { baseOf, slugOfResource } from './urls.mjs';
 
 /**

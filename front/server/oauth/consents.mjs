@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 
 /**
  * @typedef {object} Consent  what a user is asked to allow
- * @property {import('./client_metadata.mjs').Client} client
+ * @property {import('./clients/client_metadata.mjs').Client} client
  * @property {string} redirectUri
  * @property {string | undefined} state
  * @property {string} challenge

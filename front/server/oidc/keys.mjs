@@ -5,7 +5,7 @@ import { createRemoteJWKSet, customFetch, errors } from 'jose';
 
 /** Milliseconds for which keys are kept, and between two requests for them because of an unknown key. */
 const MAX_AGE_MS = 600_000;
-const COOLDOWN_MS = 2_000;
+const COOLDOWN_MS = 1_000;
 
 /**
  * Return a function that finds the key of a token, for jose.

@@ -2,11 +2,15 @@
 
 import { WebSocketServer } from 'ws';
 import { answerOf, FrontError } from '../errors.mjs';
+import { ownedState, owns } from './owned.mjs';
+import { diff } from './view.mjs';
 
 /**
  * @import {IncomingMessage} from 'node:http'
  * @import {Duplex} from 'node:stream'
  * @import {WebSocket} from 'ws'
+ * @import {Owned} from '../access/roles.mjs'
+ * @import {Change, State} from './state.mjs'
  */
 
 const MAX_PAGES = 256;
@@ -26,8 +30,16 @@ const [GOING_AWAY, NOT_ALLOWED, TRY_AGAIN_LATER] = [1001, 1008, 1013];
 const MAX_MISSED_PINGS = 3;
 
 /**
- * `isStillAuthorized`: whether its login is still valid.
- * @typedef {{socket: WebSocket, isStillAuthorized: () => boolean, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page
+ * @typedef {object} Page
+ * @property {WebSocket} socket
+ * @property {() => boolean} isStillAuthorized  whether its login is still valid
+ * @property {() => Owned | null} owned  what it may see now; null: everything
+ * @property {Shown | null} shown  what it was sent last, if it may not see everything
+ * @property {number} missed
+ * @property {{server?: string} | null} logs
+ * @property {Set<AbortController>} calls
+ *
+ * @typedef {{owned: string, state: State}} Shown  the State of an owner, and what it owned then, as JSON
  */
 
 /** The connected pages. */
@@ -56,7 +68,7 @@ export class Live {
     this.#timers = [
       setInterval(() => this.#tell({ type: 'tick', seq: this.hub.state.seq }), PING_INTERVAL_MS),
       setInterval(() => this.#ping(), settings.pingInterval * 1000),
-      ...(settings.protected ? [setInterval(() => this.#closeEndedLogins(), LOGIN_CHECK_MS)] : []),
+      ...(settings.protected ? [setInterval(() => this.#checkLogins(), LOGIN_CHECK_MS)] : []),
     ];
   }
 
@@ -69,11 +81,12 @@ export class Live {
    * Accept an authorized WebSocket.
    * @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head
    * @param {() => boolean} [isStillAuthorized]  whether the request would still be authorized
+   * @param {() => Owned | null} [owned]  what its sender may see; null: everything
    * @throws {FrontError} LIVE_BUSY
    */
-  upgrade(request, socket, head, isStillAuthorized = () => true) {
+  upgrade(request, socket, head, isStillAuthorized = () => true, owned = () => null) {
     if (this.#pages.size >= MAX_PAGES) throw new FrontError('LIVE_BUSY', `${MAX_PAGES} pages are connected.`);
-    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#addPage(accepted, isStillAuthorized));
+    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#addPage(accepted, isStillAuthorized, owned));
   }
 
   /** Close all connections. */
@@ -87,10 +100,10 @@ export class Live {
 
   // --- to pages --------------------------------------------------------------------------------------------------
 
-  /** @param {WebSocket} socket @param {() => boolean} isStillAuthorized */
-  #addPage(socket, isStillAuthorized) {
+  /** @param {WebSocket} socket @param {() => boolean} isStillAuthorized @param {() => Owned | null} owned */
+  #addPage(socket, isStillAuthorized, owned) {
     /** @type {Page} */
-    const page = { socket, isStillAuthorized, missed: 0, logs: null, calls: new Set() };
+    const page = { socket, isStillAuthorized, owned, shown: null, missed: 0, logs: null, calls: new Set() };
     this.#pages.set(socket, page);
     socket.on('message', (data, binary) => this.#message(page, data, binary));
     socket.on('pong', () => {
@@ -98,8 +111,8 @@ export class Live {
     });
     socket.on('error', (error) => this.log.debug('a page broke the rules', { why: error.message }));
     socket.on('close', () => this.#left(page));
-    this.#unwatch ??= this.hub.onChange((change) => this.#tell(change));
-    this.#send(page, JSON.stringify({ type: 'state', state: this.hub.state }));
+    this.#unwatch ??= this.hub.onChange((change) => this.#tellChange(change));
+    this.#send(page, JSON.stringify(this.#stateFor(page)));
   }
 
   /** @param {object} message */
@@ -109,11 +122,43 @@ export class Live {
     for (const page of this.#pages.values()) this.#send(page, text);
   }
 
+  /** @param {Change} change */
+  #tellChange(change) {
+    const whole = JSON.stringify(change);
+    for (const page of this.#pages.values()) {
+      const owned = page.owned();
+      if (owned || page.shown) this.#send(page, JSON.stringify(this.#changeFor(page, owned, change.seq)));
+      else this.#send(page, whole);
+    }
+  }
+
+  /** Return the State that a page may see, as a message. @param {Page} page */
+  #stateFor(page) {
+    const owned = page.owned();
+    const state = owned ? ownedState(this.hub.state, owned) : this.hub.state;
+    page.shown = owned && { owned: JSON.stringify(owned), state };
+    return { type: 'state', state };
+  }
+
+  /**
+   * Return what has changed of what a page may see; the whole State if it may see something else than before.
+   * @param {Page} page @param {Owned | null} owned @param {number} seq
+   */
+  #changeFor(page, owned, seq) {
+    const { shown } = page;
+    if (!owned || shown?.owned !== JSON.stringify(owned)) return this.#stateFor(page);
+    const state = ownedState(this.hub.state, owned);
+    const change = diff({ ...shown.state, seq: seq - 1 }, state);
+    page.shown = { ...shown, state };
+    return change ?? nothingChanged(state);
+  }
+
   /** @param {Record<string, any>} record */
   #tellRecord(record) {
     const text = JSON.stringify({ type: 'log', record });
     for (const page of this.#pages.values()) {
-      if (page.logs && (page.logs.server === undefined || page.logs.server === record.server)) this.#send(page, text);
+      const wanted = page.logs && (page.logs.server === undefined || page.logs.server === record.server);
+      if (wanted && maySee(page, 'servers', record.server)) this.#send(page, text);
     }
   }
 
@@ -133,10 +178,13 @@ export class Live {
     socket.once('close', () => clearTimeout(late));
   }
 
-  /** Close the connections whose login has ended. */
-  #closeEndedLogins() {
-    for (const page of this.#pages.values())
+  /** Close the connections whose login has ended, and send the State to those that may see something else now. */
+  #checkLogins() {
+    for (const page of this.#pages.values()) {
       if (!page.isStillAuthorized()) this.#end(page, NOT_ALLOWED, 'log in again');
+      else if ((page.shown?.owned ?? 'null') !== JSON.stringify(page.owned()))
+        this.#send(page, JSON.stringify(this.#stateFor(page)));
+    }
   }
 
   /** Close the connections that have not answered pings for a while. */
@@ -177,7 +225,7 @@ export class Live {
   #answer(page, message) {
     switch (message.type) {
       case 'status':
-        return { type: 'state', state: this.hub.state };
+        return this.#stateFor(page);
       case 'ping':
         return { type: 'pong', id: message.id ?? null };
       case 'logs':
@@ -212,6 +260,7 @@ export class Live {
     const began = performance.now();
     try {
       const { body, timeout } = callOf(message);
+      if (!maySee(page, 'workspaces', body.workspace)) throw new FrontError('NOT_OWNER');
       if (page.calls.size >= MAX_CALLS_PER_PAGE) throw new FrontError('LIVE_BUSY');
       page.calls.add(call);
       const { result } = await this.hub.askSidecar('call', body, { timeout, signal: call.signal });
@@ -223,6 +272,27 @@ export class Live {
       page.calls.delete(call);
     }
   }
+}
+
+/**
+ * Return whether a page may see a server or workspace.
+ * @param {Page} page @param {'servers' | 'workspaces'} what @param {unknown} name
+ */
+function maySee(page, what, name) {
+  const owned = page.owned();
+  return owned === null || (typeof name === 'string' && owns(owned[what], name));
+}
+
+/** Return a change without content, which keeps the numbers of changes without a gap. @param {State} state */
+function nothingChanged({ seq, workspaces, servers }) {
+  return {
+    type: 'change',
+    seq,
+    workspaces: [],
+    servers: [],
+    gone: { workspaces: [], servers: [] },
+    order: { workspaces: workspaces.map(({ name }) => name), servers: servers.map(({ key }) => key) },
+  };
 }
 
 /** Return the sidecar request for an `execute` message, and its timeout (s). @param {Record<string, any>} message */

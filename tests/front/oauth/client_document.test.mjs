@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { ClientDocuments, isDocumentUrl } from '../../../front/server/oauth/client_document.mjs';
-import { clientOf } from '../../../front/server/oauth/client_metadata.mjs';
-import { isPublic } from '../../../front/server/oauth/public_address.mjs';
+import { ClientDocuments, isDocumentUrl } from '../../../front/server/oauth/clients/client_document.mjs';
+import { clientOf } from '../../../front/server/oauth/clients/client_metadata.mjs';
+import { isPublic } from '../../../front/server/oauth/clients/public_address.mjs';
 
 let requests = 0;
 /** @type {import('node:http').RequestListener} */

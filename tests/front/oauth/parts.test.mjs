@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { plainName } from '../../../front/server/oauth/client_metadata.mjs';
+import { plainName } from '../../../front/server/oauth/clients/client_metadata.mjs';
 import { Consents } from '../../../front/server/oauth/consents.mjs';
 import { printable } from '../../../front/server/oauth/oauth_error.mjs';
 import { Rate } from '../../../front/server/oauth/rate.mjs';

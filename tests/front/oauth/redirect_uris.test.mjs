@@ -8,7 +8,7 @@ import {
   redirectHost,
   redirectUriFault,
   withParameters,
-} from '../../../front/server/oauth/redirect_uris.mjs';
+} from '../../../front/server/oauth/clients/redirect_uris.mjs';
 
 test('https, loopback http and schemes of applications can be registered', () => {
   for (const uri of [

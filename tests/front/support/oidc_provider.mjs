@@ -62,6 +62,23 @@ export class RealProvider {
     await closed;
   }
 
+  /**
+   * End the session of a browser here, as somebody does who logs out at the provider.
+   * @param {import('./visitor.mjs').Visitor} visitor @param {string} [url]  with which the log-out begins
+   * @returns {Promise<string>} the URL to which the browser is sent in the end
+   */
+  async endSession(visitor, url = `${this.issuer}/session/end?client_id=${CLIENT.id}`) {
+    const { answer } = await visitor.open(url);
+    const [, xsrf] = /name="xsrf" value="(\w+)"/.exec(answer?.body) ?? [];
+    const [, action] = /action="([^"]+)"/.exec(answer?.body) ?? [];
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const sent = await visitor.ask('POST', action, {
+      headers,
+      raw: String(new URLSearchParams({ xsrf, logout: 'yes' })),
+    });
+    return String(sent.headers.location);
+  }
+
   /** Replace its key, as providers do now and then. */
   async rotate() {
     await this.stop();

@@ -69,6 +69,13 @@ def test_the_front_is_handed_all_that_it_knows(tmp_path: Path) -> None:
         "yamcpUiSocket": str(run / "yamcp-ui.sock"),
         "tls": None,
         "trustedProxies": [],
+        "oidc": None,
+        "journalFile": str(tmp_path / "data" / "credentials.jsonl"),
+        "rolesFile": str(tmp_path / "data" / "access.applied.json"),
+        "oauth": False,
+        "oauthLoopbackClients": False,
+        "jwtIssuer": None,
+        "jwtScopes": [],
     }
 
 

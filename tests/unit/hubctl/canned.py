@@ -25,7 +25,9 @@ from bridge.models import (
     DeleteWorkspace,
     Desired,
     Done,
+    EndGrant,
     EndSession,
+    EndUser,
     Event,
     ExplainAccess,
     Export,
@@ -37,9 +39,11 @@ from bridge.models import (
     Key,
     KeyMade,
     Keys,
+    ListGrants,
     ListKeys,
     ListSessions,
     ListTools,
+    ListUsers,
     LogRecords,
     Logs,
     MaskedSnapshot,
@@ -182,7 +186,17 @@ RECORDS: tuple[dict[str, Any], ...] = (
 )
 
 
-FURTHER: tuple[type[Request[Any]], ...] = (ReadAccessFile, CheckAccessFile, PutAccessFile, ExplainAccess, ViewAs)
+FURTHER: tuple[type[Request[Any]], ...] = (
+    ListGrants,
+    EndGrant,
+    ListUsers,
+    EndUser,
+    ReadAccessFile,
+    CheckAccessFile,
+    PutAccessFile,
+    ExplainAccess,
+    ViewAs,
+)
 
 
 class Lines(io.StringIO):

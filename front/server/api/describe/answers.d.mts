@@ -4,6 +4,10 @@
  */
 
 import type {
+  AccessChecked,
+  AccessExplained,
+  AccessText,
+  AccessView,
   CallDetails,
   CallRecords,
   CatalogItem,
@@ -13,6 +17,7 @@ import type {
   Grants,
   History,
   Imported,
+  Issue,
   KeyMade,
   Keys,
   LogRecords,
@@ -43,6 +48,10 @@ interface ChangedWorkspace extends Changed {
 }
 interface ChangedServer extends Changed {
   server: ServerState | null;
+}
+interface ChangedAccess extends Changed {
+  hash: string;
+  issues: Issue[];
 }
 /** The answer to a call, and how long it took. */
 interface Called {
@@ -115,6 +124,12 @@ export interface HubAnswers {
   usage: Usage;
   recordsStatus: RecordsStatus;
   optimizeRecords: OptimizeReport;
+  access: AccessText;
+  checkAccess: AccessChecked;
+  putAccess: ChangedAccess;
+  deleteAccess: ChangedAccess;
+  explainAccess: AccessExplained;
+  viewAccess: AccessView;
 }
 
 /** A server as YAMCP-UI shows it; `status` is one of the hub's states beside YAMCP-UI's own two. */

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.access.patterns import PatternIndex, PatternSet, matches
+from tests.unit.bridge import vectors
 
 NAMES = st.text("ab_/", max_size=8)
 PATTERNS = st.text("ab_*", min_size=1, max_size=8)
@@ -60,3 +62,11 @@ def test_an_index_finds_the_lowest_number_that_matches(patterns: list[tuple[str,
     assert index.first(name) == min(fitting, default=None)
     every = [number for pattern, number in patterns if not pattern.strip("*")]
     assert index.every == min(every, default=None)
+
+
+@pytest.mark.parametrize(
+    "vector", vectors.load("patterns"), ids=lambda vector: f"{vector['pattern']} {vector['name']!r}"
+)
+def test_the_front_matches_alike(vector: dict[str, Any]) -> None:
+    """The vectors, which front/server/state/owned.mjs is tested by too."""
+    assert matches(vector["pattern"], vector["name"]) is vector["matches"]

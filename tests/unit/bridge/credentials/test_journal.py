@@ -143,6 +143,23 @@ def test_the_version_counts_what_matters(file: File) -> None:
     assert not raised_by(lambda: None)
 
 
+def test_endings_are_counted_apart(file: File) -> None:
+    """What is new ends nothing; a token or a login that comes again with another end may."""
+
+    def endings(*records: AnyRecord) -> int:
+        before = file.journal.endings
+        file.append(*records)
+        file.journal.refresh()
+        return file.journal.endings - before
+
+    login = LoginRecord(id="n1", principal=USER.id, until=NOW + 60)
+    assert endings(token(), login) == 0
+    assert endings(token(until=NOW)) == 1
+    assert endings(login.model_copy(update={"until": NOW})) == 1
+    assert endings(GRANT.model_copy(update={"workspace": "lab"})) == 1
+    assert endings(GrantEnd(id=GRANT.id)) == 1
+
+
 def test_a_refresh_prolongs_the_grant(file: File) -> None:
     """The end of the newest token is the grant's."""
     file.append(token(until=NOW + 10), token("yha_" + "b" * 43, until=NOW + 20))

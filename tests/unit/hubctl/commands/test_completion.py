@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.models import Sessions, SessionStatus
+from bridge.models import Grants, ListGrants, ListUsers, Sessions, SessionStatus, Users
 from hubctl.commands import completion
 from hubctl.grammar import parser
 from tests.unit.hubctl.canned import CannedHub, settings
+from tests.unit.hubctl.commands.test_sign_in import grant, user
 
 pytestmark = pytest.mark.outside
 
@@ -48,12 +49,16 @@ async def words(hub: CannedHub, *line: str) -> list[str]:
         (("sessions", ""), ["end", "idle", "my-work"]),
         (("sessions", "end", "3"), ["3f2a90c1b7de"]),
         (("sessions", "idle", ""), []),
+        (("grants", ""), ["end", "list"]),
+        (("grants", "end", ""), ["g0000000000000001"]),
+        (("users", "end", "u0"), ["u00000000000000a"]),
     ],
 )
 async def test_each_place_has_its_words(hub: CannedHub, line: tuple[str, ...], expected: list[str]) -> None:
     """Commands, actions, options, their choices, and names that the hub says."""
     one = SessionStatus(id="3f2a90c1b7de", workspace="idle", transport="http", era="legacy", since=0)
     hub.sessions = Sessions(total=1, sessions=(one,))
+    hub.answers = {ListGrants: Grants(grants=(grant(),)), ListUsers: Users(users=(user(),))}
     assert await words(hub, *line) == expected
 
 

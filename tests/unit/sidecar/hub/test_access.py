@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.hub.reconciler import load, save
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
 from tests.support.guarded import Guarded, guarded, short_directory
 from tests.support.inprocess import space
@@ -424,3 +425,23 @@ async def test_per_client(short: Path, transport: Any, era: Any) -> None:
             hub.made.allow({"effect": "allow", "subject": "*"}, others, keys="rules")
             await until(lambda: server.open == 0)
         assert [channel.got("notifications/own/thing") for channel in server.channels] == [[] for _ in server.channels]
+
+
+async def test_a_part_of_a_server_takes_no_extension_from_others(short: Path) -> None:
+    """What a server's own clients declare is passed to it, also while somebody may use only a part of the server."""
+    async with filled(short) as (hub, _, _), hub.peer("all", "http", "legacy"), hub.peer("some", "http", "legacy"):
+        owned = {upstream: hub.made.hub._owned(upstream) for upstream in hub.made.hub.pool}
+        a = [found for upstream, found in owned.items() if upstream.spec.key == "a"]
+        assert a == [{"com.example/own", "own/thing"}, {"com.example/own", "own/thing"}, set()]
+
+
+async def test_rules_survive_a_restart(short: Path) -> None:
+    """The policy is a part of the snapshot that the next sidecar applies without an adapter."""
+    async with filled(short) as (hub, _, _):
+        snapshot = hub.made.hub.snapshot
+        assert snapshot is not None
+        save(short / "applied.json", snapshot)
+        kept = load(short / "applied.json")
+        assert kept == snapshot
+        assert kept.access is not None
+        assert kept.access.rules[0].subject == "key:all"

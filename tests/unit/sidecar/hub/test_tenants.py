@@ -330,7 +330,10 @@ async def test_sessions_and_uses_of_users(short: Path) -> None:
             listed = session_list.listed(made.hub, ListSessions())
             assert [each.principal for each in listed.sessions] == ["ada"]
             assert [each.principal for each in listed.sessionless] == ["ada"]
-            assert list(made.gate.last_uses(made.hub.key_workspaces.last_uses())) == [grant]
+            before = made.gate.last_uses(made.hub.key_workspaces.last_uses())
+            assert list(before) == [grant]
+            await one.request("tools/call", {"name": "a_echo"})  # on the direct way, of which the gate does not hear
+            assert made.gate.last_uses(made.hub.key_workspaces.last_uses())[grant] > before[grant]
             assert (await made.reporter.status()).workspaces[0].sessions == 1
             shown = b'yamcp_hub_sessions{transport="http",workspace="w"} 1.0'
             await until(lambda: shown in made.metrics.render()[0])

@@ -118,6 +118,8 @@ def test_undecodable_values() -> None:
         ("bearer authentication required", "bearer authentication required"),
         ("key sk-proj-abcdefghijklmnop end", "key *** end"),
         ("ghp_abcdefghijklmnopqrst123", "***"),
+        *((f"of {prefix}{'Az0-_' * 9}, refused", "of ***, refused") for prefix in ("yha_", "yhr_", "yhc_")),
+        (f"yh_k1a2b3c4_{'x' * 43} yha_known", "*** yha_known"),
         ("github_pat_abcdefghijklmnopqrst123", "***"),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1", "***"),
         ("postgres://user:pa55@host/db", "postgres://user:***@host/db"),

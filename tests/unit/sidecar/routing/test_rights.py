@@ -157,10 +157,16 @@ def test_unknown_extensions_need_everything() -> None:
         ({"tenancy": "group"}, "group:dev"),
         ({"tenancy": "all"}, ""),
         ({"share_between_keys": True}, ""),
+        ({"tenancy": "group", "sign_in": "user"}, USER.id),
+        ({"tenancy": "all", "sign_in": "user"}, USER.id),
+        ({"tenancy": "all", "sign_in": "shared"}, ""),
     ],
 )
 def test_whose_process(settings: dict[str, Any], owner: str) -> None:
-    """A server's process is the principal's own, that of its tenant, or one for all; the hub's own is one for all."""
+    """A server's process is the principal's own, that of its tenant, or one for all; the hub's own is one for all.
+
+    A connection with the credential of a user serves nobody else.
+    """
     spec, _, _ = source("one", settings=settings)
     may = rights({}, tenants=["group:other", "group:dev"])
     assert process_owner(spec, USER.id, may) == owner
@@ -190,3 +196,47 @@ def test_no_spelling_escapes(path: str, data: st.DataObject) -> None:
 def test_forms(uri: str, form: str) -> None:
     """How parsers of URLs may read a URI."""
     assert form in uris.equivalent(uri)
+
+
+NAMES = ("get", "get_x", "put", "n://a/1", "n://b/1")
+PATTERNS = st.none() | st.lists(
+    st.sampled_from(["*", "get*", "put", "*_x", "n://a/*", "n://*"]), min_size=1, max_size=2
+)
+RULES = st.fixed_dictionaries(
+    {"effect": st.sampled_from(["allow", "allow", "deny"])},
+    optional={
+        "servers": st.just(["one"]) | st.just(["t*"]),
+        "tools": PATTERNS,
+        "prompts": PATTERNS,
+        "resources": PATTERNS,
+    },
+)
+
+
+@given(st.lists(RULES, max_size=5))
+def test_the_view_is_what_is_decided(rules: list[dict[str, Any]]) -> None:
+    """A view has exactly the items that are allowed, whatever the rules; a server that is not seen would add none."""
+    may = rights(*rules)
+    servers = [
+        source(
+            key,
+            tools=[{"name": name} for name in NAMES],
+            prompts=[{"name": name} for name in NAMES],
+            resources=[{"uri": name} for name in NAMES[3:]],
+        )
+        for key in ("one", "two")
+    ]
+    view = build(servers, PREFIX, rights=may)
+
+    def allowed(kind: Any, key: str, name: str) -> bool:
+        return may.permissions.item("w", key, kind, name).allowed
+
+    for kind, routes in (("tool", view.tool_routes), ("prompt", view.prompt_routes)):
+        shown = {(route.offer.spec.key, route.name) for route in routes.values()}
+        assert shown == {(key, name) for key in ("one", "two") for name in NAMES if allowed(kind, key, name)}
+    for offer in view.offers:
+        key = offer.spec.key
+        for uri in NAMES[3:]:
+            assert (view.resource(offer.rename(uri)) is not None) == allowed("resource", key, uri)
+        if not may.sees(key):
+            assert not view.contributions[key].visible

@@ -46,7 +46,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(0, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_copy_is_noticed_when_both_have_used_theirs(steps: list[tuple[str, float]], stolen_at: int) -> None:
     """Owner and thief each use the newest token that they have. Whoever comes more than the grace after the other has
     made a new generation, or after two of them, is refused, and then both are out; nobody else is refused.
@@ -75,7 +75,7 @@ def test_a_copy_is_noticed_when_both_have_used_theirs(steps: list[tuple[str, flo
 
 
 @given(st.lists(st.sampled_from([0.0, 59.0, 61.0, 3600.0]), max_size=30), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_an_honest_client_that_loses_answers_is_never_out(waits: list[float], data: st.DataObject) -> None:
     """It repeats within the grace, at most as often as allowed, and goes on with any of the answers it got."""
     family, secret = Family(), "0"
@@ -89,7 +89,7 @@ def test_an_honest_client_that_loses_answers_is_never_out(waits: list[float], da
 
 
 @given(st.lists(st.sampled_from([1.0, 61.0, 3600.0]), min_size=2, max_size=20), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_no_token_older_than_the_former_gives_anything(waits: list[float], data: st.DataObject) -> None:
     """Whatever the time between: its successor's use shows that its answer arrived."""
     family, chain = Family(), ["0"]

@@ -19,7 +19,7 @@ from bridge.models import (
     RefreshGrant,
     RevokeToken,
 )
-from tests.unit.yamcp_ui_adapter.sign_in.hub import HUB_TOKEN, START, VERIFIER, Hub, redemption
+from tests.unit.yamcp_ui_adapter.sign_in.hub import HUB_TOKEN, RESOURCE, START, VERIFIER, Hub, redemption
 
 INVALID = ("OAUTH_GRANT_INVALID", "invalid_grant")
 TARGET = ("OAUTH_GRANT_INVALID", "invalid_target")
@@ -273,6 +273,16 @@ def test_a_grant_expires_with_its_refresh_token(tmp_path: Path) -> None:
     assert grants(hub) == ()
     hub.sign_in.upkeep.expire()
     assert '"why":"expired"' in hub.path.read_text()
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/sse", "/sse/"])
+def test_a_workspace_is_one_resource_by_each_of_its_addresses(hub: Hub, client: str, ending: str) -> None:
+    """Clients add a slash, or use the address of the other transport; another one, or a part of it, is another."""
+    code = hub.code(client, resource=RESOURCE + "/sse")
+    tokens = hub.ask(redemption(code, client, resource=RESOURCE + ending))
+    assert hub.ask(refreshing(tokens.refresh_token, client, resource=RESOURCE + ending))
+    for other in (RESOURCE + "2", RESOURCE[:-1], RESOURCE + "/sse/sse", RESOURCE + "?x", "https://evil.example/mcp/x"):
+        assert hub.refusal(refreshing(tokens.refresh_token, client, resource=other)) == TARGET
 
 
 @pytest.mark.parametrize("field", ["access_token", "refresh_token"])

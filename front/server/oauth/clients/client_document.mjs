@@ -6,7 +6,7 @@ import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import { clientOf } from './client_metadata.mjs';
-import { OAuthError } from './oauth_error.mjs';
+import { OAuthError } from '../oauth_error.mjs';
 import { isLoopback, isPublic } from './public_address.mjs';
 
 /** @typedef {import('./client_metadata.mjs').Client} Client */

@@ -2,11 +2,11 @@
 // page itself contains no data: its script requests them, with the page's secret of the login.
 
 import { readFileSync } from 'node:fs';
-import { FrontError } from '../errors.mjs';
-import { sendPage } from './answers.mjs';
+import { FrontError } from '../../errors.mjs';
+import { sendPage } from '../answers.mjs';
 import { pageOf } from './page.mjs';
 
-const SCRIPT = readFileSync(new URL('../../console/account.mjs', import.meta.url), 'utf8');
+const SCRIPT = readFileSync(new URL('../../../console/account.mjs', import.meta.url), 'utf8');
 const BODY = `<h1>Your account</h1>
 <noscript><p class="error">This page needs JavaScript.</p></noscript>
 <p class="error" id="error" role="alert" hidden></p>

@@ -1,12 +1,12 @@
 /** What users have allowed MCP clients (OAuth): who, where, when it was last used; end it. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { api, state } from '../hub/store.mjs';
-import { Button, Confirm, Empty, html, Notice, now, Page, Table, Time, toast } from '../ui.mjs';
-import { displayName } from '../words.mjs';
-import { AccessNav } from './parts/access_nav.mjs';
+import { api, state } from '../../hub/store.mjs';
+import { Button, Confirm, Empty, html, Notice, now, Page, Table, Time, toast } from '../../ui.mjs';
+import { displayName } from '../../words.mjs';
+import { AccessNav } from './access_nav.mjs';
 
-/** @typedef {import('../../../bridge/node/types.mjs').Grant} Grant */
+/** @typedef {import('../../../../bridge/node/types.mjs').Grant} Grant */
 
 const REFRESH_MS = 10_000; // ms between looks at when grants were used
 const LEAD = 'Applications to which users have given access to a workspace, by signing in.';

@@ -1,7 +1,7 @@
 // What a client says of itself, when it registers (RFC 7591, 2) or in its metadata document. All of it is untrusted.
 // Pure.
 
-import { OAuthError } from './oauth_error.mjs';
+import { OAuthError } from '../oauth_error.mjs';
 import { redirectUriFault } from './redirect_uris.mjs';
 
 /**

@@ -2,11 +2,11 @@
 // All that comes from the client is untrusted, and shown as text. Pure.
 
 import { escaped, pageOf } from './page.mjs';
-import { isLocal, redirectHost } from './redirect_uris.mjs';
+import { isLocal, redirectHost } from '../clients/redirect_uris.mjs';
 
 /**
  * @typedef {object} Question
- * @property {import('./client_metadata.mjs').Client} client
+ * @property {import('../clients/client_metadata.mjs').Client} client
  * @property {string} redirectUri
  * @property {readonly string[]} workspaces  names; more than one: the user chooses
  * @property {string} who  name of the principal that is signed in
@@ -55,7 +55,7 @@ function workspaceField(workspaces) {
   return `<select name="workspace" aria-label="Workspace">${options}</select>`;
 }
 
-/** @param {import('./client_metadata.mjs').Client} client */
+/** @param {import('../clients/client_metadata.mjs').Client} client */
 function identity({ id, uri }) {
   if (/^https?:/.test(id)) return `<code>${escaped(id)}</code>`;
   return uri ? `${escaped(new URL(uri).host)} (not verified)` : 'an application that registered itself';

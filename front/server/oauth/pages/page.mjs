@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { STYLE as LOGIN_STYLE } from '../access/login_page.mjs';
+import { STYLE as LOGIN_STYLE } from '../../access/login_page.mjs';
 
 const STYLE = `${LOGIN_STYLE}
 main.wide { max-width: 720px; }
@@ -20,7 +20,7 @@ ul.plain { padding: 0; list-style: none; } ul.plain > li { padding: 12px 0; bord
 li .row { display: flex; gap: 12px; align-items: center; justify-content: space-between; }
 `;
 /** Keeps the page's secret of the login, and adds it to requests of the page (front/console/secret.mjs). */
-const SECRET_SCRIPT = readFileSync(new URL('../../console/secret.mjs', import.meta.url), 'utf8');
+const SECRET_SCRIPT = readFileSync(new URL('../../../console/secret.mjs', import.meta.url), 'utf8');
 
 /** @param {string} text */
 const hashOf = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;

@@ -1,7 +1,7 @@
 // Finds the clients of the authorization server: registered ones, and those with a metadata document.
 
 import { ClientDocuments, isDocumentUrl } from './client_document.mjs';
-import { OAuthError } from './oauth_error.mjs';
+import { OAuthError } from '../oauth_error.mjs';
 
 /** @typedef {import('./client_metadata.mjs').Client} Client */
 
@@ -11,7 +11,7 @@ const REGISTERED = /^c[0-9a-f]{16}$/;
 /** The clients that may ask for access. */
 export class Clients {
   /**
-   * @param {Pick<import('../state/hub.mjs').HubClient, 'askAdapter'>} hub
+   * @param {Pick<import('../../state/hub.mjs').HubClient, 'askAdapter'>} hub
    * @param {{loopback: boolean, documents?: ClientDocuments}} options  `loopback`: HUB_OAUTH_LOOPBACK_CLIENTS
    */
   constructor(hub, { loopback, documents = new ClientDocuments({ loopback }) }) {

@@ -1,0 +1,1 @@
+"""`hubctl grants` and `hubctl users`: what clients have been allowed, and who has signed in."""
