@@ -31,6 +31,7 @@ import type {
   SignInRecords,
   SnapshotId,
   Tools,
+  UpstreamSignIns,
   Usage,
 } from '../../../../bridge/node/types.mjs';
 import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
@@ -103,6 +104,10 @@ export interface HubAnswers {
   endGrant: Nothing;
   account: Account;
   endOwnGrant: Nothing;
+  ownSignIns: UpstreamSignIns;
+  endOwnSignIn: Nothing;
+  upstreamSignIns: UpstreamSignIns;
+  endUpstreamSignIn: Nothing;
   addKey: KeyMade;
   revokeKey: Nothing;
   tools: Tools;
