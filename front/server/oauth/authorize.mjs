@@ -10,6 +10,7 @@ import { noSuchResource, OAuthError, oauthErrorOf } from './oauth_error.mjs';
 import { isLocal, redirectHost, withParameters } from './clients/redirect_uris.mjs';
 import { baseOf, workspaceOfSlug } from './urls.mjs';
 import { usableWorkspaces } from './usable_workspaces.mjs';
+import { isUser } from '../access/principals.mjs';
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
@@ -143,6 +144,7 @@ export class Authorize {
         scopes: [SCOPE],
         principal,
         resource,
+        login: isUser(principal) ? (this.auth.who(request)?.login?.nonce ?? '') : '',
       });
       this.log.info('a client was allowed access', { client: client.id, principal, workspace });
       this.#answer(request, response, consent, { code });
