@@ -21,11 +21,12 @@ const EVERYBODY = {
  * Return the handlers.
  *
  * @param {import('../state/hub.mjs').HubClient} hub
- * @param {Pick<import('../access/auth.mjs').Auth, 'who' | 'settings'>} auth
- * @returns {Pick<Handlers, 'account' | 'self' | 'endOwnGrant' | 'grants' | 'endGrant'>}
+ * @param {Pick<import('../access/auth.mjs').Auth, 'who'>} auth
+ * @param {import('../settings.mjs').Settings['oidc']} oidc  the provider at which users sign in
+ * @returns {Pick<Handlers, 'account' | 'self' | 'endOwnGrant' | 'grants' | 'endGrant' | 'ownSignIns' | 'endOwnSignIn' |
+ *   'upstreamSignIns' | 'endUpstreamSignIn'>}
  */
-export function account(hub, auth) {
-  const { oidc } = auth.settings;
+export function account(hub, auth, oidc) {
   const principalOf = (/** @type {import('express').Request} */ req) => auth.who(req)?.principal ?? EVERYBODY;
   return {
     async account({ req }) {
@@ -45,5 +46,14 @@ export function account(hub, auth) {
     endOwnGrant: ({ req, params }) => hub.askAdapter('end_grant', { id: params.id, principal: principalOf(req).id }),
     grants: () => hub.askAdapter('list_grants', {}),
     endGrant: ({ query }) => hub.askAdapter('end_grant', { id: query.id }),
+    ownSignIns: ({ req }) => hub.askSidecar('upstream_sign_ins', { principal: principalOf(req).id }),
+    endOwnSignIn({ req, query }) {
+      const { id, admin } = principalOf(req);
+      return hub.askSidecar('end_upstream_sign_in', { server: query.server, principal: id, admin });
+    },
+    upstreamSignIns: ({ req }) =>
+      hub.askSidecar('upstream_sign_ins', { principal: principalOf(req).id, every_owner: true }),
+    endUpstreamSignIn: ({ query }) =>
+      hub.askSidecar('end_upstream_sign_in', { server: query.server, principal: query.principal ?? '', admin: true }),
   };
 }
