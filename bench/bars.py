@@ -49,6 +49,7 @@ BARS: dict[str, str] = {
     "streams": "bench.front_streams:streams",
     "proxy": "bench.front_proxy:added",
     "public": "bench.public_port:calls",
+    "oauth": "bench.oauth:calls",
     "connections": "bench.public_port:connections",
     "history": "bench.history:history",
     "bridge": "bench.parts:bridge",

@@ -41,16 +41,16 @@ class Side:
     async def round(self, seconds: float) -> None:
         """Call for so many seconds."""
         sidecar = psutil.Process(self.hub.pid("sidecar"))
-        before = _cpu(sidecar)
+        before = cpu(sidecar)
         params = {"name": self.tool, "arguments": {"text": "x"}}
         report = await drive(self.sessions, "tools/call", params, seconds=seconds)
         if report.errors:
             raise RuntimeError(f"{report.errors} of {report.calls} calls failed: {report.first_errors}")
         self.rates.append(report.calls_per_s)
-        self.micros.append(1e6 * (_cpu(sidecar) - before) / report.calls)
+        self.micros.append(1e6 * (cpu(sidecar) - before) / report.calls)
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -97,11 +97,11 @@ async def _recorder(hub: Hub, seconds: float) -> list[Figure]:
     while (await hub.records.request(ReadRecordsStatus(), timeout=60)).spooled:  # noqa: ASYNC110 (no event tells of it)
         await asyncio.sleep(0.2)
     recorder, used = psutil.Process(hub.pid("recorder")), -1.0
-    while used != (used := _cpu(recorder)):  # noqa: ASYNC110 (no event tells of it)
+    while used != (used := cpu(recorder)):  # noqa: ASYNC110 (no event tells of it)
         await asyncio.sleep(3)
-    before, begin = _cpu(recorder), time.monotonic()
+    before, begin = cpu(recorder), time.monotonic()
     await asyncio.sleep(seconds)
-    share = 100 * (_cpu(recorder) - before) / (time.monotonic() - begin)
+    share = 100 * (cpu(recorder) - before) / (time.monotonic() - begin)
     return [
         Figure("recorder, PSS", pss(recorder), "MB", "<", 60),
         Figure("recorder, idle CPU", share, "%", "<", 0.2, f"over {seconds:.0f} s, of one core"),

@@ -102,6 +102,8 @@ class GrantRecord(Record):
     at: Moment
     resource: str = ""
     """The resource as the client named it."""
+    login: str = ""
+    """The browser login in which a user allowed it."""
     mark: str = ""
     """Of the principal's token when the grant was made (`mark_of`): with another one, the grant ends. Empty: a user."""
 

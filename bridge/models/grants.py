@@ -96,6 +96,8 @@ class IssueCode(Request[CodeIssued], kind="issue_code", sockets=("desired",), re
     """`admin`, the id of a key, or the id of a user."""
     resource: Uri = ""
     """The resource as the client named it (RFC 8707); empty if it named none."""
+    login: Text = ""
+    """The id of the browser login in which a user allowed it; empty for the hub's token and keys."""
 
 
 class Tokens(Model):
@@ -237,6 +239,8 @@ class EndLogins(Request[Done], kind="end_logins", sockets=("desired",), queue="t
     sid: Text | None = None
     id: Text | None = None
     principal: Text | None = None
+    grants: bool = False
+    """End the grants that were allowed in these logins, too."""
 
 
 class User(Model):

@@ -835,6 +835,8 @@ export interface EndLogins {
   sid?: string | null;
   id?: string | null;
   principal?: string | null;
+  /** End the grants that were allowed in these logins, too. */
+  grants?: boolean;
 }
 
 /** Remove a user, given by id or e-mail address: all grants and logins end. The provider can let the user sign in again. Refused with NO_SUCH_USER. */
@@ -888,6 +890,8 @@ export interface IssueCode {
   principal: string;
   /** The resource as the client named it (RFC 8707); empty if it named none. */
   resource?: string;
+  /** The id of the browser login in which a user allowed it; empty for the hub's token and keys. */
+  login?: string;
 }
 
 /** Request the grants in force: those of a principal (its id), or all. */

@@ -15,6 +15,11 @@ import Workspaces from './pages/workspaces.mjs';
  * @property {() => Promise<any>} [loadItem] the same for a route with an argument
  */
 
+/** Return whether the page shows the whole hub, not what an owner may see of it. @param {import('./types.mjs').Hub} hub */
+function isAdmins({ role }) {
+  return role !== 'owner';
+}
+
 /** @type {Record<string, PageEntry>} */
 export const PAGES = {
   workspaces: {
@@ -36,12 +41,19 @@ export const PAGES = {
   resources: { title: 'Resources', nav: 'tools', load: () => import('./pages/resources.mjs') },
   sessions: { title: 'Sessions', nav: 'activity', load: () => import('./pages/sessions.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
-  figures: { title: 'Metrics', nav: 'figures', icon: 'figures', load: () => import('./pages/figures.mjs') },
+  figures: {
+    title: 'Metrics',
+    nav: 'figures',
+    icon: 'figures',
+    when: isAdmins,
+    load: () => import('./pages/figures.mjs'),
+  },
   calls: {
     title: 'Calls',
     entry: 'History',
     nav: 'calls',
     icon: 'history',
+    when: isAdmins,
     load: () => import('./pages/history/calls.mjs'),
     loadItem: () => import('./pages/history/call.mjs'),
   },
@@ -49,15 +61,22 @@ export const PAGES = {
   changes: { title: 'Changes', nav: 'calls', load: () => import('./pages/history/changes.mjs') },
   'sign-ins': { title: 'Sign-ins', nav: 'calls', load: () => import('./pages/history/sign_ins.mjs') },
   'past-sessions': { title: 'Past sessions', nav: 'calls', load: () => import('./pages/history/past_sessions.mjs') },
-  import: { title: 'Import', nav: 'import', icon: 'import', load: () => import('./pages/import.mjs') },
+  import: {
+    title: 'Import',
+    nav: 'import',
+    icon: 'import',
+    when: isAdmins,
+    load: () => import('./pages/import.mjs'),
+  },
   keys: {
     title: 'Keys',
     nav: 'keys',
     icon: 'key',
-    when: ({ protected: guarded }) => guarded,
+    when: ({ protected: guarded, role }) => guarded && role !== 'owner',
     load: () => import('./pages/keys.mjs'),
   },
   grants: { title: 'Grants', nav: 'keys', load: () => import('./pages/access/grants.mjs') },
+  access: { title: 'Roles and rules', nav: 'keys', load: () => import('./pages/access/access.mjs') },
   connect: { title: 'Connect', nav: 'workspaces', load: () => import('./pages/connect.mjs') },
   'add-workspace': { title: 'Add a workspace', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
   'edit-workspace': { title: 'Edit', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },

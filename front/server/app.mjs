@@ -20,7 +20,7 @@ import { Live } from './state/live.mjs';
 import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
 import { Refusals } from './access/refusals.mjs';
-import { SCOPE } from './oauth/metadata.mjs';
+import { scopesOf } from './oauth/metadata.mjs';
 import { signInOnDemand } from './oidc/on_demand.mjs';
 import { baseOf, OAUTH_PATHS, resourceMetadataUrl } from './oauth/urls.mjs';
 import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
@@ -155,6 +155,9 @@ export class Front {
       ),
     );
     site.use(onDemand(async () => (await import('./oauth/pages/account_page.mjs')).accountPage(), /^\/account$/));
+    site.use(
+      onDemand(async () => (await import('./connect/connect.mjs')).connect({ auth, hub, settings }), /^\/connect\//),
+    );
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
     site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
@@ -218,9 +221,12 @@ export class Front {
   #challenge(request, error) {
     const { 'WWW-Authenticate': challenge } = headersOf(error);
     const { settings, auth } = this;
-    if (!challenge || !settings.oauth || !auth.guard.serves(request.headers.host ?? '')) return {};
+    const signsIn = settings.oauth || settings.jwtIssuer !== null;
+    if (!challenge || !signsIn || !auth.guard.serves(request.headers.host ?? '')) return {};
     const metadata = resourceMetadataUrl(baseOf(request, settings), pathOf(request) ?? '');
-    return metadata ? { 'WWW-Authenticate': `${challenge}, resource_metadata="${metadata}", scope="${SCOPE}"` } : {};
+    const scopes = scopesOf(settings).join(' ');
+    const scope = scopes ? `, scope="${scopes}"` : '';
+    return metadata ? { 'WWW-Authenticate': `${challenge}, resource_metadata="${metadata}"${scope}` } : {};
   }
 
   /** @param {IncomingMessage} request @param {ServerResponse} response @param {unknown} error */

@@ -25,6 +25,8 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 
+from tests.conformance import suite
+from tests.support.hub import free_ports
 from tests.support.oauth_user import OAuthUser
 from tests.support.run import Run, prepared
 from tests.support.yamcp import mock, write_in_place
@@ -205,6 +207,12 @@ async def lines_until(stream: asyncio.StreamReader, found: Callable[[str], str |
     raise AssertionError(text)
 
 
+def authorize_url(line: str) -> str | None:
+    """The URL of an authorization request in a line."""
+    found = re.search(r"http\S+/oauth/authorize[^\s\"]+", line)
+    return found[0] if found else None
+
+
 @contextlib.asynccontextmanager
 async def program(*command: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A program of a client; it is gone afterwards."""
@@ -255,9 +263,7 @@ async def test_mcp_remote(hub: Run, user: OAuthUser, tmp_path: Path, transport: 
         assert process.stdin
         assert process.stdout
         assert process.stderr
-        at = await lines_until(
-            process.stderr, lambda line: found[0] if (found := re.search(r"http\S+/oauth/authorize\S+", line)) else None
-        )
+        at = await lines_until(process.stderr, authorize_url)
         async with httpx2.AsyncClient() as http:
             assert (await http.get(await user.allow(at))).status_code == 200
         for frame in frames:
@@ -280,6 +286,25 @@ async def test_inspector_cli(hub: Run, user: OAuthUser, transport: str) -> None:
         out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, err
     assert json.loads(out)["tools"][0]["name"] == "a_echo"
+
+
+async def test_conformance_of_the_authorization_server(hub: Run, user: OAuthUser) -> None:
+    """The official suite's `authorization` command, whose browser is the user; no scenario fails."""
+    node = suite.node()
+    async with httpx2.AsyncClient(base_url=base_of(hub)) as http:
+        metadata = {"client_name": "conformance", "redirect_uris": ["http://127.0.0.1:1/callback"]}
+        client = (await http.post("/oauth/register", json=metadata)).json()["client_id"]
+    [port] = free_ports(1)
+    index = str(suite.MODULES / suite.MODERN.package / "dist" / "index.js")
+    asked = ["--client-id", client, "--resource", url_of(hub, "http"), "--port", str(port)]
+    async with program(node, index, "authorization", "--url", base_of(hub), *asked) as process:
+        assert process.stdout
+        at = await lines_until(process.stdout, authorize_url)
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(await user.allow(at))).status_code == 200
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, f"{out.decode()}{err.decode()}"
+    assert "Total: 3 passed, 0 failed" in out.decode(), out.decode()
 
 
 async def test_client_with_a_document(hub: Run, user: OAuthUser) -> None:

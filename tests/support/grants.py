@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import secrets
 import time
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.credentials.records import (
     ACCESS,
@@ -23,6 +26,10 @@ from bridge.credentials.records import (
     user_id,
 )
 from bridge.keys import token_hash
+from bridge.models import IssueCode, RedeemCode, RegisterClient, Tokens
+
+if TYPE_CHECKING:
+    from tests.support.hub import Hub
 
 ISSUER = "https://id.example"
 
@@ -87,3 +94,28 @@ class Grants:
     def end_user(self, name: str) -> None:
         """Remove a user."""
         self.write(UserEnd(id=user_id(ISSUER, name)))
+
+
+REDIRECT = "http://127.0.0.1/callback"
+
+
+async def allowed_client(hub: Hub, principal: str, workspace: str = "w") -> Tokens:
+    """The tokens of a client that a principal has allowed a workspace, of the adapter of a hub that runs."""
+    ask = hub.desired.request
+    client = (await ask(RegisterClient(name="agent", redirect_uris=(REDIRECT,)), timeout=100)).id
+    verifier = secrets.token_urlsafe(48)
+    challenge = base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+    issued = await ask(
+        IssueCode(
+            client=client,
+            client_name="agent",
+            redirect_uri=REDIRECT,
+            challenge=challenge,
+            workspace=workspace,
+            scopes=("mcp",),
+            principal=principal,
+        ),
+        timeout=100,
+    )
+    redeemed = RedeemCode(code=issued.code, client=client, redirect_uri=REDIRECT, verifier=verifier)
+    return await ask(redeemed, timeout=100)

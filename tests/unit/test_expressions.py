@@ -31,6 +31,10 @@ LIMIT = 1.5
 """Seconds of CPU for a line of this size: linear expressions take some 10 ms, quadratic ones minutes to hours."""
 
 ROWS: dict[str, tuple[str, ...]] = {
+    "sidecar/access/users.py _USER_ID": ("u", "u0", "u" + "0" * 15),
+    "sidecar/listener/auth.py HOLDER_ID": ("k", "g0", "k0000000", "g" + "0" * 16),
+    "sidecar/listener/challenges.py _BASE": ("http", "http://", "https://a", "http://a.", "/"),
+    "sidecar/listener/challenges.py _ENDPOINT": ("/mcp", "/mcp/", "/mcp/a", "/mcp/a/sse", "/mcp/a/messages/", "/"),
     "sidecar/audit/bodies.py HEADER": ("a", "a: ", "a:  ", "a: x"),
     "sidecar/listener/asgi.py _JSON": (
         "application/",
@@ -208,6 +212,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "yamcp_ui_adapter/format/variable_references.py [^A-Za-z0-9_]": ("a", "-"),
     "yamcp_ui_adapter/format/masking.py _PATH": (".", "~", "/", "./"),
     "yamcp_ui_adapter/format/masking.py _REFERENCE": ("$", "${", "${a", "a"),
+    "yamcp_ui_adapter/access/json_position.py _SPACE": (" ", "\t", "a"),
     "yamcp_ui_adapter/format/masked_text.py _SPACE": (" ", "\t", "a"),
     "yamcp_ui_adapter/format/jsontext.py SURROGATE": ("a",),
     "yamcp_ui_adapter/edit/duplicate.py [^A-Za-z0-9_-]": ("a", " "),

@@ -107,6 +107,8 @@ def _settings(
         message = f"{subject} in {HUB} has tenancy {settings['tenancy']!r} and share_between_keys; tenancy counts."
         issues.append(issue("HUB_SETTING_CONTRADICTS", subject, HUB, message))
         del settings["share_between_keys"]
+    if settings.get("share_between_keys"):
+        settings["tenancy"] = "all"
     return settings
 
 

@@ -145,6 +145,8 @@ class Authorization:
     def _check_mark(self, code: IssuedCode) -> None:
         if self._holder(code.asked.principal, code.asked.workspace).mark != code.mark:
             raise GrantInvalid("The key that allowed this has another token since.")
+        if code.asked.login and code.asked.login not in self._ledger.state.credentials.logins:
+            raise GrantInvalid("The browser login in which this was allowed has ended since.")
 
     async def refresh(self, body: RefreshGrant) -> Tokens:
         """Exchange a refresh token for new tokens. One that was used before, but for the grace, ends its grant.

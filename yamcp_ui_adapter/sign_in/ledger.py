@@ -24,6 +24,8 @@ class Ledger:
         self._store = Store(path)
         self._most_clients = most_clients
         self.state = State(most_clients)
+        self.loads = 0
+        """How often the journal was read."""
         self.load()
 
     def load(self) -> None:
@@ -31,6 +33,7 @@ class Ledger:
         records, self.state = self._store.load(), State(self._most_clients)
         for record in records:
             self.state.apply(record)
+        self.loads += 1
 
     def follow(self) -> None:
         """Read the journal anew if somebody has removed it or put another in its place, as when a backup is restored:

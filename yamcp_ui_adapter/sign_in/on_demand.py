@@ -12,10 +12,12 @@ from bridge.credentials import JOURNAL_FILE
 from bridge.errors import HubError
 from bridge.models import (
     BeginLogin,
+    Done,
     EndGrant,
     EndLogins,
     EndUser,
     FindClient,
+    Grants,
     IssueCode,
     ListGrants,
     ListUsers,
@@ -26,11 +28,12 @@ from bridge.models import (
     Request,
     RevokeToken,
     SignInUser,
+    Users,
 )
 from bridge.server import Handlers
 from bridge.settings import Settings
 from yamcp_ui_adapter.keys import KeyStore
-from yamcp_ui_adapter.sign_in.errors import OAuthOff
+from yamcp_ui_adapter.sign_in.errors import NoSuchGrant, NoSuchUser, OAuthOff
 
 if TYPE_CHECKING:
     from yamcp_ui_adapter.sign_in.service import SignIn
@@ -43,8 +46,10 @@ OTHERS = (RevokeToken, ListGrants, EndGrant, SignInUser, BeginLogin, EndLogins, 
 
 
 class OnDemand:
-    """The handlers of the requests about sign-in. A hub that asks for no credentials refuses them with OAuthOff, and
-    imports and opens nothing. `workspaces` returns the names of all workspaces; `on_change` is as in `Reports`.
+    """The handlers of the requests about sign-in. A hub that asks for no credentials has no grants and users, refuses
+    sign-ins with OAuthOff, and imports and opens nothing.
+
+    `workspaces` returns the names of all workspaces; `on_change` is as in `Reports`.
     """
 
     def __init__(
@@ -81,9 +86,9 @@ class OnDemand:
             self._sign_in.close()
 
     async def _handle(self, body: Request[Any]) -> Model:
-        """Raises OAuthOff, DataDirUnusable, and as the request's own handler."""
+        """Raises OAuthOff, DataDirUnusable, and as the handler of the request."""
         if not self._settings.protected:
-            raise OAuthOff("This hub asks for no credentials, so that nobody signs in.")
+            return _unprotected(body)
         if isinstance(body, OAUTH) and not self._settings.oauth:
             raise OAuthOff("HUB_OAUTH is off: clients cannot sign in with OAuth.")
         return await self._open().handlers()[type(body)](body)
@@ -110,3 +115,22 @@ class OnDemand:
             yield
         except HubError as error:
             log.error("sign-in is not available", extra={"code": error.code, "why": error.message})  # noqa: TRY400
+
+
+def _unprotected(body: Request[Any]) -> Model:
+    """Answer for a hub in which nobody signs in: there are no grants, users and logins.
+
+    Raises NoSuchGrant, NoSuchUser: one should end; OAuthOff: one should begin.
+    """
+    match body:
+        case ListGrants():
+            return Grants(grants=())
+        case ListUsers():
+            return Users(users=())
+        case RevokeToken() | EndLogins():
+            return Done()
+        case EndGrant():
+            raise NoSuchGrant("This hub asks for no credentials, so that it has no grants.")
+        case EndUser():
+            raise NoSuchUser("This hub asks for no credentials, so that it has no users.")
+    raise OAuthOff("This hub asks for no credentials, so that nobody signs in.")

@@ -62,7 +62,7 @@ class Overview:
     def _shown(self, grant: GrantRecord) -> Grant:
         state = self._ledger.state
         return Grant(
-            **grant.model_dump(exclude={"t", "resource", "mark"}),
+            **grant.model_dump(exclude={"t", "resource", "mark", "login"}),
             principal_name=self._principals.name(grant.principal),
             last_used=state.used.get(grant.id),
             expires=state.expires(grant.id),
@@ -94,9 +94,12 @@ class Overview:
         return Done()
 
     async def end_logins(self, body: EndLogins) -> Done:
-        """End browser logins. Raises DataDirUnusable: none has ended."""
+        """End browser logins, and if wanted their grants. Raises DataDirUnusable: none has ended."""
         self._ledger.follow()
-        self._ledger.commit(people.ends(people.logins_of(self._ledger.state.credentials, body)))
+        held = self._ledger.state.credentials
+        logins = people.logins_of(held, body)
+        grants = people.grants_of(held, logins) if body.grants else []
+        self._ledger.commit([*ended(grants), *people.ends(logins)])
         return Done()
 
     async def users(self, _: ListUsers | None = None) -> Users:

@@ -56,6 +56,12 @@ def ends(logins: list[LoginRecord]) -> list[AnyRecord]:
     return [LoginEnd(id=each.id) for each in logins]
 
 
+def grants_of(held: Credentials, logins: list[LoginRecord]) -> list[str]:
+    """The ids of the grants that were allowed in these logins."""
+    ids = {each.id for each in logins}
+    return [grant.id for grant in held.grants.values() if grant.login in ids]
+
+
 def find(held: Credentials, user: str) -> UserRecord:
     """The user with that id or e-mail address. Raises NoSuchUser, also for an address that several users have."""
     if user in held.users:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bridge.credentials.records import GrantRecord, mark_of
-from bridge.keys import FRONT, Keyring
+from bridge.keys import ADMIN, FRONT, Keyring
 from yamcp_ui_adapter.sign_in.ledger import Ledger
 
 
@@ -25,6 +25,12 @@ class Principals:
     def __init__(self, keyring: Keyring, ledger: Ledger) -> None:
         self._keyring = keyring
         self._ledger = ledger
+
+    @property
+    def version(self) -> int:
+        """Another one after each change of keys.json or of the token's file."""
+        self._keyring.readable(ADMIN)  # looks at the files, if it is time
+        return self._keyring.version
 
     def find(self, principal: str) -> Holder | None:
         """The principal with that id; None if there is none, or it is the front, which uses nothing for itself."""

@@ -117,6 +117,7 @@ class State:
             scopes=asked.scopes,
             at=now,
             resource=asked.resource,
+            login=asked.login,
             mark=code.mark,
         )
         made = _issue(grant, grant.scopes, lifetimes, now)

@@ -40,6 +40,8 @@ class Upkeep:
         self._workspaces = workspaces
         self._known: frozenset[str] | None = None
         """The workspaces at the last check."""
+        self._seen: tuple[int, int] | None = None
+        """The version of the keys, and of the journal, for which all grants were looked at."""
         self._strays: frozenset[str] = frozenset()
         """Grants for unknown workspaces at the last look at all of them."""
         self._failed = ""
@@ -63,8 +65,12 @@ class Upkeep:
         removed = [each for each in grants if each.workspace in gone]
         self._end(removed, "its workspace was removed")
         self._known = present
-        revoked = [each for each in grants if each not in removed and self._principals.has_ended(each)]
+        if (seen := (self._principals.version, self._ledger.loads)) == self._seen:
+            return
+        gone_ids = {each.id for each in removed}
+        revoked = [each for each in grants if each.id not in gone_ids and self._principals.has_ended(each)]
         self._end(revoked, "its key was revoked, or may no longer use the workspace")
+        self._seen = seen
 
     def expire(self) -> None:
         """End what has expired, and grants for workspaces that have been unknown since the last time (a workspace may

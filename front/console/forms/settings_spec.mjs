@@ -44,11 +44,11 @@ const TEXTS = [
     kind: 'count',
   },
   {
-    name: 'share_between_keys',
+    name: 'tenancy',
     label: 'Clients with different keys',
-    help: 'In a protected hub: whether they use the same processes.',
-    kind: 'flag',
-    labels: { false: 'Each key has its own', true: 'All keys share them' },
+    help: 'In a protected hub: who uses the same processes. Tenants are groups in access.json.',
+    kind: 'pick',
+    labels: { own: 'Each key and user has its own', group: 'Each tenant has its own', all: 'All share them' },
   },
   {
     name: 'era',
@@ -236,7 +236,7 @@ export const SETTINGS = TEXTS.map((said) => {
  * @type {{ title: string, settings: Setting[] }[]}
  */
 export const GROUPS = [
-  { title: 'Process', names: ['session', 'max_instances', 'share_between_keys', 'start', 'idle_stop', 'keep'] },
+  { title: 'Process', names: ['session', 'max_instances', 'tenancy', 'start', 'idle_stop', 'keep'] },
   { title: 'Connection', names: ['era', 'start_timeout', 'connect_timeout', 'health_interval'] },
   { title: 'Sign-in at the server', names: ['sign_in', 'oauth_client_id', 'oauth_client_secret'] },
   {

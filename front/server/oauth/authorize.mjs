@@ -2,14 +2,15 @@
 
 import { readForm } from '../http/form.mjs';
 import { redirect, sendPage } from './answers.mjs';
-import { askedOf, noSuchResource, redirectUriOf, single, stateOf } from './authorization_request.mjs';
+import { askedOf, redirectUriOf, single, stateOf } from './authorization_request.mjs';
 import { consentPage, errorPage } from './pages/consent_page.mjs';
 import { Consents } from './consents.mjs';
 import { SCOPE } from './metadata.mjs';
-import { OAuthError, oauthErrorOf } from './oauth_error.mjs';
+import { noSuchResource, OAuthError, oauthErrorOf } from './oauth_error.mjs';
 import { isLocal, redirectHost, withParameters } from './clients/redirect_uris.mjs';
 import { baseOf, workspaceOfSlug } from './urls.mjs';
 import { usableWorkspaces } from './usable_workspaces.mjs';
+import { isUser } from '../access/principals.mjs';
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
@@ -21,7 +22,7 @@ import { usableWorkspaces } from './usable_workspaces.mjs';
 
 const START_AGAIN = 'Start again in the application that you want to connect.';
 /** Errors of `issue_code` that mean that the workspace, or the right to use it, has gone meanwhile. */
-const NO_LONGER_USABLE = new Set(['NO_SUCH_WORKSPACE', 'PRINCIPAL_UNKNOWN']);
+const NO_LONGER_USABLE = new Set(['NO_SUCH_WORKSPACE', 'OAUTH_WORKSPACE', 'PRINCIPAL_UNKNOWN']);
 
 /** Answers the requests of browsers. */
 export class Authorize {
@@ -143,6 +144,7 @@ export class Authorize {
         scopes: [SCOPE],
         principal,
         resource,
+        login: isUser(principal) ? (this.auth.who(request)?.login?.nonce ?? '') : '',
       });
       this.log.info('a client was allowed access', { client: client.id, principal, workspace });
       this.#answer(request, response, consent, { code });

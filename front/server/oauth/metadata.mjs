@@ -10,16 +10,19 @@ import { RESOURCE_METADATA } from './urls.mjs';
 /** The one scope: to use the endpoint. */
 export const SCOPE = 'mcp';
 
+/** Return the scopes that a token for an endpoint needs. @param {External} external */
+export const scopesOf = ({ jwtIssuer, jwtScopes }) => (jwtIssuer ? jwtScopes : [SCOPE]);
+
 /**
  * Return the metadata of the endpoint at a path. It is the same whether or not there is such an endpoint.
  * @param {string} base @param {string} path  of the metadata request, without the query
  * @param {External} external
  */
-export function resourceMetadata(base, path, { jwtIssuer, jwtScopes }) {
+export function resourceMetadata(base, path, external) {
   return {
     resource: `${base}${path.slice(RESOURCE_METADATA.length)}`,
-    authorization_servers: [jwtIssuer ?? base],
-    scopes_supported: jwtIssuer ? jwtScopes : [SCOPE],
+    authorization_servers: [external.jwtIssuer ?? base],
+    scopes_supported: scopesOf(external),
     bearer_methods_supported: ['header'],
     resource_name: 'yamcp-hub',
   };

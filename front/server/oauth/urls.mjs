@@ -24,7 +24,7 @@ const ENDPOINT = /^\/mcp\/([^/]+?)(\/sse|\/messages)?\/?$/;
  */
 export function baseOf(request, { publicUrl, baseUrl, trustedProxies }) {
   const url = new URL(publicUrl ?? (originOf(request, trustedProxies) || baseUrl));
-  return url.origin + url.pathname.replace(/\/+$/, '');
+  return url.origin + withoutSlash(url.pathname);
 }
 
 /**
@@ -46,7 +46,7 @@ export function resourceMetadataUrl(base, path) {
 export function slugOfResource(resource, base) {
   if (!/^https?:\/\/[\x21-\x7e]+$/i.test(resource) || /[#?\\@]/.test(resource) || !URL.canParse(resource)) return null;
   const [url, own] = [new URL(resource), new URL(base)];
-  const prefix = own.pathname.replace(/\/+$/, '');
+  const prefix = withoutSlash(own.pathname);
   if (url.origin !== own.origin || !url.pathname.startsWith(prefix)) return null;
   const [, slug, rest] = ENDPOINT.exec(url.pathname.slice(prefix.length)) ?? [];
   if (slug === undefined || rest === '/messages') return null;
@@ -64,3 +64,10 @@ export function slugOfResource(resource, base) {
 export const workspaceOfSlug = (workspaces, slug) =>
   workspaces.find((workspace) => workspace.slug === slug) ??
   workspaces.find((workspace) => workspace.aliases.includes(slug));
+
+/** Return a path without the slashes at its end. @param {string} path */
+function withoutSlash(path) {
+  let end = path.length;
+  while (path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
+}

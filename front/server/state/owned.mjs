@@ -43,6 +43,7 @@ export function ownedState(state, owned) {
     .map((server) => ({ ...server, workspaces: server.workspaces.filter((name) => names.has(name)) }));
   const hub = {
     ...state.hub,
+    role: /** @type {const} */ ('owner'),
     last_change: null,
     undoable: [],
     issues: [],

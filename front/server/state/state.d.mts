@@ -47,6 +47,8 @@ export interface HubState {
   issues: Issue[];
   errors: ErrorDescription[];
   sessions: number;
+  /** Set if the State has only what the owner owns who has asked for it. */
+  role?: 'owner';
 }
 
 export interface WorkspaceState {

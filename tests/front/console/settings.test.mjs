@@ -18,7 +18,7 @@ import { SCHEMA as WORKSPACE_SCHEMA } from '../../../front/console/forms/workspa
 import { WORKSPACE_SETTINGS } from '../../../front/console/forms/workspace_spec.mjs';
 
 /** Settings of a server that are no fields of its form, and why. @type {Record<string, string>} */
-const NOT_IN_FORM = { enabled: 'the switch of the server' };
+const NOT_IN_FORM = { enabled: 'the switch of the server', share_between_keys: 'the older form of tenancy' };
 
 /** The same of a workspace. @type {Record<string, string>} */
 const WORKSPACE_NOT_IN_SPEC = {
@@ -111,7 +111,7 @@ test('a limit may be empty or 0, and what the hub would refuse is not accepted',
 });
 
 test('a switch is a choice between two texts', () => {
-  for (const name of ['share_between_keys', 'cache_shared', 'keep']) {
+  for (const name of ['cache_shared', 'keep']) {
     const { options } = setting(name);
     assert.deepEqual(
       options.map((/** @type {any} */ { value }) => readSetting(setting(name), value).value),

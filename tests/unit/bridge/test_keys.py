@@ -316,3 +316,22 @@ def test_only_hashes_are_kept(files: Files) -> None:
     assert CASES["front"] not in held
     assert not [token for token in (CASES["token"], LAPTOP) if token in held]
     assert os.fspath(files.keys) in held
+
+
+def test_a_principal_is_found_by_its_id(files: Files) -> None:
+    """As it is now; nobody whose token cannot be read, of which the file says nothing then."""
+    ring = files.ring
+    for name in ("the hub's token", "the front's key", "a key for some workspaces", "an admin key"):
+        found = ring.check(TOKENS[name])
+        assert found is not None
+        assert ring.holder(found.id) == found
+        assert ring.readable(found.id)
+    assert ring.holder("k9999999") is None
+    assert ring.readable("k9999999"), "keys.json says that there is no such key"
+    files.keys.write_text("{")
+    files.token.unlink()
+    files.clock.now += 1
+    for principal in ("k1a2b3c4", "admin"):
+        assert ring.holder(principal) is None
+        assert not ring.readable(principal)
+    assert ring.readable("front")

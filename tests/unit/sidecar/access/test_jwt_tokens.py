@@ -22,8 +22,6 @@ from sidecar.access.jwt_tokens import MAX_TOKEN, SKEW_SECONDS, JwtTokens
 from tests.support.fake_server import settle
 from tests.support.jwts import ANY, ISSUER, JWKS_URL, METADATA_URL, Issuer
 
-NOW = time.time()
-
 
 @contextlib.asynccontextmanager
 async def accepting(issuer: Issuer, at: list[float] | None = None, **settings: Any) -> AsyncIterator[JwtTokens]:
@@ -45,8 +43,9 @@ def issuer() -> Issuer:
 
 async def test_who_it_is(issuer: Issuer) -> None:
     """The claims say who it is; the token's audiences are kept for the check at the endpoint."""
+    now = int(time.time())
     async with accepting(issuer) as tokens:
-        token = issuer.token(exp=int(NOW) + 600, roles=["writer"])
+        token = issuer.token(exp=now + 600, roles=["writer"])
         assert tokens.recognises(token)
         found = tokens.check(token)
         assert found is not None
@@ -56,7 +55,7 @@ async def test_who_it_is(issuer: Issuer) -> None:
         subjects = {f"user:{user}", "email:ada@example.com", "group:dev", "role:writer"}
         assert found.principal.subjects == subjects
         assert found.principal.claims == {"sub": "ada", "name": "Ada", "email": "Ada@Example.com", "issuer": ISSUER}
-        assert (found.until, found.lacks) == (int(NOW) + 600 + SKEW_SECONDS, "")
+        assert (found.until, found.lacks) == (now + 600 + SKEW_SECONDS, "")
         assert found.audiences == {"https://hub.example/mcp/w"}
         other = tokens.check(issuer.token(client_id="other"))
         assert other is not None
@@ -78,13 +77,14 @@ async def test_kinds_of_keys(issuer: Issuer, kind: str) -> None:
 
 async def test_what_is_refused(issuer: Issuer) -> None:
     """Another issuer, audience or time, a shared secret, no signature, another key, and what is no access token."""
+    now = int(time.time())
     stranger = Issuer()
     public = json.dumps(issuer.keys["one"].as_dict(private=False))
     secret = OctKey.import_key(public.encode())
     head, body, signature = issuer.token().split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
     own_key = {"jwk": stranger.keys["one"].as_dict(private=False)}
-    claims = {"iss": ISSUER, "sub": "ada", "aud": "x", "exp": int(NOW) + 600}
+    claims = {"iss": ISSUER, "sub": "ada", "aud": "x", "exp": now + 600}
     refused = [
         issuer.token(iss="https://id.example"),
         issuer.token(aud="https://elsewhere.example"),
@@ -127,18 +127,19 @@ def critical(issuer: Issuer) -> str:
 
 async def test_clocks_differ(issuer: Issuer) -> None:
     """By a minute at most; and a token that was checked is checked for its end again."""
-    at = [NOW]
+    now = int(time.time())
+    at = [now]
     async with accepting(issuer, at) as tokens:
-        ends = issuer.token(exp=int(NOW) + 10)
-        begins = issuer.token(nbf=int(NOW) + 100)
+        ends = issuer.token(exp=now + 10)
+        begins = issuer.token(nbf=now + 100)
         assert tokens.check(ends)
         assert not tokens.check(begins)
-        at[0] = int(NOW) + 10 + SKEW_SECONDS - 1
+        at[0] = now + 10 + SKEW_SECONDS - 1
         assert tokens.check(ends)
         assert tokens.check(begins)
         at[0] += 1
         assert not tokens.check(ends)
-        assert not tokens.check(issuer.token(exp=int(NOW) + 9))
+        assert not tokens.check(issuer.token(exp=now + 9))
 
 
 async def test_scopes_and_addresses(issuer: Issuer) -> None:
@@ -159,17 +160,18 @@ async def test_scopes_and_addresses(issuer: Issuer) -> None:
 
 async def test_a_newer_token_prolongs(issuer: Issuer) -> None:
     """What a client has opened lasts as long as its newest token, whichever of its tokens it began with."""
+    now = int(time.time())
     async with accepting(issuer) as tokens:
-        first, second = (issuer.token(exp=int(NOW) + seconds) for seconds in (100, 500))
+        first, second = (issuer.token(exp=now + seconds) for seconds in (100, 500))
         old = tokens.check(first)
         assert tokens.check(second)
         assert old is not None
-        now = tokens.current(old.principal)
-        assert now is not None
-        assert now.valid_until == int(NOW) + 500 + SKEW_SECONDS
+        newest = tokens.current(old.principal)
+        assert newest is not None
+        assert newest.valid_until == now + 500 + SKEW_SECONDS
         again = tokens.check(first)
         assert again is not None
-        assert (again.until, again.principal.valid_until) == (int(NOW) + 100 + SKEW_SECONDS, now.valid_until)
+        assert (again.until, again.principal.valid_until) == (now + 100 + SKEW_SECONDS, newest.valid_until)
 
 
 async def test_rotation(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.models import SetServer, SetWorkspace, WorkspaceSpec
+from bridge.models import ServerSettings, SetServer, SetWorkspace, WorkspaceSpec
 from yamcp_ui_adapter.errors import EditInvalid, FileUnusable
 from yamcp_ui_adapter.format.entries import HubFile, WorkspaceSettings
 from yamcp_ui_adapter.format.hubfile import (
@@ -226,3 +226,35 @@ def test_switches_in_workspaces_follow_a_renamed_server_and_go_with_a_removed_on
 def test_the_document_is_written_for_people() -> None:
     """Indented, unicode as it is, a newline at the end."""
     assert dump({"ü": [1]}) == '{\n  "ü": [\n    1\n  ]\n}\n'.encode()
+
+
+@pytest.mark.parametrize(
+    ("given", "shared_by", "reported"),
+    [
+        ({}, "own", []),
+        ({"tenancy": "group"}, "group", []),
+        ({"share_between_keys": True}, "all", []),
+        ({"share_between_keys": True, "tenancy": "all"}, "all", []),
+        ({"share_between_keys": False, "tenancy": "own"}, "own", []),
+        ({"share_between_keys": True, "tenancy": "group"}, "group", ["HUB_SETTING_CONTRADICTS"]),
+        ({"share_between_keys": True, "tenancy": "own"}, "own", ["HUB_SETTING_CONTRADICTS"]),
+        ({"share_between_keys": False, "tenancy": "all"}, "all", ["HUB_SETTING_CONTRADICTS"]),
+        ({"tenancy": "everybody"}, "own", ["HUB_SETTING_INVALID"]),
+    ],
+)
+def test_two_forms_say_who_shares_a_process(given: dict[str, Any], shared_by: str, reported: list[str]) -> None:
+    """`tenancy` counts where they contradict; `share_between_keys` alone is shown as its value `all`."""
+    parsed = parse_hub(json.dumps({"servers": {"a": given}}).encode(), HubFile())
+    found = ServerSettings.model_validate(parsed.servers["a"])
+    assert (found.shared_by, found.tenancy) == (shared_by, shared_by)
+    assert codes(parsed) == reported
+
+
+def test_setting_one_form_replaces_the_other() -> None:
+    """So that a change never contradicts what was set before."""
+    content = {"servers": {"a": {"share_between_keys": True}}}
+    changed = with_server(content, SetServer(key="a", settings={"tenancy": "group"}))
+    assert changed["servers"]["a"] == {"tenancy": "group"}
+    back = with_server(changed, SetServer(key="a", settings={"share_between_keys": True}))
+    assert back["servers"]["a"] == {"share_between_keys": True}
+    assert with_server(back, SetServer(key="a", settings={"max_inflight": 3}))["servers"]["a"]["share_between_keys"]

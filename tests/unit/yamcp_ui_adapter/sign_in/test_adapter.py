@@ -22,14 +22,19 @@ from bridge.errors import HubError, RemoteError
 from bridge.models import (
     AddKey,
     EndGrant,
+    EndLogins,
+    EndUser,
     IssueCode,
     ListGrants,
+    ListUsers,
     PutWorkspace,
     RedeemCode,
     RefreshGrant,
     RegisterClient,
     Request,
     RevokeKey,
+    RevokeToken,
+    SignInUser,
     Tokens,
 )
 from bridge.settings import Settings
@@ -115,17 +120,22 @@ async def test_nothing_is_imported_before_it_is_needed(adapter: Adapter) -> None
     assert not (adapter.settings.data_dir / JOURNAL_FILE).exists()
 
 
-@pytest.mark.parametrize(
-    ("settings", "kept"), [({}, "OAUTH_OFF"), ({"host": "0.0.0.0", "oauth": False}, "NO_SUCH_GRANT")]
-)
-async def test_a_hub_that_is_no_authorization_server_says_so(
-    tmp_path: Path, settings: dict[str, Any], kept: str
-) -> None:
-    """Without credentials at all, or with HUB_OAUTH off, where grants of earlier can still be ended."""
+@pytest.mark.parametrize("settings", [{}, {"host": "0.0.0.0", "oauth": False}], ids=["unprotected", "switched off"])
+async def test_a_hub_that_is_no_authorization_server_says_so(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Without credentials at all, or with HUB_OAUTH off; there are no grants and users, and none can be ended."""
     adapter = made(tmp_path, **settings)
     async with adapter.running() as client:
         assert await refusal(client, RegisterClient(name="x", redirect_uris=(URI,))) == "OAUTH_OFF"
-        assert await refusal(client, EndGrant(id="g1")) == kept
+        assert await refusal(client, EndGrant(id="g1")) == "NO_SUCH_GRANT"
+        assert await refusal(client, EndUser(user="u1")) == "NO_SUCH_USER"
+        assert (await client.request(ListGrants())).grants == ()
+        assert (await client.request(ListUsers())).users == ()
+        for body in (RevokeToken(token="yha_x"), EndLogins(id="n1")):
+            await client.request(body)
+        if not adapter.settings.protected:
+            signing_in = SignInUser(issuer="https://id.example", sub="1")
+            assert await refusal(client, signing_in) == "OAUTH_OFF"
+    assert not (adapter.settings.data_dir / JOURNAL_FILE).exists()
 
 
 async def test_a_grant_follows_its_workspace_and_ends_with_its_key(adapter: Adapter) -> None:

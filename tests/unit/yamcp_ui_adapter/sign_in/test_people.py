@@ -8,7 +8,7 @@ import pytest
 
 from bridge.credentials.records import user_id
 from bridge.models import BeginLogin, EndLogins, EndUser, IssueCode, ListGrants, ListUsers, SignInUser, User
-from tests.unit.yamcp_ui_adapter.sign_in.hub import CHALLENGE, START, URI, Hub
+from tests.unit.yamcp_ui_adapter.sign_in.hub import CHALLENGE, START, URI, Hub, redemption
 
 ISSUER = "https://id.example"
 DAY = 86_400
@@ -83,6 +83,21 @@ def test_a_removed_user_has_nothing_left(hub: Hub, named_by: str) -> None:
     assert code
     hub.restart()
     assert not hub.accepts(adas.access_token)
+
+
+def test_a_provider_ends_logins_with_the_grants_that_were_allowed_in_them(hub: Hub) -> None:
+    """Not those of the user's other logins; and a log-out in the hub ends no grant."""
+    ada, client = user(hub), hub.client()
+    first, second = login(hub, ada, "n1", sid="s1"), login(hub, ada, "n2", sid="s2")
+    one, two = (hub.tokens(client, principal=ada, login=each) for each in (first, second))
+    pending = hub.code(client, principal=ada, login=first)
+    hub.ask(EndLogins(issuer=ISSUER, sid="s1", grants=True))
+    assert open_logins(hub, "n1", "n2") == [False, True]
+    assert (hub.accepts(one.access_token), hub.accepts(two.access_token)) == (False, True)
+    assert hub.refusal(redemption(pending, client))[1] == "invalid_grant"
+    hub.ask(EndLogins(id=second))
+    assert open_logins(hub, "n2") == [False]
+    assert hub.accepts(two.access_token)
 
 
 def test_a_user_is_named_without_doubt(hub: Hub) -> None:
