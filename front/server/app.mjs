@@ -148,11 +148,13 @@ export class Front {
       ),
     );
     site.use(
-      onDemand(
-        async () =>
-          (await import('./oauth/authorization_server.mjs')).authorizationServer({ auth, hub, settings, log }),
-        OAUTH_PATHS,
-      ),
+      settings.oauth || settings.jwtIssuer !== null
+        ? onDemand(
+            async () =>
+              (await import('./oauth/authorization_server.mjs')).authorizationServer({ auth, hub, settings, log }),
+            OAUTH_PATHS,
+          )
+        : (request, response, next) => (OAUTH_PATHS.test(request.path) ? notFound(request, response, next) : next()),
     );
     site.use(onDemand(async () => (await import('./oauth/pages/account_page.mjs')).accountPage(), /^\/account$/));
     site.use(
