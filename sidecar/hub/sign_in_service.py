@@ -95,7 +95,7 @@ class SignInService:
         """Somebody signed in or out: connect again, except where a connection goes on with further scopes."""
         for upstream in self._hub.pool:
             own = upstream.spec.key == server and upstream.account is not None and upstream.account.owner == owner
-            if own and not (grown and upstream.state == "ready"):
+            if own and not (grown and upstream.shown_state == "ready"):
                 upstream.restart()
 
     def _applied(self, snapshot: Snapshot) -> None:
