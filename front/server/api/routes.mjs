@@ -265,6 +265,11 @@ export const HUB_ROUTES = [
     answer: '{}',
     errors: ['SESSION_UNKNOWN'],
   }),
+  route('limits', 'GET', '/api/hub/limits', {
+    summary: 'What keys and users have used of their limits (access.json), and what was refused to them.',
+    query: { limit: optional(sessionLimit) },
+    answer: '{store, principals, total}',
+  }),
   route('history', 'GET', '/api/hub/history', {
     summary: 'Figures of calls: how many, how many failed, how long they took.',
     query: { since: optional(since), server: optional(name) },

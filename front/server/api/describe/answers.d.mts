@@ -20,6 +20,7 @@ import type {
   Issue,
   KeyMade,
   Keys,
+  LimitsState,
   LogRecords,
   OptimizeReport,
   RecordedPrincipals,
@@ -118,6 +119,7 @@ export interface HubAnswers {
   complete: { values: string[]; total: number | null; has_more: boolean };
   sessions: Sessions;
   endSession: Nothing;
+  limits: LimitsState;
   history: History;
   logs: LogRecords;
   recordedCalls: CallRecords;
