@@ -21,6 +21,7 @@ from hubctl.commands.history.moments import moment
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import asked, logs
 from hubctl.commands.metrics import metrics
+from hubctl.commands.principals.limits import limits
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
@@ -77,6 +78,8 @@ def _looking(command: Adds) -> None:
     )
     one.add_argument("session", nargs="*", help="after `end`: ids of the sessions to end")
     one.add_argument("-n", "--limit", type=_most, default=100, help="maximum number, newest first, 1 to 1000 (100)")
+    one = command("limits", "show what keys and users have used of their limits", lambda ctx, a: limits(ctx, a.limit))
+    one.add_argument("-n", "--limit", type=_most, default=200, help="maximum number of them, 1 to 1000 (200)")
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
     one.add_argument("--server", help="only calls of this server")
     one = command("logs", "show log records of the sidecar", lambda ctx, a: logs(ctx, asked(a), a.follow))

@@ -1,5 +1,5 @@
-"""The settings of services beside the hub: what keeps results of tools (docs/cache.md), and what receives traces
-(docs/tracing.md).
+"""The settings of services beside the hub: what keeps results of tools (docs/cache.md), what counts for limits of
+several hubs (docs/access.md), and what receives traces (docs/tracing.md).
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ class ServiceSettings(BaseSettings):
     cache_url: SecretStr | None = Field(
         None, description="URL of a Redis or Valkey (redis://, rediss://, unix://) that keeps results of tools instead."
     )
+    limits_url: SecretStr | None = Field(
+        None,
+        description="URL of a Redis or Valkey (redis://, rediss://, unix://) in which several hubs count together for "
+        "the limits of access.json.",
+    )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         description="Base URL of an OTLP/HTTP receiver that traces of requests are sent to; unset: "
@@ -31,7 +36,7 @@ class ServiceSettings(BaseSettings):
         description="Share of the requests that are traced, of those whose client sends no trace context.",
     )
 
-    @field_validator("cache_url")
+    @field_validator("cache_url", "limits_url")
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):

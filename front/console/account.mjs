@@ -54,12 +54,38 @@
     return element('li', row, help);
   };
 
+  /** @param {any} signIn  `UpstreamSignIn` of bridge/node/types.d.mts */
+  const serverItem = (signIn) => {
+    const { server, signed_in: signedIn, issuer, since, reason } = signIn;
+    const link = document.createElement('a');
+    link.href = `/connect/${encodeURIComponent(server)}`;
+    link.textContent = signedIn ? 'Sign in again' : 'Sign in';
+    const row = element('div', element('strong', server), link);
+    if (signedIn) {
+      const button = element('button', 'Sign out');
+      button.className = 'plain small';
+      button.setAttribute('aria-label', `Sign out at ${server}`);
+      const path = `/api/account/sign-ins?${new URLSearchParams({ server })}`;
+      button.onclick = () => ask('DELETE', path).then(show).catch(showError);
+      row.append(button);
+    }
+    row.className = 'row';
+    const facts = signedIn ? `Signed in ${when(since)} at ${issuer}` : (reason?.message ?? 'Not signed in.');
+    const help = element('div', facts);
+    help.className = 'help';
+    return element('li', row, help);
+  };
+
   const show = async () => {
     const { name, admin, workspaces, grants } = await ask('GET', '/api/account');
     place('name').textContent = name;
     place('console').hidden = !admin;
     fill('workspaces', workspaces.map(workspaceItem), 'None. An administrator of the hub can give you access.');
     fill('grants', grants.map(grantItem), 'None.');
+    const { sign_ins: signIns } = await ask('GET', '/api/account/sign-ins');
+    const own = signIns.filter((/** @type {any} */ each) => each.mode === 'user' || admin);
+    place('servers-section').hidden = own.length === 0;
+    fill('servers', own.map(serverItem), 'None.');
   };
 
   show().catch(showError);

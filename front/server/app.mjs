@@ -155,6 +155,9 @@ export class Front {
       ),
     );
     site.use(onDemand(async () => (await import('./oauth/pages/account_page.mjs')).accountPage(), /^\/account$/));
+    site.use(
+      onDemand(async () => (await import('./connect/connect.mjs')).connect({ auth, hub, settings }), /^\/connect\//),
+    );
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
     site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
     if (this.yamcpUi) site.use(this.yamcpUi.router);

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sidecar.calls.sign_in_calls import KEY, check_accepted, signed_in
 from sidecar.errors import ParamsInvalid
 from sidecar.features import input_requests
 from sidecar.input_errors import InputRefused
@@ -59,6 +60,11 @@ class ModernCalls:
         if state is not None and state.kind == "repeat":
             if not all(answer.get("action") == "accept" for answer in responses.values()) or not responses:
                 raise InputRefused("What the server wants to have opened first was not accepted.")
+        elif state is not None and state.kind == "sign_in":
+            check_accepted(responses.get(KEY))
+            account, seconds = offer.upstream.account, self._workspace.request_states.lifetime
+            if account is not None:
+                await signed_in(offer.upstream, account, int(state.value or 0), seconds)
         elif offer.catalog.greeting.era == "modern":
             if responses:
                 sent = {**sent, "inputResponses": responses}
@@ -161,6 +167,10 @@ class ModernCalls:
             if wanted and not any(_client_lacks(request, each) for each in wanted.values()):
                 return self._input_required(request, offer, params, wanted, State("repeat", None))
         return frame
+
+    def sign_in_required(self, request: Request, offer: Offer, params: Params, wanted: Params, before: int) -> Frame:
+        """The result that asks for a sign-in at the server, after which the call is sent. `before`: `sign_ins` now."""
+        return self._input_required(request, offer, params, wanted, State("sign_in", str(before)))
 
     def _input_required(
         self,

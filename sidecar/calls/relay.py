@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sidecar.calls import legacy_calls
 from sidecar.calls.extension_calls import ExtensionCalls
 from sidecar.calls.modern_calls import ModernCalls
 from sidecar.calls.request import Request, log_failure, result_or_raise
+from sidecar.calls.sign_in_calls import asked_with_sign_in
 from sidecar.errors import (
     ParamsInvalid,
     PromptUnknown,
@@ -27,11 +29,12 @@ from sidecar.features.input_requests import CARRIERS
 from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras, extensions
 from sidecar.protocol.catalog import ListKind
-from sidecar.protocol.channel import Notify, Params
+from sidecar.protocol.channel import Frame, Notify, Params
 from sidecar.routing.offer import Offer, Route
 from sidecar.routing.view import View
 from sidecar.sessions.session import LEVELS, Session
 from sidecar.sessions.subscriptions import MAX_SUBSCRIPTIONS
+from sidecar.supervision import unavailable
 from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
@@ -259,6 +262,7 @@ class Relay:
         server that may have the item does not serve this client."""
         session, workspace = request.session, self._workspace
         known = session.holder.refused or workspace.own.unknown(session)
+        known = known or _waits_for_sign_in(workspace, request.params.get("name"))
         return known or kind(f"The workspace {workspace.name!r} has {what}")
 
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
@@ -266,6 +270,20 @@ class Relay:
         if found is None:
             raise self.missing(request, ResourceUnknown, f"no server for the resource {_quoted(exposed)}.")
         return found
+
+    async def _ask_with_input(self, request: Request, offer: Offer, params: Params, tool: str) -> Frame:
+        """Send a request whose server may ask the client for input, or may have to be signed in at first."""
+
+        def ask() -> Awaitable[Frame]:
+            if request.era == "modern":
+                return self.modern.ask(request, offer, params, tool)
+            return legacy_calls.request_with_input(request, offer, params, tool)
+
+        if (account := offer.upstream.account) is None:
+            return await ask()
+        required = partial(self.modern.sign_in_required, request, offer, params)
+        seconds = self._workspace.request_states.lifetime
+        return await asked_with_sign_in(request, offer.upstream, account, ask, required, seconds)
 
     async def ask(
         self, request: Request, offer: Offer, params: Params, tool: str = "", upstream: Upstream | None = None
@@ -293,16 +311,27 @@ class Relay:
                 declared=request.declared,
                 call=request.call,
             )
-        elif request.era == "modern":
-            frame = await self.modern.ask(request, offer, params, tool)
         else:
-            frame = await legacy_calls.request_with_input(request, offer, params, tool)
+            frame = await self._ask_with_input(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={**request.call.log_fields, "server": offer.spec.key, "tool": tool})
         result = result_or_raise(request.era, frame)
         if offer.rights is not None:
             result = offer.rights.result(request.method, result)
         return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
+
+
+def _waits_for_sign_in(workspace: Workspace, name: Any) -> SidecarError | None:
+    """The error for an unknown item with that name if it may be one of a server whose lists nobody has seen, because
+    somebody has to sign in first."""
+    prefixed = "{namespace}" in workspace.spec.name_template
+    for member in workspace.members.values():
+        upstream = member.serving
+        if upstream is None or upstream.state != "sign_in_required" or upstream.catalog is not None:
+            continue
+        if not prefixed or str(name).startswith(member.spec.namespace):
+            return unavailable.error(upstream)
+    return None
 
 
 def _single_route(found: Mapping[str, Route]) -> Route | None:

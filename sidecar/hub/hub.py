@@ -59,7 +59,9 @@ class Hub:
         """The gates and observers of each client request."""
         self.server_gates = Admission()
         """The gates that a request passes once its server is chosen; the context names the server and the tool."""
-        self.limits = Limits(settings, self.admission, self.server_gates, self.every, metrics.limited)
+        self.limits = Limits(
+            settings, self.admission, self.server_gates, self.every, metrics.limited, metrics.shares_limits
+        )
         self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
         self.on_applied: list[Callable[[Snapshot], None]] = []
@@ -101,7 +103,9 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
-            probing = [tasks.create_task(work) for work in (self.probes.run(), self.introductions.run())]
+            probing = [
+                tasks.create_task(work) for work in (self.probes.run(), self.introductions.run(), self.limits.run())
+            ]
             await until.wait()
             self._configured.set()
             self._tasks = None

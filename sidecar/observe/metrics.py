@@ -180,6 +180,7 @@ class Metrics:
             ["limit", "principal"],
             registry=registry,
         )
+        self._shares_limits: Gauge | None = None
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -224,6 +225,16 @@ class Metrics:
     def limited(self, limit: str, principal: str) -> None:
         """Count a request or session that a limit of its principal refused, by the kind of each."""
         self._limited.labels(limit, principal).inc()
+
+    def shares_limits(self, reachable: bool) -> None:
+        """Set whether the Redis answers in which several hubs count for limits; it is absent where none is set."""
+        if self._shares_limits is None:
+            self._shares_limits = Gauge(
+                "yamcp_hub_limits_shared",
+                "1 while limits are counted together with other hubs, 0 while HUB_LIMITS_URL does not answer.",
+                registry=self._registry,
+            )
+        self._shares_limits.set(reachable)
 
     def records_lost(self, count: int) -> None:
         """Count records of the history that were lost before they reached the recorder."""

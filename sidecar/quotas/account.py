@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from bridge.keys import Principal
 from sidecar.quotas.gcra import Gcra
@@ -18,9 +19,12 @@ MAX_REMEMBERED_TOOLS = 4096
 class Meter:
     """Counts requests that are limited together. `rates`, `running` and `calls` are what the limits compare."""
 
-    __slots__ = ("calls", "calls_per_day", "concurrent", "rates", "running")
+    __slots__ = ("bounds", "calls", "calls_per_day", "concurrent", "name", "rates", "running")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """Its name where several hubs count together."""
+        self.bounds = Bounds()
         self.rates: tuple[Gcra, ...] = ()
         self.concurrent = self.calls_per_day = math.inf
         self.running = 0
@@ -30,6 +34,7 @@ class Meter:
 
     def configure(self, bounds: Bounds) -> None:
         """Apply limits; what was counted until now remains."""
+        self.bounds = bounds
         known = {(rate.rate, rate.burst): rate for rate in self.rates}
         self.rates = tuple(known.get(each) or Gcra(*each) for each in bounds.rates)
         self.concurrent, self.calls_per_day = bounds.concurrent, bounds.calls_per_day
@@ -102,17 +107,20 @@ class Account:
         "principal",
         "refusals",
         "scoped",
+        "sessions_elsewhere",
         "stale",
     )
 
     def __init__(self, principal: Principal, plan: Plan, day_ends: float) -> None:
         self.principal = principal
-        self.general = Meter()
+        self.general = Meter(meter_name(principal.id))
         self.scoped: dict[Scope, Meter] = {}
         self.bytes = 0
         """Bytes of requests and answers today."""
         self.day_ends = day_ends
         """When the counts of the day begin anew, by the clock of `Quotas`."""
+        self.sessions_elsewhere = 0
+        """Open sessions at other hubs that count together with this one."""
         self.stale = False
         """Whether `plan` may not be that of the current configuration."""
         self.refusals = Refusals()
@@ -123,7 +131,9 @@ class Account:
         self.principal, self.plan, self.stale = principal, plan, False
         self.general.configure(plan.general)
         self.bytes_per_day = plan.bytes_per_day
-        self.scoped = {scope: self.scoped.get(scope) or Meter() for scope, _ in plan.scoped}
+        self.scoped = {
+            scope: self.scoped.get(scope) or Meter(meter_name(principal.id, scope)) for scope, _ in plan.scoped
+        }
         for scope, bounds in plan.scoped:
             self.scoped[scope].configure(bounds)
         self._remembered: dict[tuple[str, str], tuple[Meter, ...]] = {}
@@ -152,10 +162,20 @@ class Account:
         return self.general.blocked(now, is_call)
 
     @property
+    def general_limits(self) -> bool:
+        """Whether there is a limit for requests of all kinds."""
+        return self.general.bounds.limits or self.bytes_per_day != math.inf
+
+    @property
     def in_use(self) -> bool:
         """Whether anything is counted that is lost if the account is forgotten."""
         counted = any(each.running or each.calls for each in (self.general, *self.scoped.values()))
         return bool(counted or self.bytes or self.refusals.at)
+
+
+def meter_name(principal: str, scope: Scope | None = None) -> str:
+    """The name of a meter; the braces keep all of a principal in one slot of a cluster (Redis Cluster, hash tags)."""
+    return f"{{{principal}}}" if scope is None else f"{{{principal}}}{sha256(repr(scope).encode()).hexdigest()[:16]}"
 
 
 def seconds_to_midnight(unix_time: float) -> float:

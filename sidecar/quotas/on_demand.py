@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,14 @@ from sidecar.admission.admission import Admission
 if TYPE_CHECKING:
     from bridge.models.access_file import AccessLimit
     from bridge.settings import Settings
-    from sidecar.quotas.quotas import Current, Quotas, Refused, Space
+    from sidecar.quotas.ledger import Current, Refused, Space
+    from sidecar.quotas.quotas import Quotas
+    from sidecar.quotas.shared import SharedCounts
 
 
 class Limits:
-    """Owned by the hub. `refused` is told of each refusal; `spaces` are all workspaces."""
+    """Owned by the hub. `refused` is told of each refusal, `shares` whether several hubs count together now (only if
+    that is configured); `spaces` are all workspaces."""
 
     def __init__(
         self,
@@ -25,6 +29,7 @@ class Limits:
         server_gates: Admission,
         spaces: Callable[[], Iterable[Space]],
         refused: Refused,
+        shares: Callable[[bool], None],
     ) -> None:
         self.quotas: Quotas | None = None
         """None until access.json has limits."""
@@ -32,7 +37,10 @@ class Limits:
         self._gates = admission, server_gates
         self._spaces = spaces
         self._refused = refused
+        self._shares = shares
         self._current: Current | None = None
+        self._wanted = asyncio.Event()
+        """Set with the first limits."""
 
     def apply(self, entries: Iterable[AccessLimit]) -> None:
         """Apply the limits of a snapshot."""
@@ -42,8 +50,25 @@ class Limits:
 
             self.quotas = Quotas(*self._gates, self._spaces, self._refused)
             self.quotas.recheck(self._current)
+            if self._settings.limits_url is not None:
+                self.quotas.shared = self._shared(self.quotas, self._settings.limits_url.get_secret_value())
+            self._wanted.set()
         if self.quotas is not None and self.quotas.apply(entries):
             self._changed()
+
+    def _shared(self, quotas: Quotas, url: str) -> SharedCounts:
+        from sidecar.quotas.shared import SharedCounts  # noqa: PLC0415
+
+        self._shares(True)
+        return SharedCounts(
+            url, lambda: quotas.accounts, lambda account: len(quotas.sessions_of(account.principal)), self._shares
+        )
+
+    async def run(self) -> None:
+        """Exchange counts with other hubs, if that is configured and there are limits, until cancelled."""
+        await self._wanted.wait()
+        if self.quotas is not None and self.quotas.shared is not None:
+            await self.quotas.shared.run()
 
     def recheck(self, current: Callable[[Principal], Principal | None]) -> None:
         """Principals may have changed; `current` returns the current form of one."""

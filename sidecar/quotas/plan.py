@@ -11,6 +11,9 @@ from bridge.access.policy import subjects_of
 from bridge.keys import Principal
 from bridge.models.access_file import AccessLimit
 
+CALLS = frozenset({"tools/call", "prompts/get", "resources/read", "completion/complete"})
+"""The methods that are calls: what is limited at once, per day, and per tool. Rates and bytes are of all requests."""
+
 
 @dataclass(frozen=True)
 class Bounds:

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 from bridge.models.limits import LimitKind, LimitsState, LimitUse, PrincipalLimits
 from sidecar.quotas.account import Account, Meter
+from sidecar.quotas.ledger import Ledger, kind_of
 from sidecar.quotas.plan import Scope
-from sidecar.quotas.quotas import Quotas, kind_of
 
 EVERYTHING = Scope(None, None)
 
 
-def state_of(quotas: Quotas, most: int) -> LimitsState:
+def state_of(ledger: Ledger, most: int) -> LimitsState:
     """The state of all principals with limits that have made requests, and of at most `most` the details."""
-    shown = [_principal(quotas, account) for account in quotas.accounts]
+    shown = [_principal(ledger, account) for account in ledger.accounts]
     shown.sort(key=lambda each: (-(each.last_refused or 0), -_share(each), each.name))
-    return LimitsState(store=quotas.store, principals=tuple(shown[:most]), total=len(shown))
+    return LimitsState(store=ledger.store, principals=tuple(shown[:most]), total=len(shown))
 
 
 def _share(principal: PrincipalLimits) -> float:
@@ -25,13 +25,13 @@ def _share(principal: PrincipalLimits) -> float:
     return max((use.used / (use.burst or use.limit) for use in principal.uses), default=0.0)
 
 
-def _principal(quotas: Quotas, account: Account) -> PrincipalLimits:
+def _principal(ledger: Ledger, account: Account) -> PrincipalLimits:
     refusals, principal = account.refusals, account.principal
     return PrincipalLimits(
         id=principal.id,
         name=principal.name,
         kind=kind_of(principal),
-        uses=tuple(_uses(quotas, account)),
+        uses=tuple(_uses(ledger, account)),
         refused=dict(refusals.counts),
         last_refused=refusals.at or None,
         last_code=refusals.code,
@@ -40,13 +40,13 @@ def _principal(quotas: Quotas, account: Account) -> PrincipalLimits:
     )
 
 
-def _uses(quotas: Quotas, account: Account) -> Iterator[LimitUse]:
-    now = quotas.clock()
+def _uses(ledger: Ledger, account: Account) -> Iterator[LimitUse]:
+    now = ledger.clock()
     today = account.day_ends > now
     yield from _meter(account.general, EVERYTHING, now, today)
     plan = account.plan
     if plan.sessions < math.inf:
-        yield LimitUse(kind="sessions", limit=plan.sessions, used=len(quotas.sessions_of(account.principal)))
+        yield LimitUse(kind="sessions", limit=plan.sessions, used=len(ledger.sessions_of(account.principal)))
     if plan.bytes_per_day < math.inf:
         yield LimitUse(kind="bytes_per_day", limit=plan.bytes_per_day, used=account.bytes if today else 0)
     for scope, meter in account.scoped.items():

@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar.input_errors import RequestStateExpired, RequestStateInvalid
 
-StateKind = Literal["suspended", "server", "repeat"]
-"""What a state stands for: a call suspended in the hub; a state of the server; a call that is sent again."""
+StateKind = Literal["suspended", "server", "repeat", "sign_in"]
+"""What a state stands for: a call suspended in the hub; a state of the server; a call that is sent again, at once or
+after a sign-in at the server."""
 
 PREFIX = "hub1."
 """The version of the token format."""
@@ -56,7 +57,7 @@ class State:
 
     kind: StateKind
     value: str | None
-    """The ticket of the suspended call, or the server's own state if it sent one."""
+    """The ticket of the suspended call, the server's own state if it sent one, or how often somebody had signed in."""
 
 
 class RequestStates:

@@ -91,6 +91,11 @@ class ServerState(Generic[Connection]):
         while not self.first_attempt_over and self.state != "stopped":
             await self._state_entered.wait()
 
+    async def left(self, state: UpstreamState) -> None:
+        """Wait until the server is not in this state (any more)."""
+        while self.state == state:
+            await self._state_entered.wait()
+
     async def _wait_for_connection(self, timeout: float, lost: Connection | None) -> None:
         """Wait at most `timeout` seconds for a connection other than `lost`, or until there is no hope of one."""
         with suppress(TimeoutError):

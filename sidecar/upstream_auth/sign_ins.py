@@ -201,15 +201,15 @@ class SignIns:
     async def end(self, request: EndUpstreamSignIn) -> None:
         """Sign out at a server, or at all. Raises SignInForbidden."""
         owner = owner_of(request.principal)
-        for names in self._files.names(account.KIND):
-            whose, server = names
-            if whose != owner or request.server not in ("", server):
-                continue
+        for whose, server in self._files.names(account.KIND):
             spec = self.find(server)
             shared = spec is not None and spec.settings.sign_in == "shared"
-            if shared and not request.admin:
+            if request.server not in ("", server) or whose != ("" if shared else owner):
+                continue
+            if not shared or request.admin:
+                self._sign_out(whose, server)
+            elif request.server:
                 raise SignInForbidden(f"Only administrators may sign out all users of {server!r}.")
-            self._sign_out(owner, server)
 
     def listed(self, request: ListUpstreamSignIns, servers: Iterable[ServerSpec]) -> UpstreamSignIns:
         """The sign-ins of a principal at all servers that have them, and those of other owners if requested."""

@@ -89,6 +89,21 @@ async def until_refused(http: httpx2.AsyncClient, bearer: dict[str, str]) -> Non
             await asyncio.sleep(0.05)
 
 
+async def check_page_of_another_origin(http: httpx2.AsyncClient, bearer: dict[str, str]) -> None:
+    """A client in a browser, such as the inspector, can read the challenge, and with a token every answer."""
+    page = {"Origin": "https://inspector.example", "Sec-Fetch-Site": "cross-site", "Content-Type": "application/json"}
+    headers = page | {"Accept": "application/json, text/event-stream"}
+    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    frame = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    challenged = await http.post("/mcp/alpha", json=frame, headers=headers)
+    answered = await http.post("/mcp/alpha", json=frame, headers=headers | bearer)
+    assert (challenged.status_code, answered.status_code) == (401, 200)
+    for each in (challenged, answered):
+        assert each.headers["access-control-allow-origin"] == page["Origin"]
+        assert "Mcp-Session-Id" in each.headers["access-control-expose-headers"]
+        assert "access-control-allow-credentials" not in each.headers
+
+
 class Storage:
     """Where a client of the SDK keeps what it got."""
 
@@ -347,6 +362,7 @@ async def test_key_gives_its_own_workspaces_and_ends_its_own_grant(hub: Run) -> 
         assert storage.tokens
         bearer = {"Authorization": f"Bearer {storage.tokens.access_token}"}
         async with httpx2.AsyncClient(base_url=base_of(hub)) as http:
+            await check_page_of_another_origin(http, bearer)
             other = await http.get("/mcp/beta", headers=bearer)
             assert other.status_code == 401, "an access token is for one workspace"
             assert "invalid_token" in other.headers["www-authenticate"]

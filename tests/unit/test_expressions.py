@@ -212,6 +212,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "yamcp_ui_adapter/format/variable_references.py [^A-Za-z0-9_]": ("a", "-"),
     "yamcp_ui_adapter/format/masking.py _PATH": (".", "~", "/", "./"),
     "yamcp_ui_adapter/format/masking.py _REFERENCE": ("$", "${", "${a", "a"),
+    "yamcp_ui_adapter/access/json_position.py _SPACE": (" ", "\t", "a"),
     "yamcp_ui_adapter/format/masked_text.py _SPACE": (" ", "\t", "a"),
     "yamcp_ui_adapter/format/jsontext.py SURROGATE": ("a",),
     "yamcp_ui_adapter/edit/duplicate.py [^A-Za-z0-9_-]": ("a", " "),

@@ -38,8 +38,8 @@ class Store:
         """Whether the file has to be replaced before anything is appended."""
 
     def load(self) -> list[AnyRecord]:
-        """Return the records of the file, none if it does not exist; the next write opens it. A last line without its
-        end, as a crash or a power failure leaves it, is dropped, and other invalid lines are skipped; both are logged.
+        """Open the file and return its records, none if it does not exist. A last line without its end, as a crash or a
+        power failure leaves it, is dropped, and other invalid lines are skipped; both are logged.
 
         Raises:
             DataDirUnusable: the file cannot be read.
@@ -47,6 +47,7 @@ class Store:
         self.close()
         self._size, self._compacted, self._replace = 0, 0, False
         try:
+            self._open()
             content = self.path.read_bytes()
         except FileNotFoundError:
             return []
@@ -63,14 +64,18 @@ class Store:
 
     @property
     def taken(self) -> bool:
-        """Whether somebody has removed or replaced the file that is open: it has to be loaded again."""
-        if self._file is None:
-            return False
+        """Whether somebody has made, removed or replaced the file since it was opened: it has to be loaded again.
+
+        Raises:
+            DataDirUnusable: that cannot be found out.
+        """
         try:
-            found = self.path.stat()
+            found = self.path.stat().st_ino
         except FileNotFoundError:
-            return True
-        return found.st_ino != os.fstat(self._file).st_ino
+            return self._file is not None
+        except OSError as error:
+            raise DataDirUnusable(f"{self.path} cannot be read: {error.strerror}.") from None
+        return self._file is None or found != os.fstat(self._file).st_ino
 
     @property
     def grown(self) -> bool:
@@ -83,8 +88,6 @@ class Store:
         `present` are the records of the state before, which are written first if the file does not exist or has to be
         replaced. Raises DataDirUnusable.
         """
-        if self._file is None and not self._replace:
-            self._open()
         if self._replace or self._file is None:
             self.compact([*present, *records])
             return
@@ -98,7 +101,11 @@ class Store:
         self._size += len(data)
 
     def compact(self, records: Iterable[AnyRecord]) -> None:
-        """Replace the file by one with these records. Raises DataDirUnusable: the file is as before."""
+        """Replace the file by one with these records.
+
+        Raises:
+            DataDirUnusable: the file is as before, or has to be loaded again (`taken`).
+        """
         head = Head(id=secrets.token_hex(8))
         data = b"".join(map(line_of, (head, *records)))
         try:
@@ -118,11 +125,8 @@ class Store:
             self._file = None
 
     def _open(self) -> None:
-        try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-            os.fchmod(self._file, PRIVATE_FILE)
-        except FileNotFoundError:
-            self._replace = True
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        os.fchmod(self._file, PRIVATE_FILE)
 
     def _undo(self, file: int) -> None:
         self._replace = True

@@ -1,6 +1,7 @@
 /** Shows the clients' sessions of one workspace or of all, and can end them. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { lastRefusal, refusedCount, storeNote, useText } from '../hub/limits.mjs';
 import { href, navigate } from '../router.mjs';
 import { api, state } from '../hub/store.mjs';
 import { Button, Confirm, Empty, Field, html, ItemLink, Notice, Page, Section, Table, Time, toast } from '../ui.mjs';
@@ -11,6 +12,8 @@ import { count, displayName } from '../words.mjs';
  * @typedef {import('../../../bridge/node/types.mjs').Sessions} Sessions
  * @typedef {import('../../../bridge/node/types.mjs').SessionStatus} Session
  * @typedef {import('../../../bridge/node/types.mjs').Sessionless} Sessionless
+ * @typedef {import('../../../bridge/node/types.mjs').LimitsState} LimitsState
+ * @typedef {import('../../../bridge/node/types.mjs').PrincipalLimits} PrincipalLimits
  */
 
 const FIRST_LIMIT = 100;
@@ -28,6 +31,7 @@ export default function SessionsPage({ query: { workspace } }) {
   return html`<${Page} title="Sessions" lead=${LEAD} actions=${html`<${Picker} picked=${workspace} />`}>
     <${Subnav} label="Activity and sessions" links=${links} />
     <${SessionList} key=${workspace ?? ''} workspace=${workspace} />
+    <${Limits} />
   </${Page}>`;
 }
 
@@ -176,6 +180,53 @@ function WithoutSession({ uses }) {
     'Modern clients over Streamable HTTP (protocol 2026-07-28) identify themselves in each request, and have no session.';
   return html`<${Section} title="Without a session" note=${note}>
     <${Table} label="Requests without a session" columns=${columns} rows=${uses} rowKey=${(/** @type {Sessionless} */ use) => JSON.stringify([use.workspace, use.principal])} />
+  </${Section}>`;
+}
+
+/** Show what keys and users have used of their limits; nothing where access.json has none. */
+function Limits() {
+  const [found, setFound] = useState(/** @type {LimitsState|null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    const look = () => {
+      if (!document.hidden) api.get('/api/hub/limits').then(setFound, setError);
+    };
+    look();
+    const timer = setInterval(look, REFRESH_MS);
+    return () => clearInterval(timer);
+  }, []);
+  if (!found) return error && html`<${Notice} error=${error} />`;
+  if (found.store === 'off') return null;
+  const columns = [
+    {
+      id: 'name',
+      title: 'Key or user',
+      cell: (/** @type {PrincipalLimits} */ { name }) => html`<strong class="break">${name}</strong>`,
+    },
+    {
+      id: 'uses',
+      title: 'Used',
+      cell: (/** @type {PrincipalLimits} */ { uses }) =>
+        uses.map((use) => html`<div class="break">${useText(use)}</div>`),
+    },
+    {
+      id: 'refused',
+      title: 'Refused',
+      align: /** @type {const} */ ('end'),
+      cell: (/** @type {PrincipalLimits} */ principal) => refusedCount(principal).toLocaleString('en'),
+    },
+    {
+      id: 'last',
+      title: 'Last refusal',
+      cell: (/** @type {PrincipalLimits} */ principal) =>
+        principal.last_refused
+          ? html`<${Time} at=${principal.last_refused} /> <div class="muted small break">${lastRefusal(principal)}</div>`
+          : '–',
+    },
+  ];
+  return html`<${Section} title="Limits" note=${storeNote(found)}>
+    <${Table} label="Limits of keys and users" columns=${columns} rows=${found.principals} rowKey=${(/** @type {PrincipalLimits} */ { id }) => id} />
+    ${found.total > found.principals.length && html`<p class="muted after">${count(found.principals.length, 'principal')} of ${found.total.toLocaleString('en')}</p>`}
   </${Section}>`;
 }
 

@@ -45,6 +45,7 @@ export const PUBLIC_PATHS = /** @type {Readonly<Record<string, readonly string[]
     '/oauth/authorize': READ,
     '/oauth/token': ['POST'],
     '/oauth/revoke': ['POST'],
+    '/connect/client-metadata.json': READ,
   })
 );
 /**

@@ -174,12 +174,13 @@ function checkSegments(path, segments) {
 }
 
 /**
- * Return whether a segment is a name, below /api/servers, /api/workspaces, /api/log-files or /mcp. A name may be any
+ * Return whether a segment is a name, below /api/servers, /api/workspaces, /api/log-files,
+ * /connect or /mcp. A name may be any
  * text, because these paths only look it up.
  * @param {string[]} segments @param {number} index
  */
 function isName(segments, index) {
-  if (segments[0] === 'mcp') return index === 1 && segments[1] !== '';
+  if (segments[0] === 'mcp' || segments[0] === 'connect') return index === 1 && segments[1] !== '';
   return index === 2 && segments[0] === 'api' && NAMED_COLLECTIONS.has(segments[1]);
 }
 

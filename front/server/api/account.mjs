@@ -18,7 +18,8 @@ const EVERYBODY = { id: '', name: 'everybody', workspaces: null, admin: true, ma
  *
  * @param {import('../state/hub.mjs').HubClient} hub
  * @param {Pick<import('../access/auth.mjs').Auth, 'who'>} auth
- * @returns {Pick<Handlers, 'account' | 'endOwnGrant' | 'grants' | 'endGrant'>}
+ * @returns {Pick<Handlers, 'account' | 'endOwnGrant' | 'grants' | 'endGrant' | 'ownSignIns' | 'endOwnSignIn' |
+ *   'upstreamSignIns' | 'endUpstreamSignIn'>}
  */
 export function account(hub, auth) {
   const principalOf = (/** @type {import('express').Request} */ req) => auth.who(req)?.principal ?? EVERYBODY;
@@ -40,5 +41,14 @@ export function account(hub, auth) {
     endOwnGrant: ({ req, params }) => hub.askAdapter('end_grant', { id: params.id, principal: principalOf(req).id }),
     grants: () => hub.askAdapter('list_grants', {}),
     endGrant: ({ query }) => hub.askAdapter('end_grant', { id: query.id }),
+    ownSignIns: ({ req }) => hub.askSidecar('upstream_sign_ins', { principal: principalOf(req).id }),
+    endOwnSignIn({ req, query }) {
+      const { id, admin } = principalOf(req);
+      return hub.askSidecar('end_upstream_sign_in', { server: query.server, principal: id, admin });
+    },
+    upstreamSignIns: ({ req }) =>
+      hub.askSidecar('upstream_sign_ins', { principal: principalOf(req).id, every_owner: true }),
+    endUpstreamSignIn: ({ query }) =>
+      hub.askSidecar('end_upstream_sign_in', { server: query.server, principal: query.principal ?? '', admin: true }),
   };
 }

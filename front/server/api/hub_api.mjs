@@ -86,7 +86,7 @@ function many(hub) {
   };
 }
 
-/** @type {(hub: HubClient, auth: import('../access/auth.mjs').Auth) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'history' | 'logs'>} */
+/** @type {(hub: HubClient, auth: import('../access/auth.mjs').Auth) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'limits' | 'history' | 'logs'>} */
 function reading(hub, auth) {
   return {
     async state({ req }) {
@@ -97,6 +97,7 @@ function reading(hub, auth) {
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
     sessions: ({ query }) => hub.askSidecar('sessions', query),
+    limits: ({ query }) => hub.askSidecar('limits_state', query),
     endSession: async ({ query }) => hub.askSidecar('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.askSidecar('history', query),
     logs: ({ query }) => hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query }),

@@ -1,5 +1,6 @@
 /** Every route of the hub's two HTTP APIs with parameters, result and errors, from which routers are created. Pure. */
 
+import { ACCOUNT_ROUTES } from './account/routes.mjs';
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
 import { ACCESS_ROUTES } from './access/routes.mjs';
 import { HISTORY_ROUTES, since } from './history/routes.mjs';
@@ -200,26 +201,7 @@ export const HUB_ROUTES = [
     answer: '{}',
     errors: ['NO_SUCH_KEY', ...KEY_FILE_ERRORS],
   }),
-  route('grants', 'GET', '/api/hub/grants', {
-    summary: 'What users have allowed MCP clients (OAuth), newest first, and when each was last used.',
-    answer: '{grants}',
-  }),
-  route('endGrant', 'DELETE', '/api/hub/grants', {
-    summary: 'End a grant; its tokens are refused within a second.',
-    query: { id: name },
-    answer: '{}',
-    errors: ['NO_SUCH_GRANT'],
-  }),
-  route('account', 'GET', '/api/account', {
-    summary:
-      'For every principal: who it is, the URLs of the workspaces that it may use, and what it has allowed MCP clients.',
-    answer: '{id, name, admin, workspaces, grants}',
-  }),
-  route('endOwnGrant', 'DELETE', '/api/account/grants/:id', {
-    summary: 'For every principal: end one of its own grants.',
-    answer: '{}',
-    errors: ['NO_SUCH_GRANT'],
-  }),
+  ...ACCOUNT_ROUTES,
   route('tools', 'GET', '/api/hub/tools', {
     summary: 'The tools of a workspace as its clients see them.',
     query: { workspace: name },
@@ -282,6 +264,11 @@ export const HUB_ROUTES = [
     query: { id: name },
     answer: '{}',
     errors: ['SESSION_UNKNOWN'],
+  }),
+  route('limits', 'GET', '/api/hub/limits', {
+    summary: 'What keys and users have used of their limits (access.json), and what was refused to them.',
+    query: { limit: optional(sessionLimit) },
+    answer: '{store, principals, total}',
   }),
   route('history', 'GET', '/api/hub/history', {
     summary: 'Figures of calls: how many, how many failed, how long they took.',

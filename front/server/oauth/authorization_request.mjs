@@ -1,7 +1,7 @@
 // Reads an authorization request (OAuth 2.1, 4.1.1) in two steps: first what decides where an answer may be sent, then
 // the rest. Pure.
 
-import { OAuthError } from './oauth_error.mjs';
+import { noSuchResource, OAuthError } from './oauth_error.mjs';
 import { isRegistered } from './clients/redirect_uris.mjs';
 import { slugOfResource } from './urls.mjs';
 
@@ -88,9 +88,6 @@ function resourceOf(query, base) {
   if (slug === null || more.some((other) => slugOfResource(other, base) !== slug)) throw noSuchResource();
   return { slug, resource };
 }
-
-/** The resource names no endpoint that the user may use; whether there is one is not said. */
-export const noSuchResource = () => new OAuthError('invalid_target', 'There is no such endpoint at this hub.');
 
 /** @param {URLSearchParams} query @returns {ReadonlySet<string>} */
 function promptOf(query) {

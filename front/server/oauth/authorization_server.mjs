@@ -1,5 +1,5 @@
 // The hub as the OAuth 2.1 authorization server of its own endpoints: dispatches requests by path. Loaded on demand.
-// docs/oauth.md, docs/adr/0040-authorization-server.md.
+// docs/oauth.md, docs/adr/0040-credentials-journal.md.
 
 import { FrontError } from '../errors.mjs';
 import { Authorize } from './authorize.mjs';

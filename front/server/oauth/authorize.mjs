@@ -2,11 +2,11 @@
 
 import { readForm } from '../http/form.mjs';
 import { redirect, sendPage } from './answers.mjs';
-import { askedOf, noSuchResource, redirectUriOf, single, stateOf } from './authorization_request.mjs';
+import { askedOf, redirectUriOf, single, stateOf } from './authorization_request.mjs';
 import { consentPage, errorPage } from './pages/consent_page.mjs';
 import { Consents } from './consents.mjs';
 import { SCOPE } from './metadata.mjs';
-import { OAuthError, oauthErrorOf } from './oauth_error.mjs';
+import { noSuchResource, OAuthError, oauthErrorOf } from './oauth_error.mjs';
 import { isLocal, redirectHost, withParameters } from './clients/redirect_uris.mjs';
 import { baseOf, workspaceOfSlug } from './urls.mjs';
 import { usableWorkspaces } from './usable_workspaces.mjs';
@@ -22,7 +22,7 @@ import { isUser } from '../access/principals.mjs';
 
 const START_AGAIN = 'Start again in the application that you want to connect.';
 /** Errors of `issue_code` that mean that the workspace, or the right to use it, has gone meanwhile. */
-const NO_LONGER_USABLE = new Set(['NO_SUCH_WORKSPACE', 'PRINCIPAL_UNKNOWN']);
+const NO_LONGER_USABLE = new Set(['NO_SUCH_WORKSPACE', 'OAUTH_WORKSPACE', 'PRINCIPAL_UNKNOWN']);
 
 /** Answers the requests of browsers. */
 export class Authorize {

@@ -7,7 +7,7 @@ import { sendError, sendJson } from './answers.mjs';
 import { single } from './authorization_request.mjs';
 import { clientOf } from './clients/client_metadata.mjs';
 import { SCOPE } from './metadata.mjs';
-import { OAuthError, oauthErrorOf } from './oauth_error.mjs';
+import { noSuchResource, OAuthError, oauthErrorOf } from './oauth_error.mjs';
 import { Rate } from './rate.mjs';
 import { redirectHost } from './clients/redirect_uris.mjs';
 import { baseOf, slugOfResource } from './urls.mjs';
@@ -133,7 +133,7 @@ export class ClientEndpoints {
     const base = baseOf(request, this.settings);
     const slug = resource === '' ? null : slugOfResource(resource, base);
     if (resource !== '' && (slug === null || more.some((other) => slugOfResource(other, base) !== slug)))
-      throw new OAuthError('invalid_target', 'There is no such endpoint at this hub.');
+      throw noSuchResource();
     return resource;
   }
 

@@ -27,9 +27,9 @@ const RETRY_AFTER_SECONDS = 5;
 /** Errors of the bridge after which the same request can succeed. */
 const AWAY = new Set(['HUB_AWAY', 'HUB_STARTING', 'BRIDGE_UNAVAILABLE', 'BRIDGE_OVERLOADED']);
 
-/** The error for a client while a process of the hub is away. */
-export const unavailable = () =>
-  new OAuthError('temporarily_unavailable', 'A part of the hub is restarting. Try again in a few seconds.', {
+/** The error for a client while the hub cannot answer it, by default because one of its processes is away. */
+export const unavailable = (description = 'A part of the hub is restarting. Try again in a few seconds.') =>
+  new OAuthError('temporarily_unavailable', description, {
     status: 503,
     retryAfter: RETRY_AFTER_SECONDS,
   });
@@ -45,8 +45,13 @@ export function oauthErrorOf(error) {
   const { code, message, data } = /** @type {Error & {code: string, data?: Record<string, any>}} */ (error);
   if (AWAY.has(code)) return unavailable();
   const named = data?.oauth_error;
+  if (named === 'invalid_target') return noSuchResource();
+  if (named === 'temporarily_unavailable') return unavailable(printable(message));
   return typeof named === 'string' ? new OAuthError(/** @type {OAuthCode} */ (named), printable(message)) : null;
 }
+
+/** The resource names no endpoint that the user may use; whether there is one is not said. */
+export const noSuchResource = () => new OAuthError('invalid_target', 'There is no such endpoint at this hub.');
 
 /** Return text with the characters that an `error_description` may have (RFC 6749, 5.2). @param {string} text */
 export const printable = (text) =>

@@ -23,6 +23,7 @@ from bridge.models import (
 )
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import SidecarError
+from sidecar.input_errors import InputRefused
 from sidecar.protocol import jsonrpc
 from sidecar.sign_in_errors import SignInFailed, SignInForbidden, SignInStateInvalid
 from sidecar.upstream.upstream import Upstream
@@ -229,6 +230,61 @@ async def test_further_scopes(tmp_path: Path, remote: OAuthServer) -> None:
         await here.finish(await remote.agree(url))
         await until(lambda: here.upstreams()[0].state == "ready")
         assert await here.call("notes_write") == "grace"
+
+
+URL_MODE = {"elicitation": {"url": {}}}
+MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": URL_MODE,
+}
+
+
+async def test_a_legacy_client_is_asked_to_open_the_link(tmp_path: Path, remote: OAuthServer) -> None:
+    """With URL elicitation, the call waits for the sign-in, goes on, and the client is told that it is done. If the
+    user declines, it fails."""
+    async with site(tmp_path, remote) as here:
+        await here.sign_in()
+        remote.end_everything()
+
+        class Client(Recorder):
+            async def ask(self, method: str, params: dict[str, Any]) -> Any:
+                assert (method, params["mode"]) == ("elicitation/create", "url")
+                assert params["url"].endswith("/connect/notes")
+                if self.answer["action"] == "accept":
+                    signing = asyncio.ensure_future(here.sign_in(person="grace"))
+                    self.signing = signing
+                return await super().ask(method, params)
+
+        client = Client()
+        client.capabilities = URL_MODE
+        here.hub.workspace().join(client)
+        client.answer = {"action": "decline"}
+        call = {"name": "notes_whoami", "arguments": {}}
+        with pytest.raises(InputRefused):
+            await here.hub.ask(client, "tools/call", call)
+        client.answer = {"action": "accept"}
+        result = await here.hub.ask(client, "tools/call", call)
+        assert result["content"][0]["text"] == "grace"
+        await client.signing
+        assert "elicitation/complete" in client.took()
+
+
+async def test_a_modern_client_is_asked_to_open_the_link(tmp_path: Path, remote: OAuthServer) -> None:
+    """It gets an input request, and repeats its call, which waits for the sign-in."""
+    async with site(tmp_path, remote) as here:
+        await here.sign_in()
+        remote.end_everything()
+        session = here.hub.workspace().sessionless
+        call = {"name": "notes_whoami", "arguments": {}, "_meta": MODERN}
+        asked = await here.hub.ask(session, "tools/call", call)
+        assert asked["resultType"] == "input_required"
+        ((key, wanted),) = asked["inputRequests"].items()
+        assert wanted["params"]["url"].endswith("/connect/notes")
+        answered = {**call, "requestState": asked["requestState"], "inputResponses": {key: {"action": "accept"}}}
+        waiting = asyncio.ensure_future(here.hub.ask(session, "tools/call", answered))
+        await here.sign_in(person="grace")
+        assert (await waiting)["content"][0]["text"] == "grace"
 
 
 async def test_shared_by_all(tmp_path: Path, remote: OAuthServer) -> None:

@@ -39,6 +39,7 @@ from bridge.models import (
     Key,
     KeyMade,
     Keys,
+    LimitsState,
     ListGrants,
     ListKeys,
     ListSessions,
@@ -61,6 +62,7 @@ from bridge.models import (
     ReadConfig,
     ReadDesired,
     ReadHistory,
+    ReadLimits,
     ReadRecordsStatus,
     ReadStatus,
     RecordsStatus,
@@ -230,6 +232,7 @@ class CannedHub:
     keys: tuple[Key, ...] = ()
     answers: dict[type[Request[Any]], Model] = field(default_factory=dict)
     """Answers to kinds of FURTHER."""
+    limits: LimitsState = field(default_factory=LimitsState)
     sessions: Sessions = field(default_factory=lambda: Sessions(total=0, sessions=()))
     applies: bool = True
     files: dict[str, dict[str, Any]] = field(
@@ -282,7 +285,7 @@ class CannedHub:
         """Serve one side until cancelled."""
         if name == "actual":
             kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
-            kinds |= {ListSessions: self._sessions, EndSession: self._end_session}
+            kinds |= {ListSessions: self._sessions, EndSession: self._end_session, ReadLimits: self._limits}
             handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
             handlers |= self._further(name)
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
@@ -402,6 +405,10 @@ class CannedHub:
     async def _call(self, body: Call) -> CallResult:
         self.asked.append(body)
         return CallResult(result=self.result)
+
+    async def _limits(self, body: ReadLimits) -> LimitsState:
+        self.asked.append(body)
+        return self.limits
 
     async def _sessions(self, body: ListSessions) -> Sessions:
         self.asked.append(body)

@@ -20,6 +20,7 @@ import type {
   Issue,
   KeyMade,
   Keys,
+  LimitsState,
   LogRecords,
   OptimizeReport,
   RecordedPrincipals,
@@ -30,6 +31,7 @@ import type {
   SignInRecords,
   SnapshotId,
   Tools,
+  UpstreamSignIns,
   Usage,
 } from '../../../../bridge/node/types.mjs';
 import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
@@ -102,6 +104,10 @@ export interface HubAnswers {
   endGrant: Nothing;
   account: Account;
   endOwnGrant: Nothing;
+  ownSignIns: UpstreamSignIns;
+  endOwnSignIn: Nothing;
+  upstreamSignIns: UpstreamSignIns;
+  endUpstreamSignIn: Nothing;
   addKey: KeyMade;
   revokeKey: Nothing;
   tools: Tools;
@@ -113,6 +119,7 @@ export interface HubAnswers {
   complete: { values: string[]; total: number | null; has_more: boolean };
   sessions: Sessions;
   endSession: Nothing;
+  limits: LimitsState;
   history: History;
   logs: LogRecords;
   recordedCalls: CallRecords;

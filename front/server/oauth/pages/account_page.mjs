@@ -19,6 +19,10 @@ const BODY = `<h1>Your account</h1>
 <h2 id="grants-title">Applications that you have allowed access</h2>
 <ul class="plain" id="grants" aria-busy="true"></ul>
 </section>
+<section aria-labelledby="servers-title" id="servers-section" hidden>
+<h2 id="servers-title">Servers at which you sign in</h2>
+<ul class="plain" id="servers" aria-busy="true"></ul>
+</section>
 <div class="who"><span>Signed in as <strong id="name">…</strong></span>
 <a id="console" href="/hub/" hidden>Console</a>
 <form method="post" action="/logout"><button class="plain small">Log out</button></form></div>`;

@@ -14,6 +14,8 @@ select { width: 100%; min-height: 44px; padding: 8px 12px; font: inherit; color:
   border: 1px solid var(--edge); border-radius: 8px; }
 button.plain { color: var(--ink); background: none; border: 1px solid var(--edge); }
 button.small { width: auto; min-height: 32px; margin: 0; padding: 0 12px; font-weight: 400; }
+a.button { display: block; padding: 10px 12px; font-weight: 600; color: var(--card); text-align: center;
+  text-decoration: none; background: var(--ink); border-radius: 8px; }
 button:disabled { opacity: 0.5; cursor: default; }
 .warn { padding: 8px 12px; margin: 0 0 16px; border: 1px solid var(--edge); border-radius: 8px; }
 ul.plain { padding: 0; list-style: none; } ul.plain > li { padding: 12px 0; border-top: 1px solid var(--line); }

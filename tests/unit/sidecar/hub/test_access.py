@@ -222,13 +222,17 @@ async def test_what_is_allowed_is_served(short: Path, transport: Any, era: Any) 
 
 async def test_without_prefixes(short: Path) -> None:
     """A workspace without prefixes hides by the same rules, also URIs that no server lists."""
-    async with filled(short) as (hub, _, _), hub.peer("some", "http", "legacy", workspace="plain") as part:
+    async with filled(short) as (hub, one, _), hub.peer("some", "http", "legacy", workspace="plain") as part:
         assert await listed(part, "tools") == ["open"]
         assert (await part.request("resources/read", {"uri": "note://any"})).result
-        for uri in ("note://secret/1", "note://secret/none", "ui://view", "file:///etc/passwd", "NOTE://secret/1"):
-            assert (await part.request("resources/read", {"uri": uri})).answer["error"]["data"]["code"] == (
-                "RESOURCE_UNKNOWN"
-            )
+        assert (await part.request("skills/get", {"uri": "note://open/SKILL.md"})).result
+        hidden = ("note://secret/1", "note://secret/none", "ui://view", "file:///etc/passwd", "NOTE://secret/1")
+        for uri in hidden:
+            for method in ("resources/read", "skills/get", "resources/subscribe"):
+                refused = (await part.request(method, {"uri": uri})).answer["error"]["data"]
+                assert refused["code"] == "RESOURCE_UNKNOWN", (method, uri)
+        own = one.channels[1]
+        assert [len(own.got(method)) for method in ("resources/read", "skills/get")] == [1, 1]
 
 
 async def test_a_batch(short: Path) -> None:

@@ -17,7 +17,7 @@ from sidecar.admission.admission import CANCELLED, Admission
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
 from sidecar.concurrency.semaphore import Semaphore
 from sidecar.errors import SidecarError
-from sidecar.quotas import quotas as module
+from sidecar.quotas import ledger as module
 from sidecar.quotas.errors import BytesLimit, DailyLimit, LimitReached, RateLimited, TooManyCalls, TooManyOwnSessions
 from sidecar.quotas.quotas import Quotas
 from sidecar.quotas.state import state_of

@@ -155,6 +155,24 @@ def test_a_removed_journal_ends_everything(hub: Hub, caplog: pytest.LogCaptureFi
     assert hub.refusal(redemption("yhc_", other))[0] == "OAUTH_GRANT_INVALID"
 
 
+def test_a_restored_journal_counts_before_anything_is_written(hub: Hub) -> None:
+    """Also if the adapter has only read the one that was there, or there was none."""
+    tokens = hub.tokens(hub.client())
+    saved = hub.path.read_bytes()
+    hub.path.unlink()
+    assert hub.ask(ListGrants()).grants == ()
+    for there in (False, True):
+        if there:
+            hub.path.write_bytes(saved.splitlines(keepends=True)[0])
+        hub.restart()
+        assert hub.ask(ListGrants()).grants == ()
+        hub.path.unlink(missing_ok=True)
+        hub.path.write_bytes(saved)
+        assert [each.id for each in hub.ask(ListGrants()).grants] == [tokens.grant]
+        hub.path.unlink()
+        assert hub.ask(ListGrants()).grants == ()
+
+
 def test_a_journal_that_cannot_be_read_is_an_error(hub: Hub) -> None:
     """It is not taken for an empty one, which would be written over it."""
     hub.path.mkdir()
@@ -223,6 +241,23 @@ def test_the_journal_is_compacted_when_it_has_grown(hub: Hub, monkeypatch: pytes
         tokens = hub.refresh(tokens, client)
     assert hub.path.stat().st_size > 25_000
     assert hub.accepts(tokens.access_token)
+
+
+def test_upkeep_outlasts_a_directory_that_cannot_be_read(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told once, and everything goes on afterwards."""
+    tokens = hub.tokens(hub.client())
+    directory = hub.path.parent
+    directory.rename(directory.with_name("away"))
+    directory.write_text("a file")
+    for _ in range(2):
+        with hub.sign_in.upkeep._reported():
+            hub.sign_in.upkeep.check()
+    assert caplog.text.count("grants cannot be kept up") == 1
+    assert hub.refusal(ListGrants())[0] == "DATA_DIR_UNUSABLE"
+    directory.unlink()
+    directory.with_name("away").rename(directory)
+    hub.sign_in.upkeep.check()
+    assert [each.id for each in hub.ask(ListGrants()).grants] == [tokens.grant]
 
 
 def test_what_cannot_be_created_is_told(tmp_path: Path) -> None:
