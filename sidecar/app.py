@@ -50,6 +50,7 @@ from sidecar.observe.call_history import Recorder
 from sidecar.observe.log_buffer import SERVER_LOGGER, LogBuffer, RateLimit
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.secret_sources.sources import SecretSources
 from sidecar.sessions.earlier import Forward, Forwarded
 from sidecar.spawner.client import Spawner
 from sidecar.succession.drain import drain
@@ -361,7 +362,6 @@ class App:
         return containers
 
     def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:
-        key = load_key(self.settings.data_dir / "fingerprint.key")
         connector = Connector(
             spawner,
             connections,
@@ -370,12 +370,13 @@ class App:
             containers=containers,
             limits=self.settings,
             max_line=self.settings.max_line_bytes,
+            secrets=SecretSources.allowed_by(self.settings),
         )
         return Pool(
             connector=connector,
             shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
-            fingerprint=lambda spec: fingerprint(spec, key),
+            fingerprint=partial(fingerprint, key=load_key(self.settings.data_dir / "fingerprint.key")),
             listener=self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
@@ -386,9 +387,8 @@ class App:
         )
 
     def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._signalled)
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
 
     def _signalled(self) -> None:
         """Finish what is in progress; at a second signal end at once."""

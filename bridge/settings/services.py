@@ -8,11 +8,12 @@ import os
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+
+from bridge.settings.secrets import SecretSettings
 
 
-class ServiceSettings(BaseSettings):
-    """A part of `bridge.settings.Settings`."""
+class ServiceSettings(SecretSettings):
+    """A part of `bridge.settings.Settings`, with the settings of other places that secrets come from."""
 
     cache_max_mb: int = Field(32, ge=1, le=65536, description="Most memory (MiB) for kept results of tools.")
     cache_url: SecretStr | None = Field(

@@ -99,7 +99,7 @@ class Hub:
         """Run the hub until `until` is set, then close everything."""
         self._pool = pool
         pool.owned, pool.contested, pool.server_gates = self._owned, self.contested, self.server_gates
-        pool.in_use = self._runs_task
+        pool.in_use, pool.claims_of = self._runs_task, self.key_workspaces.claims_of
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))

@@ -105,6 +105,11 @@ class KeyWorkspaces:
         tenant = self._by_workspace.get(workspace)
         return tenant.principal if tenant else None
 
+    def claims_of(self, principal: str) -> dict[str, str]:
+        """The claims of the principal with that id, as known now; empty if it uses no workspace."""
+        found = (tenant.principal for tenant in self._found.values() if tenant.principal.id == principal)
+        return next(({**each.claims, "id": each.id} for each in found), {})
+
     def find(self, base: Workspace, principal: Principal) -> Workspace | None:
         """The principal's version of a workspace; None if there is none."""
         if principal.id in SHARED_PRINCIPALS:

@@ -14,6 +14,7 @@ from sidecar.features import uris
 from sidecar.protocol import extensions
 from sidecar.protocol.catalog import Catalog, Item
 from sidecar.protocol.jsonrpc import as_list
+from sidecar.upstream.variables import uses_claims
 
 if TYPE_CHECKING:
     from bridge.access.permissions import Permissions
@@ -25,7 +26,7 @@ def process_owner(spec: ServerSpec, tenant: str, rights: Rights | None) -> str:
 
     Empty for a process that all principals share.
     """
-    if spec.settings.sign_in == "user":
+    if spec.settings.sign_in == "user" or uses_claims(spec.launch):
         return tenant  # the connection is that user's, whatever else is shared
     shared_by = spec.settings.shared_by
     if not tenant or shared_by == "all":

@@ -6,6 +6,8 @@ from sidecar.errors import CommandMissing, DirectoryMissing, Refused, SidecarErr
 
 STATUSES = frozenset({401, 403, 404})
 """HTTP statuses that mean a wrong URL or wrong credentials (RFC 9110, 15.5)."""
+SETTINGS_FORBID = frozenset({"SECRET_FILE_REFUSED", "SECRET_COMMAND_REFUSED"})
+"""Codes of errors that only another setting of the hub, or another definition, mends."""
 QUICK_ATTEMPTS = 3
 """Attempts that follow each other quickly in spite of such a failure: a program is missing for a moment while it is
 updated, and a proxy may answer 404 while the server behind it restarts."""
@@ -21,4 +23,6 @@ def permanent_after(error: SidecarError) -> int | None:
         return 1
     if isinstance(error, Refused):
         return QUICK_ATTEMPTS if error.data.get("status") in STATUSES else None
+    if error.code in SETTINGS_FORBID:
+        return 1
     return QUICK_ATTEMPTS if isinstance(error, CommandMissing | DirectoryMissing) else None

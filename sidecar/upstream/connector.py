@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -21,15 +21,25 @@ from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
+from sidecar.secret_sources.sources import SecretSources
 from sidecar.spawner.client import Spawner
 from sidecar.supervision.opening import Connect
-from sidecar.upstream.variables import expand, with_home
+from sidecar.upstream.variables import expand, sources_in, with_home
 
 server_log = logging.getLogger(SERVER_LOGGER)
 
 DEFINITE_TRANSPORTS: tuple[Transport, ...] = ("http", "websocket")
 """Transports that a definition names without doubt. `sse` may mean SSE or Streamable HTTP, since YAMCP uses it for
 every URL; such a server's transport is detected."""
+
+
+Claims = Callable[[], Mapping[str, str]]
+"""Returns the claims of the user for whom a connection is opened: `id`, `sub`, `name`, `email`."""
+
+
+def no_claims() -> Mapping[str, str]:
+    """The claims of a connection that is no single user's: none."""
+    return {}
 
 
 class _DetectedTransport:
@@ -55,7 +65,9 @@ class Connector:
         containers: Containers | None = None,
         limits: LimitSettings | None = None,
         max_line: int = LINE_LIMIT,
+        secrets: SecretSources | None = None,
     ) -> None:
+        self._secrets = secrets or SecretSources()
         self._max_line = max_line
         self._limits = limits or LimitSettings()
         self._containers = containers
@@ -66,9 +78,15 @@ class Connector:
         self._environ = environ
         self._detected: WeakValueDictionary[tuple[str, str], _DetectedTransport] = WeakValueDictionary()
 
-    def __call__(self, spec: ServerSpec, shared: bool = False, authorizer: Authorizer | None = None) -> Connect:
+    def __call__(
+        self,
+        spec: ServerSpec,
+        shared: bool = False,
+        authorizer: Authorizer | None = None,
+        claims: Claims = no_claims,
+    ) -> Connect:
         """The function that opens a channel to the server. `shared`: for the upstream that all clients share;
-        `authorizer`: authorizes requests to a remote server.
+        `authorizer`: authorizes requests to a remote server; `claims`: those of the user for `${user.…}` in headers.
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
@@ -76,7 +94,7 @@ class Connector:
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, detected, shared and spec.settings.keep, authorizer)
+            return self._open(spec, on_frame, detected, shared and spec.settings.keep, authorizer, claims)
 
         return connect
 
@@ -100,8 +118,11 @@ class Connector:
         detected: _DetectedTransport,
         keep: bool,
         authorizer: Authorizer | None,
+        claims: Claims,
     ) -> AsyncIterator[Channel]:
-        expanded = expand(spec.launch, self._environ)
+        values = await self._secrets.values(sources_in(spec.launch))
+        self._redactor.add(spec.key, values.values())
+        expanded = expand(spec.launch, self._environ, values, claims())
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
             connections = self._connections.within(spec.settings.connect_timeout, authorizer)

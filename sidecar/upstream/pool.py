@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from sidecar.upstream.client_features import Client, ClientFeatures
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.server_account import ServerAccount, SignIn
 from sidecar.upstream.upstream import Upstream
+from sidecar.upstream.variables import uses_claims
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Pool:
 
     def __init__(
         self,
-        connector: Callable[[ServerSpec], Connect],
+        connector: Callable[..., Connect],
         fingerprint: Callable[[ServerSpec], str],
         listener: UpstreamListener[Upstream],
         metrics: Metrics,
@@ -99,6 +100,8 @@ class Pool:
         """The `owned` function of each upstream (`ConnectionOwner.owned`). The hub sets it."""
         self.in_use: Callable[[Upstream], bool] = lambda _: False
         """Whether a client depends on an upstream without a request in progress. The hub sets it."""
+        self.claims_of: Callable[[str], Mapping[str, str]] = lambda _: {}
+        """The claims of the principal with an id, for `${user.…}` in headers. The hub sets it."""
         self._undeclared: dict[str, UndeclaredLists] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -134,7 +137,7 @@ class Pool:
             upstream = Upstream(
                 key[0],
                 spec,
-                account.connect if account else (self._connector if owner else self._shared_connector)(spec),
+                account.connect if account else self._connect_for(spec, holder, owner),
                 self._listener,
                 self._metrics,
                 client,
@@ -178,6 +181,11 @@ class Pool:
         """A function that opens a channel to a server, independent of its upstreams."""
         account = self._account(spec)
         return account.connect if account else self._connector(spec)
+
+    def _connect_for(self, spec: ServerSpec, holder: Holder, owner: str) -> Connect:
+        if uses_claims(spec.launch):
+            return self._connector(spec, claims=lambda: self.claims_of(holder.tenant))
+        return (self._connector if owner else self._shared_connector)(spec)
 
     def _account(self, spec: ServerSpec, holder: Holder | None = None) -> ServerAccount | None:
         """The account with which a holder, or the hub itself, uses a server; None for a server without `sign_in`."""

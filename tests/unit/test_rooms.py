@@ -34,7 +34,7 @@ ORDER = {
         "observe",
         "access",
         "audit",
-        "limits",
+        "limits secret_sources",
         "spawner",
         "large",
         "channels",

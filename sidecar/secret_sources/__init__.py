@@ -1,0 +1,1 @@
+"""Secrets that definitions of servers take from files and commands."""
