@@ -59,6 +59,7 @@ test('public are only /healthz, the pages of logins, and what OAuth wants to be'
     '/login/oidc': ['GET'],
     '/login/oidc/callback': ['GET'],
     '/logout/backchannel': ['POST'],
+    '/connect/client-metadata.json': ['GET', 'HEAD'],
   });
 });
 
