@@ -77,8 +77,10 @@
   };
 
   const show = async () => {
-    const { name, admin, workspaces, grants } = await ask('GET', '/api/account');
-    place('name').textContent = name;
+    const { id, name, email, role, by, admin, workspaces, grants } = await ask('GET', '/api/account');
+    place('name').textContent = email && email !== name ? `${name} (${email})` : name;
+    place('by').textContent = `, by ${by}`;
+    place('role').hidden = role !== null || !/^u/.test(id);
     place('console').hidden = !admin;
     fill('workspaces', workspaces.map(workspaceItem), 'None. An administrator of the hub can give you access.');
     fill('grants', grants.map(grantItem), 'None.');

@@ -1,7 +1,7 @@
 /** The frame around every page: name, health, navigation, messages. */
 
 import { effect } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { loaded, PAGES, pageOf, prefetch } from './pages.mjs';
 import { logOut } from './hub/login.mjs';
 import { href, route } from './router.mjs';
@@ -60,8 +60,28 @@ function Preferences() {
       }}
       options=${['auto', 'light', 'dark'].map((value) => ({ value, label: THEMES[value] }))}
     />
-    ${guarded && html`<${Button} onClick=${logOut}>Log out</${Button}>`}
+    ${guarded && html`<${SignedIn} /><${Button} onClick=${logOut}>Log out</${Button}>`}
   </div>`;
+}
+
+/** Who is signed in, and by what; nothing until it is known. */
+function SignedIn() {
+  const [identity, setIdentity] = useState(/** @type {{name: string, email: string, by: string} | null} */ (null));
+  useEffect(() => {
+    self().then(setIdentity);
+  }, []);
+  if (!identity) return null;
+  const { name, email, by } = identity;
+  return html`<p class="version" title=${email || undefined}>Signed in as ${visible(name)}, by ${visible(by)}</p>`;
+}
+
+async function self() {
+  try {
+    const answer = await fetch('/api/account/self', { credentials: 'same-origin' });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null; // the hub is away; the page says so
+  }
 }
 
 /** @param {string} icon @param {string} label */

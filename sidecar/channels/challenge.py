@@ -43,7 +43,7 @@ def challenge(header: str, url: str, authorized: bool) -> Challenge:
         hint = f"They may have expired or be for another server. Get a new token and {HOW_TO_CONFIGURE}"
     elif metadata or scheme == "bearer":
         text = ": it wants an OAuth access token" if metadata else ": it wants a bearer token"
-        hint = f"The hub does not sign in by itself: get a token for the server and {HOW_TO_CONFIGURE}"
+        hint = f"Set `sign_in` of the server to have the hub sign in, or get a token and {HOW_TO_CONFIGURE}"
     elif scheme:
         text = f": it wants credentials ({scheme.capitalize()})"
         hint = "Put the credentials into the header `Authorization` in `headers` of the server."

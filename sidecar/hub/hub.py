@@ -66,6 +66,7 @@ class Hub:
         self.snapshot: Snapshot | None = None
         self.on_applied: list[Callable[[Snapshot], None]] = []
         """Each is called with each snapshot that is applied."""
+        self.on_keys_changed: list[Callable[[], None]] = []
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
@@ -245,6 +246,8 @@ class Hub:
         self.limits.recheck(current)
         for upstream, holder in self.key_workspaces.recheck(current):
             self.pool.release(upstream, holder)
+        for tell in self.on_keys_changed:
+            tell()
 
     def contested(self) -> bool:
         """Whether several keys may use the hub, so that each has a share of all limits (concurrency/shares.py)."""

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bridge.keys import KEY_ID, parse_keys
 from bridge.models import (
     BeginUpstreamSignIn,
     Done,
@@ -47,6 +48,7 @@ class SignInService:
         self._redactor = redactor
         self._sign_ins: SignIns | None = None
         hub.on_applied.append(self._applied)
+        hub.on_keys_changed.append(self._keys_changed)
 
     @asynccontextmanager
     async def running(self, connections: Connections) -> AsyncIterator[None]:
@@ -95,13 +97,23 @@ class SignInService:
         """Somebody signed in or out: connect again, except where a connection goes on with further scopes."""
         for upstream in self._hub.pool:
             own = upstream.spec.key == server and upstream.account is not None and upstream.account.owner == owner
-            if own and not (grown and upstream.state == "ready"):
+            if own and not (grown and upstream.shown_state == "ready"):
                 upstream.restart()
 
     def _applied(self, snapshot: Snapshot) -> None:
         """Forget the sign-ins at removed servers."""
         if self._sign_ins is not None or (self._settings.data_dir / DIRECTORY).is_dir():
             self.sign_ins.keep_servers({server.key for server in snapshot.servers})
+
+    def _keys_changed(self) -> None:
+        """Forget the sign-ins of keys that were revoked; not while keys.json cannot be read."""
+        if self._sign_ins is None and not (self._settings.data_dir / DIRECTORY).is_dir():
+            return
+        try:
+            known = {key.id for key in parse_keys(self._settings.keys_file.read_bytes()).keys}
+        except (OSError, ValueError):
+            return
+        self.sign_ins.keep_owners(lambda owner: owner in known or KEY_ID.fullmatch(owner) is None)
 
     async def _begin(self, request: BeginUpstreamSignIn) -> UpstreamSignInBegun:
         self._need(request.server)

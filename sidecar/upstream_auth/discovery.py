@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,14 +26,24 @@ from pydantic import AnyHttpUrl, ValidationError
 
 from bridge.models import RemoteLaunch
 from sidecar.channels.web import place
-from sidecar.protocol.eras import LEGACY_VERSION
+from sidecar.protocol import eras
 from sidecar.sign_in_errors import SignInFailed, SignInUnavailable
 from sidecar.upstream_auth.fetching import Answer, Fetcher
 from sidecar.version import VERSION
 
+INITIALIZE: dict[str, Any] = {
+    "protocolVersion": eras.LEGACY_VERSION,
+    "capabilities": {},
+    "clientInfo": {"name": "yamcp-hub", "version": VERSION},
+}
+ENVELOPE: dict[str, Any] = {
+    eras.VERSION_KEY: eras.MODERN_VERSION,
+    eras.CLIENT_INFO_KEY: INITIALIZE["clientInfo"],
+    eras.CAPABILITIES_KEY: {},
+}
 GRANTS = ["authorization_code", "refresh_token"]
 M = TypeVar("M", ProtectedResourceMetadata, OAuthMetadata)
-_VERSION_HEADER = {"mcp-protocol-version": LEGACY_VERSION}
+_VERSION_HEADER = {"mcp-protocol-version": eras.LEGACY_VERSION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +93,29 @@ async def discover(fetcher: Fetcher, launch: RemoteLaunch) -> Discovered:
 
 
 async def _challenge(fetcher: Fetcher, launch: RemoteLaunch) -> Challenge:
-    """The challenge with which the server answers an InitializeRequest without credentials."""
-    params = {
-        "protocolVersion": LEGACY_VERSION,
-        "capabilities": {},
-        "clientInfo": {"name": "yamcp-hub", "version": VERSION},
-    }
-    content = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).encode()
+    """The challenge with which the server answers a request without credentials: the handshake, or else a list."""
     own = {name.lower(): value for name, value in launch.headers.items() if name.lower() != "authorization"}
     headers = {**own, "content-type": "application/json", "accept": "application/json, text/event-stream"}
-    answer = await fetcher.ask(launch.url, headers, content)
+    answer = await fetcher.ask("POST", launch.url, headers, _request("initialize", INITIALIZE))
+    if answer.status == 401:
+        return _challenge_in(answer)
+    if not answer.good:  # a server of the modern era
+        modern = headers | {"mcp-protocol-version": eras.MODERN_VERSION, "mcp-method": "tools/list"}
+        return _challenge_in(await fetcher.ask("POST", launch.url, modern, _request("tools/list", {"_meta": ENVELOPE})))
+    session = answer.headers.get("mcp-session-id")
+    headers |= _VERSION_HEADER | ({"mcp-session-id": session} if session else {})
+    answer = await fetcher.ask("POST", launch.url, headers, _request("tools/list"))
+    if session:
+        await fetcher.ask("DELETE", launch.url, headers)
+    return _challenge_in(answer)
+
+
+def _challenge_in(answer: Answer) -> Challenge:
     return Challenge.of(answer.headers.get("www-authenticate", "")) if answer.status == 401 else Challenge()
+
+
+def _request(method: str, params: dict[str, Any] | None = None) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": method} | ({"params": params} if params else {})).encode()
 
 
 async def _resource_metadata(fetcher: Fetcher, url: str, named: str | None) -> ProtectedResourceMetadata | None:

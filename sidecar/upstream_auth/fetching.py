@@ -87,9 +87,10 @@ class Fetcher:
             "POST", url, {"accept": "application/json", "content-type": FORM, **(headers or {})}, content
         )
 
-    async def ask(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        """POST to the server itself, at its configured URL; the body of the answer is not read. Raises as `get`."""
-        return await self._exchange("POST", url, headers, content, read=False)
+    async def ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Answer:
+        """Send a request to the server itself, at its configured URL; the body of the answer is not read. Raises as
+        `get`."""
+        return await self._exchange(method, url, headers, content, read=False)
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Answer:
         """Send a request. Redirects are followed within the origin only. Raises as `get`."""

@@ -34,15 +34,26 @@ export async function checkLogin() {
   }
 }
 
-/** Log this browser out. */
+/** Log this browser out, and go on to the login page, or to the log-out page of the provider at which the user signed in. */
 export async function logOut() {
   leaving = true; // what is asked meanwhile, and refused, is not to lead back here
-  await fetch('/logout', { method: 'POST', credentials: 'same-origin', redirect: 'manual' }).catch(() => {
-    leaving = false;
-  });
-  if (!leaving) return;
+  const next = await endLogin();
+  leaving = next !== null;
+  if (next === null) return;
   try {
     localStorage.removeItem(STORAGE_KEY);
   } catch {} // storage is forbidden: nothing is in it
-  location.assign('/login');
+  location.assign(next);
+}
+
+/** End the login; return the URL to go to, null if the hub cannot be reached. */
+async function endLogin() {
+  try {
+    const headers = { accept: 'application/json' };
+    const answer = await fetch('/logout', { method: 'POST', credentials: 'same-origin', headers });
+    const { next = '/login' } = answer.ok ? await answer.json() : {};
+    return String(next);
+  } catch {
+    return null;
+  }
 }

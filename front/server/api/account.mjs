@@ -3,25 +3,30 @@
  * admins.
  */
 
+import { identityOf } from './account/identity.mjs';
 import { usableWorkspaces } from '../oauth/usable_workspaces.mjs';
 
 /**
- * @typedef {import('../access/keys.mjs').Principal} Principal
+ * @typedef {import('../access/principals.mjs').Principal} Principal
  * @typedef {import('./router.mjs').HandlersOf<import('./describe/answers.mjs').HubAnswers>} Handlers
  */
 
 /** Whom a request without a token comes from, in a hub that wants none. @type {Principal} */
-const EVERYBODY = { id: '', name: 'everybody', workspaces: null, admin: true, mark: '', subjects: [], claims: {} };
+const EVERYBODY = {
+  ...{ id: '', name: 'everybody', workspaces: null, admin: true, mark: '', subjects: [], claims: {} },
+  ...{ role: 'admin', owns: { servers: [], workspaces: [] } },
+};
 
 /**
  * Return the handlers.
  *
  * @param {import('../state/hub.mjs').HubClient} hub
  * @param {Pick<import('../access/auth.mjs').Auth, 'who'>} auth
- * @returns {Pick<Handlers, 'account' | 'endOwnGrant' | 'grants' | 'endGrant' | 'ownSignIns' | 'endOwnSignIn' |
+ * @param {import('../settings.mjs').Settings['oidc']} oidc  the provider at which users sign in
+ * @returns {Pick<Handlers, 'account' | 'self' | 'endOwnGrant' | 'grants' | 'endGrant' | 'ownSignIns' | 'endOwnSignIn' |
  *   'upstreamSignIns' | 'endUpstreamSignIn'>}
  */
-export function account(hub, auth) {
+export function account(hub, auth, oidc) {
   const principalOf = (/** @type {import('express').Request} */ req) => auth.who(req)?.principal ?? EVERYBODY;
   return {
     async account({ req }) {
@@ -31,13 +36,13 @@ export function account(hub, auth) {
         hub.askAdapter('list_grants', { principal: principal.id }),
       ]);
       return {
-        id: principal.id,
-        name: principal.name,
+        ...identityOf(principal, oidc),
         admin: principal.admin,
         workspaces: workspaces.map(({ name, http_url, sse_url }) => ({ name, http_url, sse_url })),
         grants,
       };
     },
+    self: async ({ req }) => identityOf(principalOf(req), oidc),
     endOwnGrant: ({ req, params }) => hub.askAdapter('end_grant', { id: params.id, principal: principalOf(req).id }),
     grants: () => hub.askAdapter('list_grants', {}),
     endGrant: ({ query }) => hub.askAdapter('end_grant', { id: query.id }),

@@ -44,7 +44,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...servers(hub),
     ...many(hub),
     ...keys(hub, auth.keyUses),
-    ...account(hub, auth),
+    ...account(hub, auth, settings.oidc),
     ...access(hub),
     ...records(recorder),
   };

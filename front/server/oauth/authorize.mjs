@@ -144,7 +144,7 @@ export class Authorize {
         scopes: [SCOPE],
         principal,
         resource,
-        login: isUser(principal) ? (this.auth.who(request)?.login?.nonce ?? '') : '',
+        ...(isUser(principal) && { login: this.auth.who(request)?.login?.nonce ?? '' }),
       });
       this.log.info('a client was allowed access', { client: client.id, principal, workspace });
       this.#answer(request, response, consent, { code });

@@ -25,6 +25,7 @@ def servers(status: Status, now: float) -> list[Finding]:
     """Report servers that are not ready, or are degraded, with the reason and their last lines of stderr."""
     found = [_server(server, now) for server in status.servers if is_down(server)]
     found += [_unsteady(server, now) for server in status.servers if is_unsteady(server, now)]
+    found += [_waiting(server) for server in status.servers if server.state == "sign_in_required"]
     starting = [server.key for server in status.servers if server.state == "starting" and not is_down(server)]
     if starting:
         found.append(Finding(level="warning", subject="servers", message=f"still starting: {', '.join(starting)}."))
@@ -45,6 +46,16 @@ def _server(server: ServerStatus, now: float) -> Finding:
         message += f" On stderr: {server.stderr_line}"
     hint, code = (server.reason.hint, server.reason.code) if server.reason else ("", "")
     return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
+
+
+def _waiting(server: ServerStatus) -> Finding:
+    """Report a server that waits for a sign-in, with the link."""
+    reason = server.reason
+    url = str(reason.data.get("url", "")) if reason else ""
+    message = f"{reason.message} {url}".strip() if reason else "Somebody has to sign in at it."
+    hint = "Open the link in a browser; where each user signs in (`sign_in`: user), this is about the hub's own token."
+    code = reason.code if reason else ""
+    return Finding(level="info", subject=f"server {server.key}", message=message, hint=hint, code=code)
 
 
 def is_down(server: ServerStatus) -> bool:

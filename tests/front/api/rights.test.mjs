@@ -114,7 +114,7 @@ for (const [id, asked] of BEYOND) {
 }
 
 test('every principal has its account', () => {
-  for (const id of ['account', 'endOwnGrant']) assert.equal(outcome(id, USER, {}), 'ok');
+  for (const id of ['account', 'self', 'endOwnGrant']) assert.equal(outcome(id, USER, {}), 'ok');
 });
 
 test('the paths of all other routes are closed to owners, but for pages and what is public', () => {

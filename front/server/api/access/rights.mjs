@@ -61,7 +61,10 @@ const severalEntries = ({ body: { servers = [], workspaces = [] } }) => ({ serve
  */
 export const RIGHTS = Object.freeze({
   account: 'signed-in',
+  self: 'signed-in',
   endOwnGrant: 'signed-in',
+  ownSignIns: 'signed-in',
+  endOwnSignIn: 'signed-in',
   state: 'owner',
   addWorkspace: withMembers,
   putWorkspace: withMembers,

@@ -18,7 +18,11 @@ export const ACCOUNT_ROUTES = [
   route('account', 'GET', '/api/account', {
     summary:
       'For every principal: who it is, the URLs of the workspaces that it may use, and what it has allowed MCP clients.',
-    answer: '{id, name, admin, workspaces, grants}',
+    answer: '{id, name, email, role, by, admin, workspaces, grants}',
+  }),
+  route('self', 'GET', '/api/account/self', {
+    summary: 'For every principal: who it is, and by what it has signed in.',
+    answer: '{id, name, email, role, by}',
   }),
   route('endOwnGrant', 'DELETE', '/api/account/grants/:id', {
     summary: 'For every principal: end one of its own grants.',

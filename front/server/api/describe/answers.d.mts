@@ -60,11 +60,19 @@ interface Called {
   result: Item;
   seconds: number;
 }
-/** What a principal has of its own. */
-interface Account {
+/** Who a principal is. */
+interface Identity {
   /** `admin`, or the id of a key or user; empty in a hub that wants no token. */
   id: string;
   name: string;
+  /** Of a user, if it is verified; else empty. */
+  email: string;
+  role: 'admin' | 'owner' | 'user' | null;
+  /** The name of the provider at which a user has signed in; else what kind of token it was. */
+  by: string;
+}
+/** What a principal has of its own. */
+interface Account extends Identity {
   admin: boolean;
   workspaces: { name: string; http_url: string; sse_url: string }[];
   grants: Grant[];
@@ -103,6 +111,7 @@ export interface HubAnswers {
   grants: Grants;
   endGrant: Nothing;
   account: Account;
+  self: Identity;
   endOwnGrant: Nothing;
   ownSignIns: UpstreamSignIns;
   endOwnSignIn: Nothing;

@@ -10,6 +10,8 @@ const SCRIPT = readFileSync(new URL('../../../console/account.mjs', import.meta.
 const BODY = `<h1>Your account</h1>
 <noscript><p class="error">This page needs JavaScript.</p></noscript>
 <p class="error" id="error" role="alert" hidden></p>
+<p class="help" id="role" hidden>You have no role in this hub yet. Ask an administrator of the hub for one: it is given in
+access.json, to your address or to one of your groups.</p>
 <section aria-labelledby="workspaces-title">
 <h2 id="workspaces-title">Workspaces that you may use</h2>
 <p class="help">Enter a URL in an MCP client; it asks you to sign in.</p>
@@ -23,7 +25,7 @@ const BODY = `<h1>Your account</h1>
 <h2 id="servers-title">Servers at which you sign in</h2>
 <ul class="plain" id="servers" aria-busy="true"></ul>
 </section>
-<div class="who"><span>Signed in as <strong id="name">…</strong></span>
+<div class="who"><span>Signed in as <strong id="name">…</strong><span id="by"></span></span>
 <a id="console" href="/hub/" hidden>Console</a>
 <form method="post" action="/logout"><button class="plain small">Log out</button></form></div>`;
 
