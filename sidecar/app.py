@@ -20,7 +20,6 @@ from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
-from sidecar.access.build import authentication
 from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
@@ -342,10 +341,11 @@ class App:
         return traced(self.settings, self.hub, self.metrics, self.redactor)
 
     def _authenticated(self, endpoints: Router) -> Gate:
-        keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
-        checks = authentication(self.settings, keyring)
+        from sidecar.access.build import authentication  # noqa: PLC0415 - an unprotected hub never needs it
+
+        checks = authentication(self.settings, Keyring(self.settings))
         self.hub.named_keys = lambda: checks.several
         endings = Endings(self.hub, checks.current, self.streamable.end_invalid)
         return Gate(endpoints, checks, Challenges(self.settings), endings.changed, self.hub.admission, endings.looked)

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from bridge.keys import Principal
 
+SCOPE = "mcp"
+"""The only scope of the hub's own authorization server."""
+
 
 class Credential(NamedTuple):
     """A valid token."""

@@ -13,11 +13,8 @@ from bridge.credentials.journal import Journal
 from bridge.credentials.records import ACCESS, UserRecord, mark_of
 from bridge.credentials.state import Access
 from bridge.keys import Keyring, Principal
-from sidecar.access.credential import Credential
+from sidecar.access.credential import SCOPE, Credential
 from sidecar.access.users import is_user, subjects_of_user
-
-SCOPE = "mcp"
-"""The only scope of the hub's own authorization server."""
 
 
 class OpaqueTokens:

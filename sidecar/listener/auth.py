@@ -9,12 +9,11 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.keys import KEY_ID, POLL_SECONDS, Principal
-from sidecar.access.authenticator import Authenticator
-from sidecar.access.credential import Credential
 from sidecar.admission.admission import Admission
 from sidecar.admission.context import ANONYMOUS
 from sidecar.errors import SidecarError
@@ -22,6 +21,10 @@ from sidecar.http_errors import ScopeMissing, TokenInvalid, TokenRequired
 from sidecar.listener.asgi import header, respond_error
 from sidecar.listener.challenges import Challenges, Headers
 from sidecar.listener.refusals import Refusals
+
+if TYPE_CHECKING:
+    from sidecar.access.authenticator import Authenticator
+    from sidecar.access.credential import Credential
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import re
 from starlette.types import Scope
 
 from bridge.settings import Settings, listed
-from sidecar.access.opaque import SCOPE
+from sidecar.access.credential import SCOPE
 from sidecar.listener.asgi import header
 
 Headers = tuple[tuple[bytes, bytes], ...]

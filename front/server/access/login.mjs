@@ -18,7 +18,7 @@ import {
   wantsPage,
   withoutToken,
   withSecret,
-} from './page_answers.mjs';
+} from '../http/page_answers.mjs';
 
 export { safePath };
 

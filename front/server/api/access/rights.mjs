@@ -63,6 +63,8 @@ export const RIGHTS = Object.freeze({
   account: 'signed-in',
   self: 'signed-in',
   endOwnGrant: 'signed-in',
+  ownSignIns: 'signed-in',
+  endOwnSignIn: 'signed-in',
   state: 'owner',
   addWorkspace: withMembers,
   putWorkspace: withMembers,
