@@ -125,8 +125,10 @@ class WorkspaceAccess(Model):
     name: str
     usable: bool
     """Whether it may use the workspace; if not, it does not exist for the subject."""
+    servers: tuple[str, ...] = ()
+    """Keys of the servers of which it may use something."""
     items: tuple[AccessItem, ...]
-    """Everything in the workspace, what is hidden from the subject included."""
+    """Everything in the workspace, what is hidden from the subject included; empty if items are not wanted."""
 
 
 class AccessView(Model):
@@ -142,3 +144,5 @@ class ViewAs(Request[AccessView], kind="view_as", sockets=("actual",)):
     """Ask what a subject sees in each workspace, and what decides on each item."""
 
     subject: str = Field(min_length=1, max_length=512)
+    items: bool = True
+    """Whether the items are wanted. All of a large hub take time to decide on, and may be too long for an answer."""

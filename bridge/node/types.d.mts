@@ -140,6 +140,8 @@ export type ReadAccessFile = Record<string, never>;
 /** Ask what a subject sees in each workspace, and what decides on each item. */
 export interface ViewAs {
   subject: string;
+  /** Whether the items are wanted. All of a large hub take time to decide on, and may be too long for an answer. */
+  items?: boolean;
 }
 
 /** What a subject sees of one workspace. */
@@ -147,7 +149,9 @@ export interface WorkspaceAccess {
   name: string;
   /** Whether it may use the workspace; if not, it does not exist for the subject. */
   usable: boolean;
-  /** Everything in the workspace, what is hidden from the subject included. */
+  /** Keys of the servers of which it may use something. */
+  servers: string[];
+  /** Everything in the workspace, what is hidden from the subject included; empty if items are not wanted. */
   items: AccessItem[];
 }
 

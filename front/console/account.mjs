@@ -81,7 +81,7 @@
     place('name').textContent = email && email !== name ? `${name} (${email})` : name;
     place('by').textContent = `, by ${by}`;
     place('role').hidden = role !== null || !/^u/.test(id);
-    place('console').hidden = !admin;
+    place('console').hidden = !admin && role !== 'owner';
     fill('workspaces', workspaces.map(workspaceItem), 'None. An administrator of the hub can give you access.');
     fill('grants', grants.map(grantItem), 'None.');
     const { sign_ins: signIns } = await ask('GET', '/api/account/sign-ins');

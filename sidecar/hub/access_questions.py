@@ -26,6 +26,7 @@ from sidecar.routing import view as views
 
 if TYPE_CHECKING:
     from bridge.access.permissions import Decision, Permissions
+    from bridge.keys import Principal
     from sidecar.routing.view import View
     from sidecar.workspaces.workspace import Workspace
 
@@ -76,13 +77,19 @@ class AccessQuestions:
             principal=principal.id,
             role=permissions.role,
             workspaces=tuple(
-                WorkspaceAccess(
-                    name=each.name,
-                    usable=self._hub.access.may_use(principal, each.spec),
-                    items=tuple(_item(permissions, each.name, place) for place in self._places(each)),
-                )
-                for each in self._hub.workspaces.values()
+                self._seen(principal, each, items=request.items) for each in self._hub.workspaces.values()
             ),
+        )
+
+    def _seen(self, principal: Principal, workspace: Workspace, *, items: bool) -> WorkspaceAccess:
+        permissions, name = self._hub.access.permissions(principal), workspace.name
+        usable = self._hub.access.may_use(principal, workspace.spec)
+        places = self._places(workspace) if items else ()
+        return WorkspaceAccess(
+            name=name,
+            usable=usable,
+            servers=tuple(key for key in workspace.spec.servers if usable and permissions.server(name, key)),
+            items=tuple(_item(permissions, name, place) for place in places),
         )
 
     # --- what there is -------------------------------------------------------------------------------------------

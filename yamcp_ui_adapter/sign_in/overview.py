@@ -99,7 +99,8 @@ class Overview:
         held = self._ledger.state.credentials
         logins = people.logins_of(held, body)
         grants = people.grants_of(held, logins) if body.grants else []
-        self._ledger.commit([*ended(grants), *people.ends(logins)])
+        self._ledger.commit([*ended(each.id for each in grants), *people.ends(logins)])
+        self._reports.ended(grants, "revoked", "the login in which it was allowed was ended")
         return Done()
 
     async def users(self, _: ListUsers | None = None) -> Users:

@@ -5,7 +5,7 @@ Times are Unix time in seconds.
 
 from __future__ import annotations
 
-from bridge.credentials.records import AnyRecord, LoginEnd, LoginRecord, UserEnd, UserRecord, user_id
+from bridge.credentials.records import AnyRecord, GrantRecord, LoginEnd, LoginRecord, UserEnd, UserRecord, user_id
 from bridge.credentials.state import Credentials
 from bridge.models import BeginLogin, EndLogins, SignInUser, User
 from yamcp_ui_adapter.sign_in.errors import NoSuchUser
@@ -56,10 +56,10 @@ def ends(logins: list[LoginRecord]) -> list[AnyRecord]:
     return [LoginEnd(id=each.id) for each in logins]
 
 
-def grants_of(held: Credentials, logins: list[LoginRecord]) -> list[str]:
-    """The ids of the grants that were allowed in these logins."""
+def grants_of(held: Credentials, logins: list[LoginRecord]) -> list[GrantRecord]:
+    """The grants that were allowed in these logins."""
     ids = {each.id for each in logins}
-    return [grant.id for grant in held.grants.values() if grant.login in ids]
+    return [grant for grant in held.grants.values() if grant.login in ids]
 
 
 def find(held: Credentials, user: str) -> UserRecord:

@@ -322,7 +322,8 @@ export class Auth {
     const { headers } = request;
     for (const name of Object.keys(headers)) if (STRIPPED_HEADERS.test(name)) delete headers[name];
     headers['x-forwarded-for'] = address;
-    if (this.settings.oauth) headers['x-hub-base'] = baseOf(request, this.settings);
+    const { oauth, jwtIssuer } = this.settings;
+    if (oauth || jwtIssuer !== null) headers['x-hub-base'] = baseOf(request, this.settings);
     return request;
   }
 }

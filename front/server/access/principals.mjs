@@ -4,6 +4,7 @@
 import { Journal } from './journal.mjs';
 import { Keyring } from './keys.mjs';
 import { Roles } from './roles.mjs';
+import { owns as fits } from '../state/owned.mjs';
 
 /**
  * @import {Principal as KeyPrincipal} from './keys.mjs'
@@ -62,9 +63,20 @@ export class Principals {
     if (!found) return null;
     const { role, owns } = this.roles.of(found.subjects ?? subjectsOfKey(found));
     const admin = found.admin || role === 'admin';
-    return { ...found, admin, role: admin ? 'admin' : role, owns };
+    const bounds = isUser(found.id) ? null : found.workspaces;
+    return { ...found, admin, role: admin ? 'admin' : role, owns: bounds === null ? owns : within(owns, bounds) };
   }
 }
+
+/**
+ * Return what a key owns of the workspaces that keys.json allows it: no role reaches beyond (bridge/access/policy.py).
+ * @param {Owned} owned @param {readonly string[]} bounds  names; one with a star would count as a pattern
+ * @returns {Owned}
+ */
+const within = (owned, bounds) => ({
+  ...owned,
+  workspaces: bounds.filter((name) => !name.includes('*') && fits(owned.workspaces, name)),
+});
 
 /** @param {KeyPrincipal} key */
 const subjectsOfKey = ({ id, name }) => [`key:${id}`, `key:${name}`];

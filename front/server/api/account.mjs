@@ -46,7 +46,15 @@ export function account(hub, auth, oidc) {
     endOwnGrant: ({ req, params }) => hub.askAdapter('end_grant', { id: params.id, principal: principalOf(req).id }),
     grants: () => hub.askAdapter('list_grants', {}),
     endGrant: ({ query }) => hub.askAdapter('end_grant', { id: query.id }),
-    ownSignIns: ({ req }) => hub.askSidecar('upstream_sign_ins', { principal: principalOf(req).id }),
+    async ownSignIns({ req }) {
+      const principal = principalOf(req);
+      const [usable, { sign_ins: all }] = await Promise.all([
+        principal.admin ? null : usableWorkspaces(hub, principal),
+        hub.askSidecar('upstream_sign_ins', { principal: principal.id }),
+      ]);
+      const servers = usable && new Set(usable.flatMap((workspace) => workspace.servers));
+      return { sign_ins: servers ? all.filter(({ server }) => servers.has(server)) : all };
+    },
     endOwnSignIn({ req, query }) {
       const { id, admin } = principalOf(req);
       return hub.askSidecar('end_upstream_sign_in', { server: query.server, principal: id, admin });

@@ -18,7 +18,7 @@ import { readConfig } from './import_text.mjs';
 import { records } from './history/handlers.mjs';
 import { routerOf } from './router.mjs';
 import { FrontError } from '../errors.mjs';
-import { ownedServer, ownedState } from '../state/owned.mjs';
+import { ownedError, ownedServer, ownedState, ownsRecord } from '../state/owned.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
 /**
@@ -59,15 +59,20 @@ export function hubApi({ hub, recorder, settings, auth }) {
 }
 
 /**
- * Return a handler whose answer shows an owner no more of a server than the State does.
+ * Return a handler whose answer or error shows an owner no more of servers and workspaces than the State does.
  * @param {import('./router.mjs').Handler} handle @param {Pick<import('../access/auth.mjs').Auth, 'ownedBy'>} auth
  * @returns {import('./router.mjs').Handler}
  */
 function forOwners(handle, auth) {
   return async (asked) => {
-    const answer = /** @type {any} */ (await handle(asked));
-    const owned = answer?.server && auth.ownedBy(asked.req)();
-    return owned ? { ...answer, server: ownedServer(answer.server, owned) } : answer;
+    const owned = auth.ownedBy(asked.req)();
+    if (!owned) return handle(asked);
+    try {
+      const answer = /** @type {any} */ (await handle(asked));
+      return answer?.server ? { ...answer, server: ownedServer(answer.server, owned) } : answer;
+    } catch (error) {
+      throw ownedError(error, owned);
+    }
   };
 }
 
@@ -114,7 +119,11 @@ function reading(hub, auth) {
     limits: ({ query }) => hub.askSidecar('limits_state', query),
     endSession: async ({ query }) => hub.askSidecar('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.askSidecar('history', query),
-    logs: ({ query }) => hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query }),
+    async logs({ req, query }) {
+      const owned = auth.ownedBy(req)();
+      const { records } = await hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query });
+      return { records: owned ? records.filter((record) => ownsRecord(record, owned)) : records };
+    },
   };
 }
 

@@ -68,8 +68,8 @@ export class Authorize {
       const told = oauthErrorOf(error);
       if (!told) throw error;
       // A site is not told before its user has signed in: else anybody's link to the hub could lead there (RFC 9700,
-      // 4.11.2). A program on the user's computer is.
-      if (!who && !isLocal(to.redirectUri) && told.code !== 'login_required') redirect(response, loginPath(query));
+      // 4.11.2), also with prompt=none, since anybody can register a site. A program on the user's computer is.
+      if (!who && !isLocal(to.redirectUri)) redirect(response, loginPath(query));
       else this.#answer(request, response, to, { error: told.code, error_description: told.message });
     }
   }

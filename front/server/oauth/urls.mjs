@@ -23,7 +23,8 @@ const ENDPOINT = /^\/mcp\/([^/]+?)(\/sse|\/messages)?\/?$/;
  * @returns {string}
  */
 export function baseOf(request, { publicUrl, baseUrl, trustedProxies }) {
-  const url = new URL(publicUrl ?? (originOf(request, trustedProxies) || baseUrl));
+  const used = originOf(request, trustedProxies); // of a key's holder, the guard accepts any Host
+  const url = new URL(publicUrl ?? (URL.canParse(used) ? used : baseUrl));
   return url.origin + withoutSlash(url.pathname);
 }
 

@@ -11,7 +11,8 @@ import { unavailable } from './oauth_error.mjs';
  */
 
 /**
- * Return the workspaces that a principal may use.
+ * Return the workspaces that a principal may use, with those of their servers of which it may use something. The sidecar
+ * knows that: of keys, too, rules of access.json decide.
  * @param {Pick<HubClient, 'fresh' | 'askSidecar'>} hub @param {Principal} principal
  * @returns {Promise<WorkspaceState[]>}
  * @throws temporarily_unavailable: the hub does not know its workspaces yet; HUB_AWAY
@@ -19,8 +20,14 @@ import { unavailable } from './oauth_error.mjs';
 export async function usableWorkspaces(hub, principal) {
   const { hub: about, workspaces } = await hub.fresh();
   if (workspaces.length === 0 && about.source === 'none') throw unavailable();
-  if (!isUser(principal.id)) return workspaces.filter(({ name }) => mayUse(principal, name));
-  const seen = await hub.askSidecar('view_as', { subject: `user:${principal.id}` });
-  const usable = new Set(seen.workspaces.filter((each) => each.usable).map(({ name }) => name));
-  return workspaces.filter(({ name }) => usable.has(name));
+  const { id, admin } = principal;
+  if (admin && principal.workspaces === null) return workspaces;
+  const own = isUser(id) ? workspaces : workspaces.filter(({ name }) => mayUse(principal, name));
+  const subject = `${isUser(id) ? 'user' : 'key'}:${id}`;
+  const seen = await hub.askSidecar('view_as', { subject, items: false });
+  const usable = new Map(seen.workspaces.filter((each) => each.usable).map(({ name, servers }) => [name, servers]));
+  return own.flatMap((each) => {
+    const servers = usable.get(each.name);
+    return servers ? { ...each, servers: [...servers] } : [];
+  });
 }

@@ -5,7 +5,8 @@ import { FrontError } from '../errors.mjs';
 import { CLOCK_SKEW_SECONDS } from './provider.mjs';
 
 /**
- * @typedef {{issuer: string, sub?: string, sid?: string}} Ended  whose logins end: of a session, or all of a user
+ * @typedef {{jti: string, issuer: string, sub?: string, sid?: string}} Ended  whose logins end: of a session, or all of
+ *   a user; `jti`: the id of the token
  */
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
@@ -45,7 +46,12 @@ export class LogoutTokens {
       throw invalid('has a claim of a wrong form');
     if (sub === undefined && sid === undefined) throw invalid('names neither a user nor a session');
     this.#remember(jti);
-    return { issuer, ...(sub !== undefined && { sub }), ...(sid !== undefined && { sid }) };
+    return { jti, issuer, ...(sub !== undefined && { sub }), ...(sid !== undefined && { sid }) };
+  }
+
+  /** Accept a token once more, because the logins could not be ended. @param {string} jti */
+  forget(jti) {
+    this.#used.delete(jti);
   }
 
   /** @param {string} jti */

@@ -154,7 +154,12 @@ export class SignIn {
       const refusal = { error: 'invalid_request', error_description: 'The log-out token is not valid.' };
       return sendJson(response, 400, refusal);
     }
-    for (const which of selections(ended)) await this.adapter.askAdapter('end_logins', { ...which, grants: true });
+    try {
+      for (const which of selections(ended)) await this.adapter.askAdapter('end_logins', { ...which, grants: true });
+    } catch (error) {
+      this.tokens.forget(ended.jti); // the provider may send it again
+      throw error;
+    }
     this.auth.principals?.journal.refresh();
     this.log.info('logged out by the provider', { issuer: ended.issuer });
     sendJson(response, 200, {});

@@ -2,7 +2,7 @@
 
 import { WebSocketServer } from 'ws';
 import { answerOf, FrontError } from '../errors.mjs';
-import { ownedState, owns } from './owned.mjs';
+import { ownedError, ownedState, owns, ownsRecord, usesAccounts } from './owned.mjs';
 import { diff } from './view.mjs';
 
 /**
@@ -158,7 +158,8 @@ export class Live {
     const text = JSON.stringify({ type: 'log', record });
     for (const page of this.#pages.values()) {
       const wanted = page.logs && (page.logs.server === undefined || page.logs.server === record.server);
-      if (wanted && maySee(page, 'servers', record.server)) this.#send(page, text);
+      const owned = wanted ? page.owned() : null;
+      if (wanted && (!owned || ownsRecord(record, owned))) this.#send(page, text);
     }
   }
 
@@ -256,31 +257,26 @@ export class Live {
   /** @param {Page} page @param {Record<string, any>} message */
   async #execute(page, message) {
     const { id = null } = message;
+    const owned = page.owned();
     const call = new AbortController();
     const began = performance.now();
     try {
       const { body, timeout } = callOf(message);
-      if (!maySee(page, 'workspaces', body.workspace)) throw new FrontError('NOT_OWNER');
+      const mayCall =
+        !owned || (owns(owned.workspaces, body.workspace) && !usesAccounts(this.hub.state, body.workspace));
+      if (!mayCall) throw new FrontError('NOT_OWNER');
       if (page.calls.size >= MAX_CALLS_PER_PAGE) throw new FrontError('LIVE_BUSY');
       page.calls.add(call);
       const { result } = await this.hub.askSidecar('call', body, { timeout, signal: call.signal });
       return { id, result, seconds: (performance.now() - began) / 1000 };
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) this.log.fault('a call of a page failed', error);
-      return { id, error: answerOf(error), seconds: (performance.now() - began) / 1000 };
+      const shown = owned ? ownedError(error, owned) : error;
+      return { id, error: answerOf(shown), seconds: (performance.now() - began) / 1000 };
     } finally {
       page.calls.delete(call);
     }
   }
-}
-
-/**
- * Return whether a page may see a server or workspace.
- * @param {Page} page @param {'servers' | 'workspaces'} what @param {unknown} name
- */
-function maySee(page, what, name) {
-  const owned = page.owned();
-  return owned === null || (typeof name === 'string' && owns(owned[what], name));
 }
 
 /** Return a change without content, which keeps the numbers of changes without a gap. @param {State} state */

@@ -59,3 +59,33 @@ export function ownedServer(server, owned) {
   if (!owns(owned.servers, server.key)) return null;
   return { ...server, workspaces: server.workspaces.filter((name) => owns(owned.workspaces, name)) };
 }
+
+/**
+ * Return whether an owner may see a log record: it is about a server that it owns, and about no workspace of others.
+ * @param {Record<string, unknown>} record @param {Owned} owned
+ */
+export function ownsRecord({ server, workspace }, owned) {
+  if (typeof server !== 'string' || !owns(owned.servers, server)) return false;
+  return workspace === undefined || (typeof workspace === 'string' && owns(owned.workspaces, workspace));
+}
+
+/**
+ * Remove the workspaces of others from the data of an error; return the error.
+ * @param {unknown} error @param {Owned} owned
+ */
+export function ownedError(error, owned) {
+  const { data } = /** @type {{data?: Record<string, unknown>}} */ (error ?? {});
+  if (!Array.isArray(data?.workspaces)) return error;
+  const workspaces = data.workspaces.filter((name) => owns(owned.workspaces, String(name)));
+  return Object.assign(/** @type {Error} */ (error), { data: { ...data, workspaces } });
+}
+
+/**
+ * Return whether requests of the console to a workspace would be sent to a server with the account of whoever has the
+ * hub's token: they are the hub's own, and with `sign_in: "user"` each user of a server has an account there.
+ * @param {State} state @param {string} workspace
+ */
+export function usesAccounts({ workspaces, servers }, workspace) {
+  const members = new Set(workspaces.find(({ name }) => name === workspace)?.servers);
+  return servers.some(({ key, settings }) => members.has(key) && settings.sign_in === 'user');
+}

@@ -275,7 +275,7 @@ test('a key gives access to endpoints only: no page, file or API request, and no
 
 test('an owner may use the console and its part of the API, and nothing of YAMCP-UI', LIMIT, async () => {
   const { headers } = await site.key('lead');
-  const roles = [{ subject: 'key:lead', role: 'owner', servers: ['a'], workspaces: ['alpha'] }];
+  const roles = [{ subject: 'key:lead', role: 'owner', servers: ['a'], workspaces: ['alpha', 'none*'] }];
   const put = await site.ask('PUT', '/api/access', {
     headers: ADMIN,
     body: { text: JSON.stringify({ roles }), hash: '' },
@@ -309,7 +309,19 @@ test('an owner may use the console and its part of the API, and nothing of YAMCP
   );
   assert.equal(await site.upgrade(headers), 101);
   assert.equal((await site.ask('POST', '/api/hub/workspaces/start?name=alpha', { headers })).status, 200);
-  // What a change answers shows no more than the State does.
+  // An error, or what a change answers, shows no more than the State does.
+  const unknown = await Promise.all([
+    site.ask('GET', '/api/hub/tools?workspace=none', { headers }),
+    site.ask('GET', '/api/hub/sessions?workspace=none', { headers }),
+    site.ask('POST', '/api/hub/call', { headers, body: { workspace: 'none', tool: 'x' } }),
+  ]);
+  for (const { body } of unknown)
+    assert.deepEqual([body.code, body.data.workspaces], ['WORKSPACE_UNKNOWN', ['alpha']], JSON.stringify(body));
+  const page = await pageOf({ front: hub.url }, { headers });
+  page.send({ type: 'execute', id: 7, workspace: 'none', tool: 'x' });
+  const { error } = await page.next('result', ({ id }) => id === 7);
+  assert.deepEqual([error.code, error.data.workspaces], ['WORKSPACE_UNKNOWN', ['alpha']]);
+  page.socket.terminate();
   for (const [name, servers] of Object.entries({ alpha: ['a', 'b'], beta: ['b', 'a'] }))
     await site.ask('PUT', '/api/hub/workspaces', { query: { name }, headers: ADMIN, body: { name, servers } });
   const change = async (/** @type {string} */ path, method = 'POST', /** @type {any} */ body = undefined) =>

@@ -8,7 +8,16 @@ import { mayOpen } from '../../../front/server/access/areas.mjs';
 
 /** @typedef {{query?: any, body?: any, params?: any}} Asked */
 /** @type {any} */
-const STATE = { workspaces: [{ name: 'dev', servers: ['github', 'search'] }], servers: [] };
+const STATE = {
+  workspaces: [
+    { name: 'dev', servers: ['github', 'search'] },
+    { name: 'dev-mail', servers: ['search', 'mail'] },
+  ],
+  servers: [
+    { key: 'search', settings: { sign_in: 'shared' } },
+    { key: 'mail', settings: { sign_in: 'user' } },
+  ],
+};
 /** @type {any} */
 const ADMIN = { admin: true, role: 'admin', owns: { servers: [], workspaces: [] } };
 /** @type {any} */
@@ -32,7 +41,7 @@ const OWN = {
   addWorkspace: { body: { name: 'dev2', servers: ['github'] } },
   putWorkspace: { query: { name: 'dev' }, body: { name: 'dev-new', servers: ['search', 'gitlab'] } },
   deleteWorkspace: { query: { name: 'dev' } },
-  setWorkspace: { query: { name: 'dev' }, body: { slug: 'x' } },
+  setWorkspace: { query: { name: 'dev' }, body: { slug: 'dev-x', name_template: 't' } },
   startWorkspace: { query: { name: 'dev' } },
   stopWorkspace: { query: { name: 'dev' } },
   copyWorkspace: { query: { name: 'dev' }, body: { to: 'dev3' } },
@@ -62,6 +71,7 @@ const BEYOND = [
   ['putWorkspace', { query: { name: 'prod' }, body: { name: 'dev', servers: [] } }],
   ['putWorkspace', { query: { name: 'dev' }, body: { name: 'dev', servers: ['github', 'files'] } }],
   ['setWorkspace', { query: { name: 'dev' }, body: { record: 'full' } }],
+  ['setWorkspace', { query: { name: 'dev' }, body: { slug: 'old-name-of-prod' } }],
   ['copyWorkspace', { query: { name: 'dev' }, body: { to: 'prod' } }],
   ['copyWorkspace', { query: { name: 'prod' }, body: { to: 'dev4' } }],
   ['readServer', { query: { key: 'search' } }],
@@ -77,6 +87,11 @@ const BEYOND = [
   ['editMany', { body: { action: 'enable' } }],
   ['call', { body: { workspace: 'prod', tool: 'x' } }],
   ['call', { body: { workspace: 'prod', tool: 'x' }, query: { workspace: 'dev' } }],
+  // Requests of the console are the hub's own: those to `mail` are in the name of whoever has the hub's token.
+  ...['call', 'getPrompt', 'readResource', 'complete'].map(
+    (id) => /** @type {[string, Asked]} */ ([id, { body: { workspace: 'dev-mail' } }]),
+  ),
+  ['resources', { query: { workspace: 'dev-mail' } }],
   ['sessions', {}],
   ['history', {}],
   ['logs', {}],

@@ -261,6 +261,10 @@ test('a site learns of an error only after its user has logged in: the hub is no
   const query = site.request(client, { redirect_uri: site_, response_type: 'token' });
   const nobody = await site.ask('GET', '/oauth/authorize', { query });
   assert.match(String(nobody.headers.location), /^\/login\?/);
+  const silent = site.request(client, { redirect_uri: site_, prompt: 'none' });
+  const unseen = await site.ask('GET', '/oauth/authorize', { query: silent });
+  assert.match(String(unseen.headers.location), /^\/login\?/);
+  assert.equal(sentTo(await site.authorize(silent, admin), site_).error, 'consent_required');
   assert.equal(sentTo(await site.authorize(query, admin), site_).error, 'unsupported_response_type');
 });
 
@@ -441,6 +445,21 @@ test('a hub that has switched it off has nothing at these paths', async () => {
   }
 });
 
+test('the sidecar learns how its client addresses the hub, also where others issue the tokens', async () => {
+  const other = await openFront({ HUB_OAUTH: 'off', HUB_JWT_ISSUER: 'https://issuer.example' });
+  try {
+    const asked = (/** @type {string} */ host) => {
+      const headers = { host, 'x-hub-base': 'https://evil.example' };
+      const request = /** @type {any} */ ({ headers, url: '/mcp/alpha', socket: { remoteAddress: '192.0.2.1' } });
+      return other.front.auth.forSidecar(request).headers['x-hub-base'];
+    };
+    assert.equal(asked('localhost:8765'), 'http://localhost:8765');
+    for (const odd of ['', 'localhost:99999', 'a b']) assert.equal(asked(odd), other.front.settings.baseUrl, odd);
+  } finally {
+    await other.close();
+  }
+});
+
 test('behind a public URL with a path, all URLs are below it', async () => {
   const proxied = await openFront({ HUB_PUBLIC_URL: 'https://Hub.example:443/team/' });
   const base = 'https://hub.example/team';
@@ -465,6 +484,12 @@ test('behind a public URL with a path, all URLs are below it', async () => {
   }
 });
 
+/** The servers at which somebody can sign in. @param {Record<string, string>} headers */
+async function signInsOf(headers) {
+  const { body } = await site.ask('GET', '/api/account/sign-ins', { headers });
+  return body.sign_ins.map((/** @type {any} */ { server }) => server);
+}
+
 test('the account: own workspaces and grants, for the page with its secret; others end nothing of it', async () => {
   const key = await site.login(KEY, '/account');
   const page = await site.ask('GET', '/account', { headers: key.headers });
@@ -484,6 +509,8 @@ test('the account: own workspaces and grants, for the page with its secret; othe
     body.grants.map((/** @type {any} */ { id }) => id),
     ['gk1234567'],
   );
+  const signIns = await Promise.all([headers, { authorization: `Bearer ${TOKEN}` }].map((each) => signInsOf(each)));
+  assert.deepEqual(signIns, [['mail'], ['mail', 'crm']], 'nothing of servers that one may not use');
   assert.equal((await site.ask('DELETE', '/api/account/grants/gadmin', { headers })).body.code, 'NO_SUCH_GRANT');
   assert.equal((await site.ask('DELETE', '/api/account/grants/gk1234567', { headers })).status, 200);
   assert.equal((await site.ask('GET', '/api/hub/grants', { headers })).status, 403);

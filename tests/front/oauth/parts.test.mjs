@@ -61,8 +61,8 @@ test('the workspaces of an admin, of a key, and of a user, about whom the sideca
       asked.push([kind, body]);
       return {
         workspaces: [
-          { name: 'a', usable: false },
-          { name: 'b', usable: true },
+          { name: 'a', usable: false, servers: [] },
+          { name: 'b', usable: true, servers: ['x'] },
         ],
       };
     },
@@ -71,11 +71,17 @@ test('the workspaces of an admin, of a key, and of a user, about whom the sideca
     (await usableWorkspaces(hub, /** @type {any} */ (principal))).map(({ name }) => name);
   assert.deepEqual(await names({ id: 'admin', admin: true, workspaces: null }), ['a', 'b', 'c']);
   assert.deepEqual(await names({ id: 'k1234567', admin: true, workspaces: null }), ['a', 'b', 'c']);
-  assert.deepEqual(await names({ id: 'k1234567', admin: false, workspaces: ['c', 'gone'] }), ['c']);
   assert.deepEqual(asked, []);
+  // What a key may use, rules of access.json can narrow.
+  for (const own of [['b', 'c'], null])
+    assert.deepEqual(await names({ id: 'k1234567', admin: false, workspaces: own }), ['b']);
   const user = `u${'0'.repeat(15)}`;
-  assert.deepEqual(await names({ id: user, admin: false, workspaces: [] }), ['b']);
-  assert.deepEqual(asked, [['view_as', { subject: `user:${user}` }]]);
+  for (const admin of [false, true]) assert.deepEqual(await names({ id: user, admin, workspaces: [] }), ['b']);
+  const subjects = ['key:k1234567', 'key:k1234567', `user:${user}`, `user:${user}`];
+  assert.deepEqual(
+    asked,
+    subjects.map((subject) => ['view_as', { subject, items: false }]),
+  );
   hub.fresh = async () => ({ hub: { source: 'none' }, workspaces: [] });
-  await assert.rejects(names({ id: 'admin', admin: true }), { code: 'temporarily_unavailable' });
+  await assert.rejects(names({ id: 'admin', admin: true, workspaces: null }), { code: 'temporarily_unavailable' });
 });

@@ -262,7 +262,10 @@ test('a log-out token is checked: signature, issuer, audience, event, age, no no
   assert.deepEqual(await post(idToken), refused, 'an ID token is none');
   assert.equal((await site.api(browser)).status, 200);
   const token = await provider.logoutToken();
-  assert.deepEqual(await post(token), [200, undefined]);
+  site.adapter.away = true;
+  assert.equal((await post(token))[0], 503);
+  site.adapter.away = false;
+  assert.deepEqual(await post(token), [200, undefined], 'it was not used, as the logins could not be ended');
   assert.equal((await site.api(browser)).status, 401);
   const again = await site.signIn();
   assert.deepEqual(await post(token), refused, 'a replay');

@@ -17,7 +17,10 @@ const OWNED = { servers: ['git*'], workspaces: ['dev'] };
 /** @param {string} name @param {object} [more] @returns {any} */
 const workspace = (name, more) => ({ name, servers: ['github', 'search'], sessions: 2, ...more });
 /** @param {string} key @param {object} [more] @returns {any} */
-const server = (key, more) => ({ key, workspaces: ['dev', 'prod'], command: 'secret-tool', ...more });
+const server = (key, more) => ({
+  ...{ key, workspaces: ['dev', 'prod'], command: 'secret-tool', settings: { sign_in: 'none' } },
+  ...more,
+});
 /** @param {number} seq @param {object} [more] @returns {any} */
 const stateOf = (seq, more) => ({
   seq,
@@ -111,9 +114,22 @@ test(
       ['dev'],
     );
     const told = owner.next('log');
-    for (const follower of followers)
-      for (const key of ['search', undefined, 'github']) follower({ server: key, message: 'm' });
-    assert.equal((await told).record.server, 'github');
+    for (const follower of followers) {
+      for (const key of ['search', undefined]) follower({ server: key, message: 'm' });
+      follower({ server: 'github', workspace: 'prod', message: 'of somebody else' });
+      follower({ server: 'github', workspace: 'dev', message: 'm' });
+    }
+    assert.deepEqual((await told).record, { server: 'github', workspace: 'dev', message: 'm' });
+
+    // Calls of the console are the hub's own: with `sign_in`, they would be in the name of whoever has its token.
+    hub.become(stateOf(4, { servers: [server('github'), server('search', { settings: { sign_in: 'user' } })] }));
+    for (const [page, outcome] of /** @type {[Page, string | undefined][]} */ ([
+      [owner, 'NOT_OWNER'],
+      [admin, undefined],
+    ])) {
+      page.send({ type: 'execute', id: 3, workspace: 'dev', tool: 'x' });
+      assert.equal((await page.next('result', ({ id }) => id === 3)).error?.code, outcome);
+    }
 
     owned = { servers: [], workspaces: ['prod'] };
     await owner.until(() => names().includes('prod'));

@@ -218,6 +218,13 @@ export async function openFront(env = {}) {
   Object.assign(front.hub, {
     start: () => {},
     askAdapter: (/** @type {any} */ kind, /** @type {any} */ body) => adapter.ask(kind, body),
+    askSidecar: async (/** @type {string} */ kind) => {
+      if (kind === 'upstream_sign_ins') return { sign_ins: ['mail', 'crm'].map((server) => ({ server })) };
+      const seen = { alpha: ['mail'], 'Beta two': [] };
+      return {
+        workspaces: Object.entries(seen).map(([name, servers]) => ({ name, usable: servers.length > 0, servers })),
+      };
+    },
     fresh: async () => ({ hub: { source: 'adapter' }, workspaces, servers: [] }),
   });
   await front.start();

@@ -1,7 +1,7 @@
 /** Which right each route of the API needs. Pure. */
 
 import { FrontError } from '../../errors.mjs';
-import { owns } from '../../state/owned.mjs';
+import { owns, usesAccounts } from '../../state/owned.mjs';
 
 /**
  * @import {ApiRequest} from '../router.mjs'
@@ -30,6 +30,12 @@ const ownServer = ({ query }) => ({ servers: [query.key] });
 const ownWorkspace = ({ query }) => ({ workspaces: [query.name] });
 /** @type {Right} */
 const inWorkspace = ({ query, body }) => ({ workspaces: [body?.workspace ?? query.workspace] });
+/**
+ * What servers answer to requests of the console: these are the hub's own, also where each user has an account.
+ * @type {Right}
+ */
+const answered = (asked, state) =>
+  usesAccounts(state, (asked.body ?? asked.query).workspace) ? null : inWorkspace(asked, state);
 /** @type {Right} */
 const filtered = ({ query: { workspace, server } }) => {
   if (workspace !== undefined) return { workspaces: [workspace] };
@@ -64,7 +70,9 @@ export const RIGHTS = Object.freeze({
   addWorkspace: withMembers,
   putWorkspace: withMembers,
   deleteWorkspace: ownWorkspace,
-  setWorkspace: ({ query, body }) => (body.record === undefined ? { workspaces: [query.name] } : null),
+  setWorkspace: ({ query, body }) =>
+    // A slug is a name, too, and ends the alias of another workspace that is the same (ADR 32).
+    body.record === undefined ? { workspaces: [query.name, ...(body.slug ? [body.slug] : [])] } : null,
   startWorkspace: ownWorkspace,
   stopWorkspace: ownWorkspace,
   copyWorkspace: ({ query, body }) => ({ workspaces: [query.name, body.to] }),
@@ -77,12 +85,12 @@ export const RIGHTS = Object.freeze({
   restartServer: ownServer,
   editMany: severalEntries,
   tools: inWorkspace,
-  call: inWorkspace,
+  call: answered,
   prompts: inWorkspace,
-  getPrompt: inWorkspace,
-  resources: inWorkspace,
-  readResource: inWorkspace,
-  complete: inWorkspace,
+  getPrompt: answered,
+  resources: answered,
+  readResource: answered,
+  complete: answered,
   sessions: filtered,
   history: filtered,
   logs: ({ query: { server } }) => (server === undefined ? null : { servers: [server] }),

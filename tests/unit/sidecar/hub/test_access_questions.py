@@ -75,6 +75,13 @@ async def test_view_as_is_what_the_principal_sees(short: Path) -> None:
         view = await bridge.request(ViewAs(subject="some"))
         assert (view.principal, view.role) == ("ka000001", "user")
         assert [each.usable for each in view.workspaces] == [True, True]
+        brief = await bridge.request(ViewAs(subject="some", items=False))
+        assert [(each.usable, each.servers, each.items) for each in brief.workspaces] == [
+            (True, ("a", "b"), ()),
+            (True, ("a",), ()),
+        ]
+        nobody = await bridge.request(ViewAs(subject="group:nobody", items=False))
+        assert {(each.usable, each.servers) for each in nobody.workspaces} == {(False, ())}
         async with hub.peer("some", "http", "legacy", workspace="v") as peer:
             seen = {
                 kind: [item[field] for item in (await peer.request(f"{kind}s/list")).result[f"{kind}s"]]

@@ -94,6 +94,7 @@ def test_a_provider_ends_logins_with_the_grants_that_were_allowed_in_them(hub: H
     hub.ask(EndLogins(issuer=ISSUER, sid="s1", grants=True))
     assert open_logins(hub, "n1", "n2") == [False, True]
     assert (hub.accepts(one.access_token), hub.accepts(two.access_token)) == (False, True)
+    assert hub.changes[-1][1].endswith("the login in which it was allowed was ended\n")
     assert hub.refusal(redemption(pending, client))[1] == "invalid_grant"
     hub.ask(EndLogins(id=second))
     assert open_logins(hub, "n2") == [False]
