@@ -68,9 +68,9 @@ class JwtTokens:
 
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`."""
-        return principal.grant.startswith("j") or (
-            is_user(principal) and principal.claims.get("issuer") == self._settings.jwt_issuer
-        )
+        if principal.grant:  # a user of the issuer may also have grants of the hub's own server
+            return principal.grant.startswith("j")
+        return is_user(principal) and principal.claims.get("issuer") == self._settings.jwt_issuer
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""

@@ -71,11 +71,17 @@ class Quotas(Ledger):
         self._admission.set_gate(self, present=bool(new))
         self._server_gates.set_gate(self.tools, present=any(is_scoped(entry) for entry in new))
         if not new:
-            self._accounts.clear()
-            self._held.clear()
-            self.tools.held.clear()
+            self._forget()
         self.recheck()
         return True
+
+    def _forget(self) -> None:
+        """There are no limits any more: forget what is counted, as nobody will tell of the end of a request."""
+        self._accounts.clear()
+        self._held.clear()
+        self.tools.held.clear()
+        if self.shared is not None:
+            self.shared.leave_all()
 
     # --- Gate ----------------------------------------------------------------------------------------------------
 
