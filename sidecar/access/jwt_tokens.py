@@ -194,9 +194,10 @@ class JwtTokens:
         return found._replace(principal=replace(found.principal, valid_until=known.principal.valid_until))
 
     def _withdrawn(self, kids: frozenset[str]) -> None:
-        """Keys were withdrawn: forget what was checked, and end what was opened with tokens of them."""
+        """Keys were withdrawn: forget what was checked, and end what was opened with tokens of them. Of a token that
+        names no key it is not known; its client has to come with it, or a newer one, again."""
         self._valid.clear()
-        ended = [grant for grant, known in self._clients.items() if known.kid in kids]
+        ended = [grant for grant, known in self._clients.items() if known.kid is None or known.kid in kids]
         self._ended = set(ended) | (self._ended if len(self._ended) < MAX_REMEMBERED else set())
         for grant in ended:
             del self._clients[grant]

@@ -10,24 +10,16 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from bridge.keys import Principal
 from bridge.models.access_file import AccessLimit
 from sidecar.admission.admission import DECLINED, Admission
 from sidecar.admission.context import CallContext
 from sidecar.quotas.account import Account
-from sidecar.quotas.errors import (
-    LimitsUnavailable,
-    TooManyOwnSessions,
-)
+from sidecar.quotas.errors import LimitsUnavailable, TooManyOwnSessions
 from sidecar.quotas.ledger import UNKNOWN, Ledger, Refused, Space
 from sidecar.quotas.plan import CALLS, is_scoped
 from sidecar.quotas.tool_quotas import ToolQuotas
-
-if TYPE_CHECKING:
-    pass
-
 
 SESSION_IDLE_SECONDS = 60.0
 """How long a session has been idle that makes room for another one of its principal."""

@@ -322,7 +322,7 @@ export class Auth {
     const { headers } = request;
     for (const name of Object.keys(headers)) if (STRIPPED_HEADERS.test(name)) delete headers[name];
     headers['x-forwarded-for'] = address;
-    if (this.settings.oauth) headers['x-hub-base'] = baseOf(request, this.settings);
+    if (this.settings.oauth || this.settings.jwtIssuer) headers['x-hub-base'] = baseOf(request, this.settings);
     return request;
   }
 }

@@ -197,6 +197,29 @@ async def test_rotation(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None
         assert tokens.current(old.principal) is not None, "the client has come with a token of another key"
 
 
+async def test_rotation_of_a_key_without_an_id(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another key although it has the place of the one before: tokens of that one are no longer accepted."""
+    monkeypatch.setattr(jwks, "MIN_INTERVAL", 0.0)
+    fetch = issuer.fetch
+
+    async def nameless(url: str) -> Any:
+        found = await fetch(url)
+        keys = [{name: value for name, value in key.items() if name != "kid"} for key in found.get("keys", ())]
+        return {"keys": keys} if keys else found
+
+    monkeypatch.setattr(issuer, "fetch", nameless)
+    async with accepting(issuer) as tokens:
+        token = issuer.token(header={"kid": None})
+        old = tokens.check(token)
+        assert old is not None
+        issuer.keys.clear()
+        issuer.add("one")
+        assert not await tokens.learn(issuer.token(header={"kid": "made-up"}))
+        assert tokens.check(issuer.token(header={"kid": None}, sub="eve"))
+        assert not tokens.check(token)
+        assert tokens.current(old.principal) is None
+
+
 async def test_a_flood_of_unknown_keys(issuer: Issuer) -> None:
     """Fetches nothing again within half a minute; tokens that are wrong anyway fetch nothing ever."""
     async with accepting(issuer) as tokens:
