@@ -92,8 +92,10 @@ class JwtTokens:
         """See `Authenticator`."""
         if not principal.grant:
             return principal
+        if principal.grant in self._ended:
+            return None
         known = self._clients.get(principal.grant)
-        return None if principal.grant in self._ended else known.principal if known else principal
+        return known.principal if known and known.principal.subjects == principal.subjects else principal
 
     def refresh(self) -> None:
         """See `Authenticator`: the keys are fetched by `run`."""
@@ -187,9 +189,10 @@ class JwtTokens:
             self._ended.discard(principal.grant)
 
     def _as_newest(self, found: Credential) -> Credential:
-        """A credential whose principal has the end of its client's newest token."""
+        """A credential whose principal has the end of its client's newest token; of one with other groups or roles it
+        has not: what was opened with a token of former rights does not outlast it."""
         known = self._clients.get(found.principal.grant)
-        if known is None:
+        if known is None or known.principal.subjects != found.principal.subjects:
             return found
         return found._replace(principal=replace(found.principal, valid_until=known.principal.valid_until))
 

@@ -174,6 +174,20 @@ async def test_a_newer_token_prolongs(issuer: Issuer) -> None:
         assert (again.until, again.principal.valid_until) == (now + 100 + SKEW_SECONDS, newest.valid_until)
 
 
+async def test_a_token_with_other_groups(issuer: Issuer) -> None:
+    """It prolongs nothing that was opened with the groups of before, and takes nothing from that, either."""
+    now = int(time.time())
+    async with accepting(issuer) as tokens:
+        token = issuer.token(exp=now + 100, groups=["dev", "ops"])
+        first = tokens.check(token)
+        assert tokens.check(issuer.token(exp=now + 500, groups=["dev"]))
+        for found in (first, tokens.check(token)):
+            assert found is not None
+            assert tokens.current(found.principal) == found.principal
+            assert found.principal.valid_until == now + 100 + SKEW_SECONDS
+            assert "group:ops" in found.principal.subjects
+
+
 async def test_rotation(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token of a new key makes the hub fetch the keys, and is accepted then; a key that is withdrawn ends its
     tokens, and what was opened with them."""
