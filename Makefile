@@ -1,12 +1,13 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK_ENV := .envs/lock
 AUDIT_ENV := .envs/audit
+SBOM_ENV := .envs/sbom
 # Where it is set, each process that a test starts compiles all of its source anew. Empty is unset.
 export PYTHONDONTWRITEBYTECODE :=
 sum = $(shell cat $(1) | cksum | cut -d' ' -f1)
@@ -228,6 +229,12 @@ audit: need-node ## Ask public data about vulnerabilities of every locked packag
 	@[ -x $(AUDIT_ENV)/bin/python ] || { $(find_python); "$$python" -m venv $(AUDIT_ENV); }
 	@[ -x $(AUDIT_ENV)/bin/pip-audit ] || $(AUDIT_ENV)/bin/python -m pip install -qq --disable-pip-version-check pip-audit || true
 	@$(AUDIT_ENV)/bin/python -m tests.audit
+
+sbom: need-node ## Write a software bill of materials (CycloneDX) for Python and one for Node into build/
+	@[ -x $(SBOM_ENV)/bin/python ] || { $(find_python); "$$python" -m venv $(SBOM_ENV); }
+	@[ -x $(SBOM_ENV)/bin/cyclonedx-py ] || $(SBOM_ENV)/bin/python -m pip install -qq --disable-pip-version-check \
+	  'cyclonedx-bom==7.5.0' 'cyclonedx-python-lib[json-validation]'
+	@$(SBOM_ENV)/bin/python -W ignore -m tests.sbom build
 
 bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised (DOCS=1: into docs/benchmarks.md, too)
 	@bash bench/peers/setup.sh

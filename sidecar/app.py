@@ -341,12 +341,11 @@ class App:
         return traced(self.settings, self.hub, self.metrics, self.redactor)
 
     def _authenticated(self, endpoints: Router) -> Gate:
-        keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
         from sidecar.access.build import authentication  # noqa: PLC0415 - an unprotected hub never needs it
 
-        checks = authentication(self.settings, keyring)
+        checks = authentication(self.settings, Keyring(self.settings))
         self.hub.named_keys = lambda: checks.several
         endings = Endings(self.hub, checks.current, self.streamable.end_invalid)
         return Gate(endpoints, checks, Challenges(self.settings), endings.changed, self.hub.admission, endings.looked)

@@ -148,11 +148,13 @@ export class Front {
       ),
     );
     site.use(
-      onDemand(
-        async () =>
-          (await import('./oauth/authorization_server.mjs')).authorizationServer({ auth, hub, settings, log }),
-        OAUTH_PATHS,
-      ),
+      settings.oauth || settings.jwtIssuer !== null
+        ? onDemand(
+            async () =>
+              (await import('./oauth/authorization_server.mjs')).authorizationServer({ auth, hub, settings, log }),
+            OAUTH_PATHS,
+          )
+        : (request, response, next) => (OAUTH_PATHS.test(request.path) ? notFound(request, response, next) : next()),
     );
     site.use(onDemand(async () => (await import('./oauth/pages/account_page.mjs')).accountPage(), /^\/account$/));
     site.use(
@@ -160,6 +162,7 @@ export class Front {
     );
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
     site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
+    site.use(closedToOthers(auth)); // what follows knows no owners
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(onDemand(async () => (await import('./api/yamcp_api.mjs')).yamcpApi({ hub, settings })));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
@@ -264,6 +267,20 @@ function protect(_, response, next) {
     'Content-Security-Policy': "frame-ancestors 'none'",
   });
   next();
+}
+
+/**
+ * Return a handler that passes on requests of admins, and of everybody in an unprotected hub. Others are sent to the
+ * console from `/`, and find nothing elsewhere.
+ * @param {Auth} auth
+ * @returns {import('express').Handler}
+ */
+function closedToOthers(auth) {
+  return (request, response, next) => {
+    if (auth.who(request)?.principal.admin !== false) next();
+    else if (request.path === '/') response.redirect(302, '/hub/');
+    else notFound(request, response, next);
+  };
 }
 
 /** @type {import('express').Handler} */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -13,6 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from bridge.keys import Principal
+from sidecar.access.credential import holder_of
+from sidecar.errors import TaskUnknown
+from sidecar.sessions.earlier import Forwarded
+from sidecar.sessions.server_tasks import ServerTasks
 from tests.support.fake_server import FakeServer, Gate, text, until, within
 from tests.support.grants import Grants
 from tests.support.inprocess import World, space, world
@@ -41,11 +47,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 class Place:
     """A protected hub with the workspaces `w` and `other`, and who may use it."""
 
-    def __init__(self, hub: World, root: Path) -> None:
+    def __init__(self, hub: World, root: Path, grants: Grants | None = None) -> None:
         self.hub = hub
         self.gate: Any = hub.servers["fake"].tools["gate"]
         self.keys = KeyFile(root)
-        self.grants = Grants(root)
+        self.grants = grants or Grants(root)
         self.looks = 0
         look = hub.gate._on_look
 
@@ -80,13 +86,15 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def place(*, rules: bool = True, **settings: Any) -> AsyncIterator[Place]:
-    """It runs. Users may use everything: access.json is another test's."""
+async def place(
+    root: Path | None = None, grants: Grants | None = None, *, rules: bool = True, **settings: Any
+) -> AsyncIterator[Place]:
+    """It runs, in a directory that may have been used before. Rules let users use everything."""
     with tempfile.TemporaryDirectory(prefix="hub", dir="/tmp") as name:  # of mode 0700
-        root = Path(name)
+        root = root or Path(name)
         server = FakeServer(tools={"gate": Gate(), "echo": lambda: text("echoed")})
         async with world(root, server, serve=True, token=HUB_TOKEN, runtime_dir=root / "run", **settings) as hub:
-            made = Place(hub, root)
+            made = Place(hub, root, grants)
             hub.put(server.spec("a"), space("a"), space("a", name="other"))
             if rules:
                 hub.allow({"effect": "allow", "subject": "*"})
@@ -160,6 +168,8 @@ async def test_what_is_open_ends(transport: Transport, era: Era, clock: list[flo
         sessions = {"sse": 2, "http": 4 if era == "legacy" else 0}[transport]
         await until(lambda: at.hub.session_count() == sessions and not _streams(at, made))
         assert at.looks - began <= 2
+        # ada's process is told of the two clients that ended; those of eve and of the key are gone
+        await until(lambda: (at.gate.cancelled, at.hub.servers["fake"].open) == (4, 2))
         at.gate.open()
         await within(asyncio.wait(clients["stays"].calls))
         assert [each["content"] for each in clients["stays"].results] == [text("through")["content"]] * 2
@@ -249,6 +259,73 @@ async def test_a_session_belongs_to_its_grant(transport: Transport) -> None:
                                 reply = await http.request(method, BASE, json=body, headers=peer.headers)
                                 assert reply.status_code == 404
                 assert "result" in (await peer.request("ping")).answer
+
+
+@pytest.mark.parametrize("maker", ["user", "hub"])
+async def test_a_resumed_session_belongs_to_its_grant(maker: str) -> None:
+    """The id of a session of an earlier process is good for a newer token of its grant, and for nobody else."""
+    with tempfile.TemporaryDirectory(prefix="hub", dir="/tmp") as name:
+        root = Path(name)
+        async with place(root) as at:
+            at.grants.user("ada")
+            mine, other = [
+                at.grants.of_user("ada") if maker == "user" else at.grants.of_key(HUB_TOKEN, "admin") for _ in range(2)
+            ]
+            async with at.http(at.grants.token(mine)) as http:
+                peer = HttpPeer(http, BASE, "legacy")
+                await peer.greet()
+                session = peer.headers["mcp-session-id"]
+        async with place(root, grants=at.grants) as at:
+            ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+            for token, status in (
+                (at.grants.token(other), 404),
+                (HUB_TOKEN, 404),
+                (at.grants.token(mine), 200),
+                (at.grants.token(other), 404),
+            ):
+                async with at.http(token) as http:
+                    headers = {"accept": "application/json, text/event-stream", "mcp-session-id": session}
+                    assert (await http.post(BASE, json=ping, headers=headers)).status_code == status
+
+
+async def test_what_a_successor_forwards_belongs_to_its_grant() -> None:
+    """A process that finishes its calls takes messages for a session from the grant that opened it alone (ADR 35)."""
+    async with place() as at:
+        at.grants.user("ada")
+        mine, other = at.grants.of_user("ada"), at.grants.of_user("ada")
+        async with at.peer(at.grants.token(mine), "sse", "legacy") as peer:
+            assert isinstance(peer, SsePeer)
+            session = (await peer.message_url).partition("=")[2]
+            owner = at.hub.sse._sessions[session].principal
+            note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            for grant, delivered in ((mine, True), (other, False), ("", False)):
+                holder = holder_of(dataclasses.replace(owner, grant=grant))
+                assert at.hub.sse.deliver(Forwarded("sse", session, holder, note)) is delivered
+
+
+async def test_tasks_belong_to_their_grant() -> None:
+    """Modern clients have no session; what a server works on for one grant, no other one can ask about, cancel, or see
+    when the grant has ended."""
+    principals = [Principal("u0123456789abcde", "ada", grant=grant) for grant in ("", "g1", "g2")]
+    tasks, upstream = ServerTasks(), object()
+    ids = [
+        tasks.of(each).register_extension(_Offer(), upstream, "t", {"taskId": "1"})["taskId"]  # type: ignore[arg-type]
+        for each in principals
+    ]
+    assert ids == ["1", "1", "1"]
+    for each in principals:
+        assert tasks.of(each).find("1").id == "1"
+        with pytest.raises(TaskUnknown):
+            tasks.of(dataclasses.replace(each, grant="g3")).find("1")
+    assert tasks.any_of(upstream)
+    tasks.forget_ended(lambda principal: None if principal.grant == "g1" else principal)
+    with pytest.raises(TaskUnknown):
+        tasks.of(principals[1]).find("1")
+    assert tasks.of(principals[2]).find("1").id == "1"
+
+
+class _Offer:
+    """What a task is registered with; nothing of it is looked at."""
 
 
 async def test_tokens_for_elsewhere() -> None:

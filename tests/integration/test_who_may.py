@@ -42,6 +42,16 @@ console.log(JSON.stringify({ routes, pages, open: PUBLIC_PATHS, sidecar: SIDECAR
 """Prints the front's tables."""
 OPEN_TO_ALL = re.compile(r"/(?:account|oauth/authorize|oauth/consent|connect|api/account)(?:/|$)")
 """What everybody who has signed in may open: what is their own."""
+OPEN_TO_OWNERS = re.compile(r"/(?:hub(?:/.*)?|api/hub/state|api/hub/live|api/hub/tools\?workspace=w)?")
+"""What owners may open as it is; of the rest of the API they are refused what they do not own, or do not name."""
+OF_OWNERS = {("GET", f"/api/hub/tools?workspace={name}") for name in ("w", "other")} | {
+    ("GET", "/api/hub/servers?key=b"),
+    ("GET", "/api/hub/prompts?workspace=other"),
+    ("POST", "/api/hub/workspaces/stop?name=other"),
+    ("DELETE", "/api/hub/workspaces?name=other"),
+    ("DELETE", "/api/hub/servers?key=b"),
+}
+"""Requests for what somebody owns, or does not."""
 WORKSPACES = ("w", "other", "nope")
 RULES = {
     "version": 1,
@@ -77,6 +87,7 @@ class Who:
     audience: str = ""
     """The workspace that an access token is for; empty for keys."""
     admin: bool = False
+    owner: bool = False
     ended: bool = False
     """Whether the token is no longer good."""
 
@@ -133,7 +144,7 @@ async def _people(hub: Hub) -> Everybody:
         "nobody": Who(ended=True),
         "hub": Who(TOKEN, admin=True),
         "boss": Who(keys["boss"].token, "key:boss", admin=True),
-        "owner": Who(keys["owner"].token, "key:owner"),
+        "owner": Who(keys["owner"].token, "key:owner", owner=True),
         "user": Who(keys["user"].token, "key:user"),
         "other tenant": Who(keys["tenant"].token, "key:tenant"),
         "ada": Who(ada.access_token, "email:ada@example.com", "w"),
@@ -194,7 +205,7 @@ def _front_routes(tables: dict[str, Any]) -> set[tuple[str, str]]:
     }
     found |= {("GET", path) for path in ("/account", "/api/account", "/connect/x", "/assets/app.js", "/index.html")}
     found |= {(method, path.replace("*", "mcp/w")) for path, methods in tables["open"].items() for method in methods}
-    return found - {("POST", "/login")}  # whose very purpose is to refuse
+    return (found | OF_OWNERS) - {("POST", "/login")}  # whose very purpose is to refuse
 
 
 def _expected(who: Who, path: str, public: bool) -> str:
@@ -207,7 +218,12 @@ def _expected(who: Who, path: str, public: bool) -> str:
         return "403"
     if who.ended:
         return "401"
-    return "in" if who.admin or OPEN_TO_ALL.match(path) else "403"
+    if who.admin or OPEN_TO_ALL.match(path):
+        return "in"
+    if who.owner and OPEN_TO_OWNERS.fullmatch(path):
+        return "in"
+    named = "?" in path  # without parameters, it is not known of what
+    return "400 403 404" if who.owner and path.startswith("/api/hub/") and not named else "403"
 
 
 async def test_every_route_of_the_front(place: tuple[Hub, Everybody], tables: dict[str, Any]) -> None:
@@ -238,6 +254,15 @@ async def test_every_route_of_the_front(place: tuple[Hub, Everybody], tables: di
         async with client(who.token) as http:
             await each(check(http, name, who, method, path) for method, path in routes)
     assert not wrong, "\n".join(wrong)
+
+
+async def test_owners_see_what_they_own(place: tuple[Hub, Everybody]) -> None:
+    """The state that an owner gets has nothing of other workspaces, and an admin's has all."""
+    hub, everybody = place
+    for name, seen in (("owner", {"w"}), ("boss", {"w", "other"})):
+        async with client(everybody[name].token) as http:
+            state = (await http.get(f"{hub.public}/api/hub/state")).json()
+        assert {each["name"] for each in state["workspaces"]} == seen
 
 
 # --- endpoints -------------------------------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ async def program(*command: str, **variables: str) -> AsyncIterator[asyncio.subp
 @pytest.mark.parametrize("transport", ["http", "sse"])
 async def test_typescript_sdk(hub: Run, user: OAuthUser, transport: str) -> None:
     """The SDK of which many clients are made."""
-    arguments = ["programs/typescript_oauth_program.mjs", url_of(hub, transport), transport]
+    arguments = ["typescript_oauth_client.mjs", url_of(hub, transport), transport]
     async with program("node", *arguments) as process:
         assert process.stdout
         assert process.stdin

@@ -68,6 +68,8 @@ ALLOWED = {
     "unit/sidecar/hub/test_status.py test_sleeping_and_down": NOTHING,
     "unit/sidecar/supervision/test_health.py test_busy_server_is_left_alone": NOTHING,
     "unit/sidecar/supervision/test_health.py test_off": NOTHING,
+    "integration/upstream_auth/test_sign_in.py test_a_token_is_refreshed_before_it_ends": "the end of the token itself",
+    "support/oauth_server.py exchange_refresh_token": PACE,
     "unit/sidecar/supervision/test_sleep.py test_idle_stop_ends_no_call": NOTHING,
     "unit/sidecar/supervision/test_sleep.py test_idle_stop_ends_no_subscription": NOTHING,
     "unit/sidecar/supervision/test_sleep.py test_lazy_start": NOTHING,

@@ -5,6 +5,7 @@
 
 import { readContainer, showContainer } from '../data/container_lines.mjs';
 import { DEFAULTS, SCHEMA } from './server_settings.mjs';
+import { readByTool, readCount, readNumber, readSeconds, readSize, readText } from './setting_values.mjs';
 
 /**
  * @typedef {object} Setting
@@ -26,8 +27,8 @@ import { DEFAULTS, SCHEMA } from './server_settings.mjs';
 
 /**
  * What the form says of a setting; the rest is the hub's.
- * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'pattern' | 'options' | 'optional'> & { labels?: Record<string, string> }} Said
- * @type {Said[]}
+ * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'pattern' | 'options' | 'optional'> & { labels?: Record<string, string> }} SettingText
+ * @type {SettingText[]}
  */
 const TEXTS = [
   {
@@ -248,7 +249,7 @@ export const GROUPS = [
   { title: 'History and kept results', names: ['record', 'cache', 'cache_shared'] },
 ].map(({ title, names }) => ({ title, settings: SETTINGS.filter(({ name }) => names.includes(name)) }));
 
-/** Make a setting of what the form says of it and its JSON Schema. @param {Said} said @param {any} schema @param {any} standard @returns {Setting} */
+/** Make a setting of what the form says of it and its JSON Schema. @param {SettingText} said @param {any} schema @param {any} standard @returns {Setting} */
 export function settingOf({ labels = {}, ...texts }, schema, standard) {
   const optional = schema.anyOf?.[1]?.type === 'null';
   const {
@@ -328,55 +329,6 @@ export function readAll(settings, texts, before) {
 export function refusedOf(settings, error) {
   const field = String(error?.data?.field ?? '');
   return settings.find(({ name }) => field === name || field.startsWith(`${name}.`))?.name;
-}
-
-/** @param {string} text @param {string} pattern */
-function readText(text, pattern) {
-  return new RegExp(pattern).test(text) ? { value: text } : { fault: 'A reference to a variable, such as ${NAME}.' };
-}
-
-/** @param {string} text @param {string} pattern */
-function readSize(text, pattern) {
-  return new RegExp(pattern).test(text)
-    ? { value: text }
-    : { fault: 'A number and k, m or g, such as 512m; 0 for no limit.' };
-}
-
-/** @param {string} text @param {number} max @param {number} min */
-function readNumber(text, max, min) {
-  const value = Number(text);
-  const fits = text.trim() !== '' && value >= min && value <= max;
-  return fits ? { value } : { fault: `A number from ${min} to ${max.toLocaleString('en')}.` };
-}
-
-/** @param {string} text @param {number} max @param {number} min */
-function readCount(text, max, min) {
-  const value = Number(text);
-  const fits = text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max;
-  return fits ? { value } : { fault: `A whole number from ${min} to ${max.toLocaleString('en')}.` };
-}
-
-/** @param {string} text @param {number} max @param {number} [min]  0 if 0 is allowed */
-function readSeconds(text, max, min) {
-  const value = Number(text);
-  const fits = text.trim() !== '' && (value > 0 || value === min) && value <= max;
-  const least = min === 0 ? '0 or more' : 'More than 0';
-  return fits ? { value } : { fault: `${least}, at most ${max.toLocaleString('en')} seconds.` };
-}
-
-/** @param {string} text @param {number} max @param {number} [min] */
-function readByTool(text, max, min) {
-  /** @type {Record<string, number>} */
-  const value = {};
-  for (const line of text.split('\n').filter((item) => item.trim() !== '')) {
-    const at = line.lastIndexOf('=');
-    const tool = line.slice(0, Math.max(at, 0)).trim();
-    const seconds = readSeconds(line.slice(at + 1), max, min);
-    if (at < 0 || tool === '' || seconds.fault)
-      return { fault: `“${line.trim()}” is not: tool = seconds (at most ${max.toLocaleString('en')}).` };
-    Object.defineProperty(value, tool, { value: seconds.value, enumerable: true, configurable: true, writable: true });
-  }
-  return { value };
 }
 
 /** @param {any} one @param {any} other */

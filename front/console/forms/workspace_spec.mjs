@@ -3,7 +3,7 @@
 import { settingOf } from './settings_spec.mjs';
 import { SCHEMA } from './workspace_settings.mjs';
 
-/** @type {import('./settings_spec.mjs').Said[]} */
+/** @type {import('./settings_spec.mjs').SettingText[]} */
 const TEXTS = [
   {
     name: 'record',

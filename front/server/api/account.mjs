@@ -3,7 +3,7 @@
  * admins.
  */
 
-import { identityOf } from '../access/identity.mjs';
+import { identityOf } from './account/identity.mjs';
 import { usableWorkspaces } from '../oauth/usable_workspaces.mjs';
 
 /**

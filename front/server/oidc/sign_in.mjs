@@ -6,7 +6,7 @@ import { FrontError } from '../errors.mjs';
 import { ACCOUNT_PATH, mayOpen } from '../access/areas.mjs';
 import { newNonce } from '../access/cookie.mjs';
 import { isForm, readText } from '../http/form.mjs';
-import { plainPath, redirect, safePath, sendJson, withSecret } from '../access/page_answers.mjs';
+import { plainPath, redirect, safePath, sendJson, withSecret } from '../http/page_answers.mjs';
 import { baseOf } from '../oauth/urls.mjs';
 import { FLOW_SECONDS, Flows } from './flows.mjs';
 import { invalid, LogoutTokens } from './logout_token.mjs';

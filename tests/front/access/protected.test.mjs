@@ -273,6 +273,58 @@ test('a key gives access to endpoints only: no page, file or API request, and no
   assert.equal(link.headers['set-cookie'], undefined);
 });
 
+test('an owner may use the console and its part of the API, and nothing of YAMCP-UI', LIMIT, async () => {
+  const { headers } = await site.key('lead');
+  const roles = [{ subject: 'key:lead', role: 'owner', servers: ['a'], workspaces: ['alpha'] }];
+  const put = await site.ask('PUT', '/api/access', {
+    headers: ADMIN,
+    body: { text: JSON.stringify({ roles }), hash: '' },
+  });
+  assert.equal(put.status, 200, JSON.stringify(put.body));
+  const state = () => site.ask('GET', '/api/hub/state', { headers });
+  while ((await state()).status !== 200) await pause(50); // roles are looked for every half second, and no event tells of it
+  const { workspaces, servers } = (await state()).body;
+  assert.deepEqual(
+    [workspaces, servers].map((each) => each.map((/** @type {any} */ { name, key }) => name ?? key)),
+    [['alpha'], ['a']],
+  );
+  const asked = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {any} */ body = undefined) =>
+    (await site.ask(method, path, { headers, body })).status;
+  assert.deepEqual(
+    await Promise.all([
+      asked('POST', '/api/hub/workspaces/stop?name=alpha'),
+      asked('POST', '/api/hub/workspaces/stop?name=beta'),
+      asked('GET', '/api/hub/servers?key=b'),
+      asked('GET', '/api/hub/keys'),
+      asked('GET', '/api/access'),
+      asked('GET', '/api/servers'),
+      asked('GET', '/workspaces'),
+      asked('GET', '/hub/'),
+      asked('GET', '/'),
+      asked('POST', '/', {}),
+      asked('GET', '/hub/nothing'),
+      asked('GET', '/hub/../api/servers'),
+    ]),
+    [200, 403, 403, 403, 403, 403, 403, 200, 302, 302, 404, 404],
+  );
+  assert.equal(await site.upgrade(headers), 101);
+  assert.equal((await site.ask('POST', '/api/hub/workspaces/start?name=alpha', { headers })).status, 200);
+  // What a change answers shows no more than the State does.
+  for (const [name, servers] of Object.entries({ alpha: ['a', 'b'], beta: ['b', 'a'] }))
+    await site.ask('PUT', '/api/hub/workspaces', { query: { name }, headers: ADMIN, body: { name, servers } });
+  const change = async (/** @type {string} */ path, method = 'POST', /** @type {any} */ body = undefined) =>
+    (await site.ask(method, `/api/hub/servers${path}`, { headers, body })).body;
+  const changes = [change('/stop?key=a'), change('/start?key=a'), change('/restart?key=a')];
+  for (const { server } of await Promise.all([...changes, change('?key=a', 'PATCH', { settings: { era: 'auto' } })]))
+    assert.deepEqual([server.key, server.workspaces], ['a', ['alpha']]);
+  const { snapshot, server } = await change('/stop?key=b&workspace=alpha');
+  assert.deepEqual([typeof snapshot, server], ['object', null]);
+  for (const [name, servers] of Object.entries({ alpha: ['a'], beta: ['b'] }))
+    await site.ask('PUT', '/api/hub/workspaces', { query: { name }, headers: ADMIN, body: { name, servers } });
+  assert.equal((await site.ask('DELETE', '/api/access', { headers: ADMIN })).status, 200);
+  while ((await state()).status !== 403) await pause(50); // as above
+});
+
 test('an endpoint that a key may not use looks like one that does not exist', LIMIT, async () => {
   const { headers } = await site.key('only alpha', '--workspace', 'alpha');
   assert.equal((await site.initialize('alpha', headers)).status, 200);

@@ -6,6 +6,7 @@ import { plainName } from '../../../front/server/oauth/clients/client_metadata.m
 import { Consents } from '../../../front/server/oauth/consents.mjs';
 import { printable } from '../../../front/server/oauth/oauth_error.mjs';
 import { Rate } from '../../../front/server/oauth/rate.mjs';
+import { usableWorkspaces } from '../../../front/server/oauth/usable_workspaces.mjs';
 
 test('an address may do so much at once, and so much a minute; another is not affected', () => {
   let now = 100;
@@ -48,4 +49,33 @@ test('a name is one line of visible text, and a description what OAuth allows', 
   assert.equal([...plainName('😀'.repeat(500))].length, 100);
   assert.equal(plainName({ toString: () => 'x' }), '');
   assert.equal(printable('a "b" \\ ü\r\n'), "a 'b' ' ???");
+});
+
+test('the workspaces of an admin, of a key, and of a user, about whom the sidecar is asked', async () => {
+  const workspaces = ['a', 'b', 'c'].map((name) => ({ name }));
+  /** @type {any[]} */
+  const asked = [];
+  const hub = /** @type {any} */ ({
+    fresh: async () => ({ hub: { source: 'adapter' }, workspaces }),
+    askSidecar: async (/** @type {string} */ kind, /** @type {any} */ body) => {
+      asked.push([kind, body]);
+      return {
+        workspaces: [
+          { name: 'a', usable: false },
+          { name: 'b', usable: true },
+        ],
+      };
+    },
+  });
+  const names = async (/** @type {object} */ principal) =>
+    (await usableWorkspaces(hub, /** @type {any} */ (principal))).map(({ name }) => name);
+  assert.deepEqual(await names({ id: 'admin', admin: true, workspaces: null }), ['a', 'b', 'c']);
+  assert.deepEqual(await names({ id: 'k1234567', admin: true, workspaces: null }), ['a', 'b', 'c']);
+  assert.deepEqual(await names({ id: 'k1234567', admin: false, workspaces: ['c', 'gone'] }), ['c']);
+  assert.deepEqual(asked, []);
+  const user = `u${'0'.repeat(15)}`;
+  assert.deepEqual(await names({ id: user, admin: false, workspaces: [] }), ['b']);
+  assert.deepEqual(asked, [['view_as', { subject: `user:${user}` }]]);
+  hub.fresh = async () => ({ hub: { source: 'none' }, workspaces: [] });
+  await assert.rejects(names({ id: 'admin', admin: true }), { code: 'temporarily_unavailable' });
 });

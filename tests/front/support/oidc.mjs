@@ -49,7 +49,7 @@ export class FakeAdapter {
   }
 
   /** @param {any} which */
-  end_logins({ sub, ...which }) {
+  end_logins({ sub, grants: _, ...which }) {
     const subject = this.users.find((user) => user.sub === sub);
     const wanted = { ...which, ...(sub !== undefined && { principal: subject?.id ?? 'nobody' }) };
     for (const login of this.logins)

@@ -11,7 +11,7 @@ from tests.unit.bridge.access.principals import key, user
 
 TEXT = (Path(__file__).resolve().parents[4] / "docs" / "access.md").read_text("utf-8")
 FIRST, FAMILY, TEAM, ORGANISATION = (
-    Policy(AccessFile.model_validate_json(text)) for text in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    Policy(AccessFile.model_validate_json(text)) for text in re.findall(r"```json\n(\{.*?)```", TEXT, re.DOTALL)
 )
 
 

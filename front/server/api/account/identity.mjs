@@ -1,9 +1,9 @@
 // Who a principal is, and by what it has signed in: what pages show to its user. Pure.
 
-import { isUser } from './principals.mjs';
+import { isUser } from '../../access/principals.mjs';
 
 /**
- * @typedef {import('./principals.mjs').Principal} Principal
+ * @typedef {import('../../access/principals.mjs').Principal} Principal
  * @typedef {{id: string, name: string, email: string, role: Principal['role'], by: string}} Identity  `email`: empty
  *   for tokens and keys; `by`: the name of the provider, or what kind of token it was
  */

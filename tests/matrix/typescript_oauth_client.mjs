@@ -1,5 +1,5 @@
 // The TypeScript SDK's client with OAuth: prints the URL at which its user has to allow it access, and reads from stdin
-// the URL to which that leads. Usage: node typescript_oauth_program.mjs URL [sse]
+// the URL to which that leads. Usage: node typescript_oauth_client.mjs URL [sse]
 
 import { createInterface } from 'node:readline/promises';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
