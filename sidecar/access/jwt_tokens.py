@@ -23,7 +23,7 @@ from bridge.settings import Settings, listed
 from sidecar.access.credential import Credential
 from sidecar.access.jwks import KeySet
 from sidecar.access.jwt_claims import Rejected, header_of, unverified_claims
-from sidecar.access.users import is_user, subjects_of_user
+from sidecar.access.users import subjects_of_user
 
 SKEW_SECONDS = 60.0
 """Seconds by which the clocks of the issuer and of this machine may differ."""
@@ -31,6 +31,8 @@ MAX_TOKEN = 8192
 """Longest token, in characters."""
 MAX_REMEMBERED = 4096
 """Tokens, and clients, that are remembered."""
+MARK = "jwt"
+"""The mark of principals: the same user may also have signed in at the hub itself, with other groups."""
 MAX_TRIED = 8
 """Keys that are tried for a token that names none."""
 
@@ -68,9 +70,7 @@ class JwtTokens:
 
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`."""
-        if principal.grant:  # a user of the issuer may also have grants of the hub's own server
-            return principal.grant.startswith("j")
-        return is_user(principal) and principal.claims.get("issuer") == self._settings.jwt_issuer
+        return principal.grant.startswith("j") if principal.grant else principal.mark == MARK
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
@@ -171,6 +171,7 @@ class JwtTokens:
         return Principal(
             user,
             name or email or subject,
+            mark=MARK,
             valid_until=claims["exp"] + SKEW_SECONDS,
             grant="j" + sha256(f"{user}\n{client}".encode()).hexdigest()[:16],
             client=client,

@@ -26,9 +26,9 @@ from sidecar.upstream.upstream import RECONNECT_WAIT
 from sidecar.workspaces.members import Release
 from sidecar.workspaces.workspace import Workspace
 
-Place = tuple[Workspace, str, frozenset[str]]
-"""A common workspace, and the id and the subjects of a principal: a user has other rights with other subjects, which an
-external issuer may put into each token."""
+Place = tuple[Workspace, str, str, frozenset[str]]
+"""A common workspace, and the id, the mark and the subjects of a principal: a user has other rights with other
+subjects, which an external issuer may put into each token."""
 
 
 class Starter(Protocol):
@@ -115,7 +115,7 @@ class KeyWorkspaces:
         if principal.id in SHARED_PRINCIPALS:
             return base
         tenant = self._found.get(place_of(base, principal))
-        return tenant.workspace if tenant and tenant.principal.mark == principal.mark else None
+        return tenant.workspace if tenant else None
 
     @asynccontextmanager
     async def using(self, base: Workspace, principal: Principal) -> AsyncIterator[Workspace]:
@@ -126,7 +126,7 @@ class KeyWorkspaces:
             HubStopping: the workspace was closed before it was ready.
         """
         tenant = self._found.get(place_of(base, principal))
-        if tenant is None or tenant.principal.mark != principal.mark:
+        if tenant is None:
             tenant = self._open(base, self._owner(principal))
         tenant.requests += 1
         try:
@@ -147,7 +147,7 @@ class KeyWorkspaces:
         It is taken from the sessions, since nothing else is notified of calls on the direct way.
         """
         found: dict[str, float] = {}
-        for (_, principal, _), tenant in self._found.items():
+        for (_, principal, *_), tenant in self._found.items():
             for session in (*tenant.workspace.clients(), tenant.workspace.sessionless):
                 holder = session.principal.grant or principal
                 found[holder] = max(found.get(holder, 0.0), session.last_used)
@@ -167,8 +167,6 @@ class KeyWorkspaces:
     # --- opening and closing -----------------------------------------------------------------------------------------
 
     def _open(self, base: Workspace, principal: Principal) -> KeyWorkspace:
-        if before := self._found.get(place_of(base, principal)):
-            self._close_workspace(before)
         self._check_share(principal.id)
         workspace = self._hub.start_version(base, principal)
         tenant = self._found[place_of(base, principal)] = KeyWorkspace(base, principal, workspace)
@@ -181,7 +179,7 @@ class KeyWorkspaces:
     def _check_share(self, key: str) -> None:
         """Make room for a further workspace of a key by closing an idle one: of the same key, or of any key if it has
         none. Raises TooManySessions."""
-        held = sum(1 for _, whose, _ in self._found if whose == key)
+        held = sum(1 for _, whose, *_ in self._found if whose == key)
         if may_take(held, len(self._found), self._most, contested=self._contested()):
             return
         if not self._close_idle(key if held else None):
@@ -280,4 +278,4 @@ class KeyWorkspaces:
 
 def place_of(base: Workspace, principal: Principal) -> Place:
     """Where the principal's version of a workspace is found."""
-    return base, principal.id, principal.subjects
+    return base, principal.id, principal.mark, principal.subjects

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from bridge.credentials.journal import Journal
-from bridge.credentials.records import user_id
 from bridge.keys import Keyring, Principal
 from bridge.settings import Settings
 from sidecar.access.authenticator import Authentication
+from sidecar.access.credential import owner_of
 from sidecar.access.jwks import KeySet
-from sidecar.access.jwt_tokens import JwtTokens
+from sidecar.access.jwt_tokens import MARK, JwtTokens
 from sidecar.access.opaque import OpaqueTokens
 from tests.support.grants import ISSUER, Grants
 from tests.support.jwts import Issuer
@@ -32,7 +31,26 @@ def test_a_grant_that_was_ended(tmp_path: Path) -> None:
     grants.end(grant)
     both.refresh()
     assert both.current(found.principal) is None
-    ada = user_id(ISSUER, "ada")
-    of_jwt = Principal(ada, "ada", claims={"issuer": ISSUER}, grant="j0123456789abcdef")
-    for principal in (of_jwt, replace(of_jwt, grant="")):
-        assert both.current(principal) is not None
+
+
+def test_users_of_both(tmp_path: Path) -> None:
+    """Each has the groups with which it came, whatever the other server says; and ends with its own."""
+    settings = Settings(data_dir=tmp_path, jwt_issuer=ISSUER)
+    grants, keyring = Grants(tmp_path), Keyring(settings)
+    ada = grants.user("ada", groups=("ops",))
+    both = Authentication(
+        keyring,
+        OpaqueTokens(Journal(grants.path), keyring),
+        JwtTokens(settings, KeySet(settings, Issuer().fetch)),
+    )
+    of_jwt = Principal(ada, "ada", mark=MARK, subjects=frozenset({"group:dev"}), grant="j0123456789abcdef")
+    of_hub = Principal(ada, "ada", subjects=frozenset({"group:former"}))
+    for principal in (of_jwt, owner_of(of_jwt)):
+        assert both.current(principal) == principal
+    now = both.current(of_hub)
+    assert now is not None
+    assert "group:ops" in now.subjects
+    grants.end_user("ada")
+    both.refresh()
+    assert both.current(of_hub) is None
+    assert both.current(of_jwt) == of_jwt
