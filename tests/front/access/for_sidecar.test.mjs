@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Auth } from '../../../front/server/access/auth.mjs';
 
-/** @param {{ oauth: boolean, jwtIssuer: string | null }} settings @returns {Record<string, string>} */
+/** @param {{ oauth: boolean, jwtIssuer: string | null }} settings @returns {import('node:http').IncomingHttpHeaders} */
 function headersOf(settings) {
   const given = { publicUrl: 'https://hub.example', ...settings };
   const request = { headers: { cookie: 'c', 'x-hub-base': 'https://evil.example', accept: 'text/html' } };
