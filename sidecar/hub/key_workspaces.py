@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bridge.keys import Principal
+from bridge.keys import KEY_ID, Principal
 from bridge.settings import Settings
 from sidecar.access.credential import owner_of
 from sidecar.concurrency.shares import may_take, uncontested
@@ -27,8 +27,8 @@ from sidecar.workspaces.members import Release
 from sidecar.workspaces.workspace import Workspace
 
 Place = tuple[Workspace, str, str, frozenset[str]]
-"""A common workspace, and the id, the mark and the subjects of a principal: a user has other rights with other
-subjects, which an external issuer may put into each token."""
+"""A common workspace, and the id, the mark (of users; keys have one version, whatever their token) and the subjects of
+a principal: a user has other rights with other subjects, which an external issuer may put into each token."""
 
 
 class Starter(Protocol):
@@ -115,7 +115,7 @@ class KeyWorkspaces:
         if principal.id in SHARED_PRINCIPALS:
             return base
         tenant = self._found.get(place_of(base, principal))
-        return tenant.workspace if tenant else None
+        return tenant.workspace if tenant and tenant.principal.mark == principal.mark else None
 
     @asynccontextmanager
     async def using(self, base: Workspace, principal: Principal) -> AsyncIterator[Workspace]:
@@ -126,7 +126,7 @@ class KeyWorkspaces:
             HubStopping: the workspace was closed before it was ready.
         """
         tenant = self._found.get(place_of(base, principal))
-        if tenant is None:
+        if tenant is None or tenant.principal.mark != principal.mark:
             tenant = self._open(base, self._owner(principal))
         tenant.requests += 1
         try:
@@ -167,6 +167,8 @@ class KeyWorkspaces:
     # --- opening and closing -----------------------------------------------------------------------------------------
 
     def _open(self, base: Workspace, principal: Principal) -> KeyWorkspace:
+        if before := self._found.get(place_of(base, principal)):
+            self._close_workspace(before)
         self._check_share(principal.id)
         workspace = self._hub.start_version(base, principal)
         tenant = self._found[place_of(base, principal)] = KeyWorkspace(base, principal, workspace)
@@ -278,4 +280,5 @@ class KeyWorkspaces:
 
 def place_of(base: Workspace, principal: Principal) -> Place:
     """Where the principal's version of a workspace is found."""
-    return base, principal.id, principal.mark, principal.subjects
+    mark = "" if KEY_ID.fullmatch(principal.id) else principal.mark
+    return base, principal.id, mark, principal.subjects
