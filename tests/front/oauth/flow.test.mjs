@@ -157,7 +157,6 @@ test('a user logs in, allows access, and the client gets tokens for its code', a
     scopes: ['mcp'],
     principal: 'k1234567',
     resource: `${site.url}/mcp/alpha`,
-    login: '',
   });
   const redeem = { grant_type: 'authorization_code', code: sent.code, client_id: client, redirect_uri: REDIRECT };
   const tokens = await site.post('/oauth/token', {
