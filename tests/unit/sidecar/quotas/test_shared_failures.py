@@ -97,6 +97,7 @@ async def test_it_answers_a_request_with_something_else(answer: Any) -> None:
 async def test_it_answers_the_task_with_something_else(answers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task goes on: it would end the hub otherwise."""
     monkeypatch.setattr(shared, "FLUSH_SECONDS", 0)
+    monkeypatch.setattr(shared, "PAUSE_SECONDS", 0)
     hub = Counted(limit(sessions=1))
     hub.redis.answers = answers
     asked = 0
@@ -104,7 +105,6 @@ async def test_it_answers_the_task_with_something_else(answers: Any, monkeypatch
     async def execute() -> Any:
         nonlocal asked
         asked += 1
-        hub.shared._away_until = 0.0
         return hub.redis.answers
 
     hub.redis.execute = execute  # type: ignore[method-assign]
