@@ -51,7 +51,8 @@ class Principal:
     workspaces: frozenset[str] | None = None
     admin: bool = False
     mark: str = field(default="", repr=False, compare=False)
-    """The hash of its token, to detect that the key with this id has a new token."""
+    """Of a key, the hash of its token, to detect that the key with this id has a new one. Of a user, empty; `jwt` for
+    one who comes with the token of an external authorization server."""
     valid_until: float | None = None
     """When its token ends (Unix time); None for one that lasts until it is revoked. For a grant, the end of its newest
     access token: a refresh prolongs what is open."""

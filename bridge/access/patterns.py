@@ -39,6 +39,11 @@ class PatternSet:
         self._wild = tuple(sorted(pattern for pattern in found if EVERY in pattern))
         self._exact = found.difference(self._wild)
 
+    @property
+    def patterns(self) -> frozenset[str]:
+        """The patterns."""
+        return self._exact.union(self._wild)
+
     def __bool__(self) -> bool:
         """Whether there are patterns."""
         return bool(self._exact or self._wild)

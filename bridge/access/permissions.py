@@ -140,6 +140,23 @@ class Permissions:
         self._scopes: dict[tuple[str, str], Scope] = {}
         self._by_rules: dict[tuple[int, ...], Scope] = {}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both allow the same, as they are made of the same rules, wherever these stand in the file.
+
+        So the lists of a principal need not be built again after an edit that does not concern it.
+        """
+        return self is other or (isinstance(other, Permissions) and self._made_of() == other._made_of())
+
+    def __hash__(self) -> int:
+        """That of its principal."""
+        return hash((self.principal.id, self.principal.workspaces))
+
+    def _made_of(self) -> tuple[object, ...]:
+        principal, standing = self.principal, self._standing
+        rules = [compiled.rule for compiled in self._rules]
+        owned = standing.servers.patterns, standing.workspaces.patterns
+        return principal.id, principal.workspaces, standing.role, standing.implicit, standing.tenant, owned, rules
+
     # --- what the principal is ---------------------------------------------------------------------------------------
 
     @property

@@ -58,9 +58,7 @@ class Policy:
             servers=PatternSet(pattern for grant in grants for pattern in grant.servers or ()),
             workspaces=PatternSet(pattern for grant in grants for pattern in grant.workspaces or ()),
             implicit=is_key(principal) and self._file.keys == "own",
-            tenant=principal.id
-            if own
-            else next((each for each in self._file.tenants if each in subjects), principal.id),
+            tenant=principal.id if own else self._tenant(principal, subjects),
             limits=() if own else self._in_order(limits),
         )
 

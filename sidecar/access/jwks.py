@@ -96,7 +96,7 @@ class KeySet:
             why = {"issuer": self._issuer, "error": type(error).__name__, "why": str(error)[:200]}
             log.warning("the keys of the authorization server could not be fetched", extra=why)
         else:
-            withdrawn = frozenset(self._keys.keys() - found.keys())
+            withdrawn = frozenset(kid for kid, key in self._keys.items() if not _is_same(key, found.get(kid)))
             self._keys = found
             if withdrawn:
                 self.on_withdrawn(withdrawn)
@@ -120,6 +120,11 @@ class KeySet:
                 raise ValueError("the address of the keys is not one of HTTPS")
             return str(metadata["jwks_uri"])
         raise last
+
+
+def _is_same(key: Key, other: Key | None) -> bool:
+    """Whether two keys are the same one. A key without an id is named by its place, where another may be later."""
+    return other is not None and key.thumbprint() == other.thumbprint()
 
 
 def _keys(document: Any) -> dict[str, Key]:

@@ -23,7 +23,7 @@ from bridge.settings import Settings, listed
 from sidecar.access.credential import Credential
 from sidecar.access.jwks import KeySet
 from sidecar.access.jwt_claims import Rejected, header_of, unverified_claims
-from sidecar.access.users import is_user, subjects_of_user
+from sidecar.access.users import subjects_of_user
 
 SKEW_SECONDS = 60.0
 """Seconds by which the clocks of the issuer and of this machine may differ."""
@@ -31,6 +31,8 @@ MAX_TOKEN = 8192
 """Longest token, in characters."""
 MAX_REMEMBERED = 4096
 """Tokens, and clients, that are remembered."""
+MARK = "jwt"
+"""The mark of principals: the same user may also have signed in at the hub itself, with other groups."""
 MAX_TRIED = 8
 """Keys that are tried for a token that names none."""
 
@@ -68,9 +70,7 @@ class JwtTokens:
 
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`."""
-        return principal.grant.startswith("j") or (
-            is_user(principal) and principal.claims.get("issuer") == self._settings.jwt_issuer
-        )
+        return principal.grant.startswith("j") if principal.grant else principal.mark == MARK
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
@@ -92,8 +92,10 @@ class JwtTokens:
         """See `Authenticator`."""
         if not principal.grant:
             return principal
+        if principal.grant in self._ended:
+            return None
         known = self._clients.get(principal.grant)
-        return None if principal.grant in self._ended else known.principal if known else principal
+        return known.principal if known and known.principal.subjects == principal.subjects else principal
 
     def refresh(self) -> None:
         """See `Authenticator`: the keys are fetched by `run`."""
@@ -169,6 +171,7 @@ class JwtTokens:
         return Principal(
             user,
             name or email or subject,
+            mark=MARK,
             valid_until=claims["exp"] + SKEW_SECONDS,
             grant="j" + sha256(f"{user}\n{client}".encode()).hexdigest()[:16],
             client=client,
@@ -187,16 +190,18 @@ class JwtTokens:
             self._ended.discard(principal.grant)
 
     def _as_newest(self, found: Credential) -> Credential:
-        """A credential whose principal has the end of its client's newest token."""
+        """A credential whose principal has the end of its client's newest token; of one with other groups or roles it
+        has not: what was opened with a token of former rights does not outlast it."""
         known = self._clients.get(found.principal.grant)
-        if known is None:
+        if known is None or known.principal.subjects != found.principal.subjects:
             return found
         return found._replace(principal=replace(found.principal, valid_until=known.principal.valid_until))
 
     def _withdrawn(self, kids: frozenset[str]) -> None:
-        """Keys were withdrawn: forget what was checked, and end what was opened with tokens of them."""
+        """Keys were withdrawn: forget what was checked, and end what was opened with tokens of them. Of a token that
+        names no key it is not known; its client has to come with it, or a newer one, again."""
         self._valid.clear()
-        ended = [grant for grant, known in self._clients.items() if known.kid in kids]
+        ended = [grant for grant, known in self._clients.items() if known.kid is None or known.kid in kids]
         self._ended = set(ended) | (self._ended if len(self._ended) < MAX_REMEMBERED else set())
         for grant in ended:
             del self._clients[grant]

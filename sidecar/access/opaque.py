@@ -39,8 +39,8 @@ class OpaqueTokens:
         return token.startswith(ACCESS)
 
     def knows(self, principal: Principal) -> bool:
-        """See `TokenKind`: a principal with a grant, or a user."""
-        return principal.grant.startswith("g") if principal.grant else is_user(principal)
+        """See `TokenKind`: a principal with a grant, or a user who has signed in at the hub, which has no mark."""
+        return principal.grant.startswith("g") if principal.grant else is_user(principal) and not principal.mark
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""

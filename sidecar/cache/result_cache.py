@@ -1,8 +1,8 @@
 """Keeps results of tool calls, and answers equal calls with them.
 
 Two calls are equal if principal, workspace, server definition, tool, era and arguments are. Where a server shares its
-results (`cache_shared`), the principal does not count, unless the hub signs in there as each user (`sign_in`). Only
-results without `isError` are kept.
+results (`cache_shared`), the principal does not count, unless the hub acts there for each user: by `sign_in`, or by
+claims of the user in headers. Only results without `isError` are kept.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sidecar.cache.store import CacheStore
 from sidecar.features.input_requests import ANSWER_KEYS
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
+from sidecar.upstream.variables import acts_for_user
 
 if TYPE_CHECKING:
     from sidecar.admission.context import CallContext
@@ -84,7 +85,7 @@ class ResultCache:
         settings: ServerSettings = route.offer.spec.settings
         if settings.session == "per_client" or not UNEQUAL.isdisjoint(call.params):
             return None
-        shared = settings.cache_shared and settings.sign_in != "user"
+        shared = settings.cache_shared and not acts_for_user(route.offer.spec)
         owner = "" if shared else call.principal.id
         where = (owner, call.workspace, route.offer.upstream.fingerprint, route.offer.label, route.name, call.era)
         try:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bridge.keys import Principal
+from bridge.keys import KEY_ID, Principal
 from bridge.settings import Settings
 from sidecar.access.credential import owner_of
 from sidecar.concurrency.shares import may_take, uncontested
@@ -26,9 +26,9 @@ from sidecar.upstream.upstream import RECONNECT_WAIT
 from sidecar.workspaces.members import Release
 from sidecar.workspaces.workspace import Workspace
 
-Place = tuple[Workspace, str, frozenset[str]]
-"""A common workspace, and the id and the subjects of a principal: a user has other rights with other subjects, which an
-external issuer may put into each token."""
+Place = tuple[Workspace, str, str, frozenset[str]]
+"""A common workspace, and the id, the mark (of users; keys have one version, whatever their token) and the subjects of
+a principal: a user has other rights with other subjects, which an external issuer may put into each token."""
 
 
 class Starter(Protocol):
@@ -147,7 +147,7 @@ class KeyWorkspaces:
         It is taken from the sessions, since nothing else is notified of calls on the direct way.
         """
         found: dict[str, float] = {}
-        for (_, principal, _), tenant in self._found.items():
+        for (_, principal, *_), tenant in self._found.items():
             for session in (*tenant.workspace.clients(), tenant.workspace.sessionless):
                 holder = session.principal.grant or principal
                 found[holder] = max(found.get(holder, 0.0), session.last_used)
@@ -181,7 +181,7 @@ class KeyWorkspaces:
     def _check_share(self, key: str) -> None:
         """Make room for a further workspace of a key by closing an idle one: of the same key, or of any key if it has
         none. Raises TooManySessions."""
-        held = sum(1 for _, whose, _ in self._found if whose == key)
+        held = sum(1 for _, whose, *_ in self._found if whose == key)
         if may_take(held, len(self._found), self._most, contested=self._contested()):
             return
         if not self._close_idle(key if held else None):
@@ -280,4 +280,5 @@ class KeyWorkspaces:
 
 def place_of(base: Workspace, principal: Principal) -> Place:
     """Where the principal's version of a workspace is found."""
-    return base, principal.id, principal.subjects
+    mark = "" if KEY_ID.fullmatch(principal.id) else principal.mark
+    return base, principal.id, mark, principal.subjects

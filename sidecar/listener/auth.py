@@ -107,7 +107,8 @@ class Gate:
             return
         principal = state[PRINCIPAL_KEY] = credential.principal
         state[END_KEY] = credential.until
-        self._used[principal.grant or principal.id] = principal, time.time()
+        if HOLDER_ID.fullmatch(holder := principal.grant or principal.id):
+            self._used[holder] = principal, time.time()
         await self._serve(principal, scope, receive, send)
 
     async def _serve(self, principal: Principal, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,7 +10,14 @@ from bridge.access.policy import OWN_PRINCIPALS, is_key
 from bridge.keys import Principal
 from bridge.models.access_file import AccessLimit
 from sidecar.quotas.account import Account, Meter, seconds_to_midnight
-from sidecar.quotas.errors import BytesLimit, DailyLimit, LimitReached, RateLimited, TooManyCalls
+from sidecar.quotas.errors import (
+    BytesLimit,
+    DailyLimit,
+    LimitReached,
+    LimitsUnavailable,
+    RateLimited,
+    TooManyCalls,
+)
 from sidecar.quotas.plan import Plan, plan_of
 
 if TYPE_CHECKING:
@@ -149,6 +156,9 @@ class Ledger:
                 self._return(meters, members, self.wall(), is_call=is_call)
                 raise self.refusal(kind, account, meter, wait, server, tool)
             members.append(member)
+        if not self._entries:  # the last limit was removed meanwhile
+            self.shared.leave_all()
+            raise LimitsUnavailable("There are no limits any more.")
         return tuple(members)
 
     def end(self, meters: tuple[Meter, ...], members: Sequence[str], at: float, *, is_call: bool, begun: bool) -> None:

@@ -10,24 +10,16 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from bridge.keys import Principal
 from bridge.models.access_file import AccessLimit
 from sidecar.admission.admission import DECLINED, Admission
 from sidecar.admission.context import CallContext
 from sidecar.quotas.account import Account
-from sidecar.quotas.errors import (
-    LimitsUnavailable,
-    TooManyOwnSessions,
-)
+from sidecar.quotas.errors import LimitsUnavailable, TooManyOwnSessions
 from sidecar.quotas.ledger import UNKNOWN, Ledger, Refused, Space
 from sidecar.quotas.plan import CALLS, is_scoped
 from sidecar.quotas.tool_quotas import ToolQuotas
-
-if TYPE_CHECKING:
-    pass
-
 
 SESSION_IDLE_SECONDS = 60.0
 """How long a session has been idle that makes room for another one of its principal."""
@@ -71,11 +63,17 @@ class Quotas(Ledger):
         self._admission.set_gate(self, present=bool(new))
         self._server_gates.set_gate(self.tools, present=any(is_scoped(entry) for entry in new))
         if not new:
-            self._accounts.clear()
-            self._held.clear()
-            self.tools.held.clear()
+            self._forget()
         self.recheck()
         return True
+
+    def _forget(self) -> None:
+        """There are no limits any more: forget what is counted, as nobody will tell of the end of a request."""
+        self._accounts.clear()
+        self._held.clear()
+        self.tools.held.clear()
+        if self.shared is not None:
+            self.shared.leave_all()
 
     # --- Gate ----------------------------------------------------------------------------------------------------
 

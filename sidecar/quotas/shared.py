@@ -44,6 +44,10 @@ KEPT_SECONDS = 2 * 86400
 """How long Redis keeps what nobody counts any more."""
 ENTER = (Path(__file__).parent / "enter.lua").read_text("utf-8")
 NONE = -1
+KINDS = frozenset({"", "rate", "concurrent", "calls_per_day", "bytes_per_day"})
+"""What `enter.lua` answers: the kind of the limit that forbids a request, or nothing."""
+NONSENSE = (ValueError, TypeError, AttributeError, LookupError)
+"""What reading an answer raises that is none of a hub's: other programs may write to the same Redis."""
 
 
 class SharedCounts:
@@ -102,13 +106,28 @@ class SharedCounts:
         if is_call:
             self._leases[member] = keys[1]
         try:
-            kind, wait = await self._asked(lambda: self._enter(keys, arguments))
+            kind, wait = self._read(await self._asked(lambda: self._enter(keys, arguments)))
         except BaseException:
             self.leave(member)
             raise
         if kind:
             self._leases.pop(member, None)
-        return kind.decode(), float(wait), member
+        return kind, wait, member
+
+    def _read(self, answer: Any) -> tuple[str, float]:
+        """The answer of `enter.lua`. Raises LimitsUnavailable for another one."""
+        try:
+            kind, wait = answer[0].decode(), float(answer[1])
+            if kind in KINDS and math.isfinite(wait):
+                return kind, wait
+            raise ValueError
+        except NONSENSE as error:
+            raise self._failed(error) from None
+
+    def leave_all(self) -> None:
+        """All requests have ended, as far as limits go: there are none any more."""
+        for member in tuple(self._leases):
+            self.leave(member)
 
     def leave(self, member: str) -> None:
         """A request has ended."""
@@ -130,11 +149,16 @@ class SharedCounts:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 answer = await command()
         except (RedisError, OSError) as error:
-            self._away_until = time.monotonic() + PAUSE_SECONDS
-            self._set_reachable(False, type(error).__name__)
-            raise LimitsUnavailable(f"Redis does not answer: {type(error).__name__}.") from None
+            raise self._failed(error) from None
+        self._away_until = 0.0  # it may have been set while this command was under way
         self._set_reachable(True)
         return answer
+
+    def _failed(self, error: Exception) -> LimitsUnavailable:
+        """Count in this process alone for a while; returns the error that says so."""
+        self._away_until = time.monotonic() + PAUSE_SECONDS
+        self._set_reachable(False, type(error).__name__)
+        return LimitsUnavailable(f"Redis does not answer: {type(error).__name__}.")
 
     def _set_reachable(self, reachable: bool, why: str = "") -> None:
         if reachable == self.reachable:
@@ -188,9 +212,12 @@ class SharedCounts:
             self._ended, self._returned = ended + self._ended, returned + self._returned
             self._bytes.update(sizes)
             raise
-        seconds, microseconds = answers[0]
-        self._offset = seconds + microseconds / 1e6 - time.time()
-        self._note_sessions(accounts, answers)
+        try:
+            seconds, microseconds = answers[0]
+            self._offset = seconds + microseconds / 1e6 - time.time()
+            self._note_sessions(accounts, answers)
+        except NONSENSE as error:
+            raise self._failed(error) from None
 
     def _renew(self, pipeline: Any) -> None:
         """Prolong the leases of the calls in progress."""
@@ -230,7 +257,7 @@ class SharedCounts:
 def _give_back(pipeline: Any, meter: Meter, charged_at: float, is_call: bool) -> None:
     """As `Meter.refund`."""
     for rate, burst in meter.bounds.rates:
-        left = 1 / rate - (time.time() - charged_at)
+        left = min(1 / rate, 1 / rate - (time.time() - charged_at))  # the clock may have been set back
         if left > 0:
             pipeline.hincrbyfloat(f"{PREFIX}{meter.name}:rates", f"{rate!r} {burst}", -left)
     if is_call:

@@ -14,7 +14,7 @@ from sidecar.features import uris
 from sidecar.protocol import extensions
 from sidecar.protocol.catalog import Catalog, Item
 from sidecar.protocol.jsonrpc import as_list
-from sidecar.upstream.variables import uses_claims
+from sidecar.upstream.variables import acts_for_user
 
 if TYPE_CHECKING:
     from bridge.access.permissions import Permissions
@@ -26,7 +26,7 @@ def process_owner(spec: ServerSpec, tenant: str, rights: Rights | None) -> str:
 
     Empty for a process that all principals share.
     """
-    if spec.settings.sign_in == "user" or uses_claims(spec.launch):
+    if acts_for_user(spec):
         return tenant  # the connection is that user's, whatever else is shared
     shared_by = spec.settings.shared_by
     if not tenant or shared_by == "all":

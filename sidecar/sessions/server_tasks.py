@@ -64,7 +64,7 @@ class ServerTasks:
         self._of_grants = {grant: each for grant, each in self._of_grants.items() if current(each[0]) is not None}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known) + sum(len(tasks) for _, tasks in self._of_grants.values())
 
     def __iter__(self) -> Iterator[tuple[str, Task]]:
         self._expire()
@@ -107,10 +107,14 @@ class ServerTasks:
         return with_task_id(exposed, result)
 
     def notification_to_client(self, source: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
-        """The params of a notification about a task, translated for the client; None if it is not the client's task."""
+        """The params of a notification about a task, translated for the client; None if it is not the client's task.
+
+        Sessions with a connected client, which alone are notified, have the tasks of one grant at most.
+        """
         exposed = self.exposed(source, str(params.get("taskId")))
         if exposed is None:
-            return None
+            told = (tasks.notification_to_client(source, method, params) for _, tasks in self._of_grants.values())
+            return next((found for found in told if found is not None), None)
         offer = self._known[exposed].offer
         return self.to_client(exposed, uris.rewrite_result(method, params, offer.rename) if offer.label else params)
 

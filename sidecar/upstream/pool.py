@@ -22,7 +22,7 @@ from sidecar.upstream.client_features import Client, ClientFeatures
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.server_account import ServerAccount, SignIn
 from sidecar.upstream.upstream import Upstream
-from sidecar.upstream.variables import uses_claims
+from sidecar.upstream.variables import acts_for_user, uses_claims
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class Pool:
             )
             upstream.account, upstream.redact = account, self._redact
             upstream.opening.prepare, upstream.opening.turns = self._prepare, self._turns
-            upstream.sleep.known_lists = self.known_lists
+            upstream.sleep.known_lists = None if acts_for_user(spec) else self.known_lists
             upstream.sleep.in_use = lambda: self.in_use(upstream)
             upstream.owned = lambda: self.owned(upstream)
             upstream.undeclared = self._undeclared.setdefault(key[0], UndeclaredLists())

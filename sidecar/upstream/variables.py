@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from bridge.masking.names import is_secret
-from bridge.models import Launch, RemoteLaunch, StdioLaunch
+from bridge.models import Launch, RemoteLaunch, ServerSpec, StdioLaunch
 from sidecar.errors import VariableMissing
 from sidecar.secret_sources.errors import UserClaimMissing, ValueInvalid
 
@@ -78,6 +78,11 @@ def uses_claims(launch: Launch) -> bool:
     if not isinstance(launch, RemoteLaunch):
         return False
     return any(match["claim"] for value in launch.headers.values() for match in _REFERENCE.finditer(value))
+
+
+def acts_for_user(spec: ServerSpec) -> bool:
+    """Whether the hub acts at a server for each user: what it lists and answers is for that user only."""
+    return spec.settings.sign_in == "user" or uses_claims(spec.launch)
 
 
 def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:

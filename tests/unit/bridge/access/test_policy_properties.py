@@ -176,6 +176,38 @@ def test_an_owner_has_exactly_more(
     assert after == before | (owned & within)
 
 
+@SOME
+@given(FILES, FILES, MODES, PRINCIPALS)
+def test_permissions_that_are_equal_decide_alike(
+    drawn: list[dict[str, Any]], more: list[dict[str, Any]], mode: str, principal: Principal
+) -> None:
+    """And they are equal if the files differ only in what is for others, wherever that stands."""
+    one, two = access(*drawn, keys=mode), access(*more, *drawn, keys=mode)
+    first, second = Policy(one).permissions(principal), Policy(two).permissions(principal)
+    concerned = {"*", *principal.subjects, f"key:{principal.name}"}
+    others_only = all(rule["subject"] not in concerned for rule in more)
+    assert (first == second) is others_only
+    if first == second:
+        assert hash(first) == hash(second)
+        assert allowed(one, principal) == allowed(two, principal)
+
+
+def test_permissions_that_differ_in_a_role_or_a_tenant() -> None:
+    """They are not equal: what is owned has no rules, and the tenant has other processes."""
+    files = [
+        {},
+        {"roles": [{"subject": "group:a", "role": "admin"}]},
+        {"roles": [{"subject": "group:a", "role": "owner", "servers": ["x"]}]},
+        {"roles": [{"subject": "group:a", "role": "owner", "servers": ["x*"]}]},
+        {"roles": [{"subject": "group:a", "role": "owner", "workspaces": ["x"]}]},
+        {"tenants": ["group:a"]},
+    ]
+    made = [Policy(AccessFile.model_validate(file)).permissions(user("group:a")) for file in files]
+    assert [made.index(each) for each in made] == list(range(len(files)))
+    assert Policy(None).permissions(key("ci")) != Policy(AccessFile(keys="rules")).permissions(key("ci"))
+    assert Policy(None).permissions(key("ci")) != Policy(None).permissions(key("ci", "x"))
+
+
 def test_ten_thousand_rules_and_five_thousand_tools_are_decided_soon() -> None:
     """The time grows with rules plus items, not with their product (50 million here)."""
     patterns = [

@@ -174,6 +174,20 @@ async def test_a_newer_token_prolongs(issuer: Issuer) -> None:
         assert (again.until, again.principal.valid_until) == (now + 100 + SKEW_SECONDS, newest.valid_until)
 
 
+async def test_a_token_with_other_groups(issuer: Issuer) -> None:
+    """It prolongs nothing that was opened with the groups of before, and takes nothing from that, either."""
+    now = int(time.time())
+    async with accepting(issuer) as tokens:
+        token = issuer.token(exp=now + 100, groups=["dev", "ops"])
+        first = tokens.check(token)
+        assert tokens.check(issuer.token(exp=now + 500, groups=["dev"]))
+        for found in (first, tokens.check(token)):
+            assert found is not None
+            assert tokens.current(found.principal) == found.principal
+            assert found.principal.valid_until == now + 100 + SKEW_SECONDS
+            assert "group:ops" in found.principal.subjects
+
+
 async def test_rotation(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token of a new key makes the hub fetch the keys, and is accepted then; a key that is withdrawn ends its
     tokens, and what was opened with them."""
@@ -195,6 +209,29 @@ async def test_rotation(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None
         assert tokens.current(old.principal) is None
         assert tokens.check(issuer.token("three"))
         assert tokens.current(old.principal) is not None, "the client has come with a token of another key"
+
+
+async def test_rotation_of_a_key_without_an_id(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another key although it has the place of the one before: tokens of that one are no longer accepted."""
+    monkeypatch.setattr(jwks, "MIN_INTERVAL", 0.0)
+    fetch = issuer.fetch
+
+    async def nameless(url: str) -> Any:
+        found = await fetch(url)
+        keys = [{name: value for name, value in key.items() if name != "kid"} for key in found.get("keys", ())]
+        return {"keys": keys} if keys else found
+
+    monkeypatch.setattr(issuer, "fetch", nameless)
+    async with accepting(issuer) as tokens:
+        token = issuer.token(header={"kid": None})
+        old = tokens.check(token)
+        assert old is not None
+        issuer.keys.clear()
+        issuer.add("one")
+        assert not await tokens.learn(issuer.token(header={"kid": "made-up"}))
+        assert tokens.check(issuer.token(header={"kid": None}, sub="eve"))
+        assert not tokens.check(token)
+        assert tokens.current(old.principal) is None
 
 
 async def test_a_flood_of_unknown_keys(issuer: Issuer) -> None:

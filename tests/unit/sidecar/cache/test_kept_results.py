@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.keys import Principal
+from bridge.models import RemoteLaunch
 from sidecar.cache.redis_store import CONNECTIONS, RedisStore
 from sidecar.cache.result_cache import META_KEY, ResultCache
 from sidecar.cache.store import MemoryStore
@@ -243,11 +244,15 @@ async def test_redis(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(("settings", "same"), [({}, False), ({"cache_shared": True}, True)])
-@pytest.mark.parametrize("sign_in", ["none", "user", "shared"])
-def test_results_got_with_a_users_credential(settings: dict[str, Any], same: bool, sign_in: str) -> None:
+@pytest.mark.parametrize(
+    ("sign_in", "header", "own"),
+    [("none", "x", False), ("user", "x", True), ("shared", "x", False), ("none", "${user.email}", True)],
+)
+def test_results_got_for_a_user(settings: dict[str, Any], same: bool, sign_in: str, header: str, own: bool) -> None:
     """They are that user's, even where results are shared."""
     cache = ResultCache(MemoryStore(1), Metrics())
-    spec = FakeServer().spec("a", sign_in=sign_in, **settings)
+    launch = RemoteLaunch(url="https://a.example/mcp", headers={"x-user": header})
+    spec = FakeServer().spec("a", sign_in=sign_in, **settings).model_copy(update={"launch": launch})
     offer = SimpleNamespace(spec=spec, upstream=SimpleNamespace(fingerprint="f"), label="a")
     route: Any = SimpleNamespace(offer=offer, name="count")
 
@@ -257,4 +262,4 @@ def test_results_got_with_a_users_credential(settings: dict[str, Any], same: boo
         assert found is not None
         return found._key
 
-    assert (key("k0000001") == key("k0000002")) == (same and sign_in != "user")
+    assert (key("k0000001") == key("k0000002")) == (same and not own)

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from bridge.models import ServerSpec
+from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.concurrency.shares import Caller
 from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
+from sidecar.supervision.known_lists import KnownLists
 from sidecar.upstream.fingerprint import fingerprint
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Upstream
@@ -51,6 +53,22 @@ async def running(pool: Pool) -> AsyncIterator[Pool]:
     finally:
         end.set()
         await within(task)
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "header", "own"), [("none", "x", False), ("user", "x", True), ("none", "${user.id}", True)]
+)
+async def test_lists_that_a_server_has_for_one_user(sign_in: str, header: str, own: bool, tmp_path: Path) -> None:
+    """They are not kept for the server: another user would be shown them until it has started."""
+    server = FakeServer()
+    launch = RemoteLaunch(url="https://a.example/mcp", headers={"x-user": header})
+    spec = server.spec("a", sign_in=sign_in).model_copy(update={"launch": launch})
+    pool = pool_of(server)
+    pool._connector = lambda *_, **__: server.connect
+    pool.known_lists = KnownLists(tmp_path / "lists.json")
+    async with running(pool):
+        upstream = pool.acquire(spec, Recorder(), owner="k0000001")
+        assert upstream.sleep.known_lists is (None if own else pool.known_lists)
 
 
 async def test_only_what_all_share_is_kept() -> None:
