@@ -72,6 +72,10 @@ class JwtTokens:
             is_user(principal) and principal.claims.get("issuer") == self._settings.jwt_issuer
         )
 
+    def has_removed(self, user: str) -> bool:
+        """See `TokenKind`: only the issuer knows that."""
+        return False
+
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
         if len(token) > MAX_TOKEN:
