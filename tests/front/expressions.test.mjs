@@ -17,7 +17,7 @@ const MADE = {
   'front/console/data/container_lines.mjs': 'of the schema of server settings, anchored: digits and a unit',
   'front/server/api/router.mjs': 'of the routes in routes.mjs, a segment each',
   'front/console/visible.mjs': 'of the literal above it',
-  'front/console/forms/settings_spec.mjs': 'of a setting in the same file, anchored: digits and a unit',
+  'front/console/forms/setting_values.mjs': 'of a setting in settings_spec.mjs, anchored: digits and a unit',
   'front/console/forms/schema_check.mjs': 'of a schema, refused where a group is repeated',
 };
 

@@ -180,7 +180,7 @@ test('a login redirects to a path of the hub, never elsewhere, and not to the lo
     '/..//evil.example',
     '/a\\b',
   ];
-  for (const path of [...refused, ...round, `/${'x'.repeat(3000)}`, null])
+  for (const path of [...refused, ...round, `/${'x'.repeat(9000)}`, null])
     assert.equal(safePath(path), '/', String(path));
   assert.equal(safePath('/hub/?token=secret&a=1'), '/hub/?a=1');
   assert.equal(safePath('/hub/?t%6fken=secret'), '/hub/');

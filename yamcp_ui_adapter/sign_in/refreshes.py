@@ -8,7 +8,7 @@ answer was lost, or two processes of the client asked at once. Whatever is older
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from bridge.credentials.records import RefreshRecord
@@ -72,12 +72,14 @@ class Refreshes:
         return max((each.until for each in self.family(grant) if each.used is None), default=0.0)
 
 
-def verdict(token: RefreshRecord, family: Collection[RefreshRecord], now: float) -> Verdict:
-    """What a token is worth, among those of its grant."""
+def verdict(token: RefreshRecord, family: Sequence[RefreshRecord], now: float) -> Verdict:
+    """What a token is worth, among those of its grant, oldest first. Generations are told apart by this order, because
+    the clock may have been set between two uses.
+    """
     if token.used is None:
         return Verdict.GOOD if token.until > now else Verdict.EXPIRED
-    last = max(each.used for each in family if each.used is not None)
-    if token.used < last or now - token.used > GRACE_SECONDS:
+    last = [each.used for each in family if each.used is not None][-1]
+    if token.used != last or abs(now - token.used) > GRACE_SECONDS:
         return Verdict.REPLAYED
     return Verdict.GRACE if sum(each.used is None for each in family) < MAX_UNUSED else Verdict.TOO_OFTEN
 

@@ -64,18 +64,21 @@ class Store:
 
     @property
     def taken(self) -> bool:
-        """Whether somebody has made, removed or replaced the file since it was opened: it has to be loaded again.
+        """Whether somebody has made, removed, replaced or overwritten the file since it was opened: it has to be loaded
+        again.
 
         Raises:
             DataDirUnusable: that cannot be found out.
         """
         try:
-            found = self.path.stat().st_ino
+            found = self.path.stat()
         except FileNotFoundError:
             return self._file is not None
         except OSError as error:
             raise DataDirUnusable(f"{self.path} cannot be read: {error.strerror}.") from None
-        return self._file is None or found != os.fstat(self._file).st_ino
+        if self._file is None or found.st_ino != os.fstat(self._file).st_ino:
+            return True
+        return found.st_size != self._size and not self._replace  # else it has the rest of a failed write
 
     @property
     def grown(self) -> bool:

@@ -108,7 +108,7 @@ export class Login {
   #byLink(request, response) {
     const { url = '/' } = request;
     try {
-      const secret = this.#logIn(request, response, tokenIn(url) ?? '', url);
+      const secret = this.#logIn(request, response, tokenIn(url) ?? '', null);
       redirect(response, 302, withSecret(withoutToken(url), secret));
     } catch (error) {
       this.refuse(request, response, error);
@@ -133,7 +133,8 @@ export class Login {
 
   /**
    * Return the page's secret of the new login.
-   * @param {Request} request @param {Response} response @param {string} token @param {string} next  path to go on to
+   * @param {Request} request @param {Response} response @param {string} token
+   * @param {string | null} next  path to go on to; null: the request came by a link
    */
   #logIn(request, response, token, next) {
     const principal = this.#authenticate(request, token, next);
@@ -144,15 +145,16 @@ export class Login {
   }
 
   /**
-   * Return who logs in; record it, or why it was refused.
-   * @param {Request} request @param {string} token @param {string} next
+   * Return who logs in; record it, or why it was refused. Links are for admins: with the link of somebody else, a user
+   * would sign in at servers, and allow clients access, in the name of that person.
+   * @param {Request} request @param {string} token @param {string | null} next
    */
   #authenticate(request, token, next) {
     let name = '';
     try {
       const principal = this.auth.prove(token, request);
       name = principal.name;
-      if (!mayOpen(principal, plainPath(next))) throw refusalOf(principal);
+      if (next === null ? !principal.admin : !mayOpen(principal, plainPath(next))) throw refusalOf(principal);
       this.auth.noteSignIn(request, 'login', name);
       return principal;
     } catch (error) {

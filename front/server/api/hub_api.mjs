@@ -18,7 +18,7 @@ import { readConfig } from './import_text.mjs';
 import { records } from './history/handlers.mjs';
 import { routerOf } from './router.mjs';
 import { FrontError } from '../errors.mjs';
-import { ownedState } from '../state/owned.mjs';
+import { ownedServer, ownedState } from '../state/owned.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
 /**
@@ -54,7 +54,21 @@ export function hubApi({ hub, recorder, settings, auth }) {
     if (!who) throw new FrontError('TOKEN_REQUIRED');
     authorize(id, who.principal, asked, hub.state);
   };
-  return routerOf(HUB_ROUTES, handlers, { ...settings, check });
+  const shown = Object.entries(handlers).map(([id, handle]) => [id, forOwners(handle, auth)]);
+  return routerOf(HUB_ROUTES, Object.fromEntries(shown), { ...settings, check });
+}
+
+/**
+ * Return a handler whose answer shows an owner no more of a server than the State does.
+ * @param {import('./router.mjs').Handler} handle @param {Pick<import('../access/auth.mjs').Auth, 'ownedBy'>} auth
+ * @returns {import('./router.mjs').Handler}
+ */
+function forOwners(handle, auth) {
+  return async (asked) => {
+    const answer = /** @type {any} */ (await handle(asked));
+    const owned = answer?.server && auth.ownedBy(asked.req)();
+    return owned ? { ...answer, server: ownedServer(answer.server, owned) } : answer;
+  };
 }
 
 /** @type {(hub: HubClient, uses: import('../access/key_uses.mjs').KeyUses) => Pick<Handlers, 'keys' | 'addKey' | 'revokeKey'>} */

@@ -157,11 +157,15 @@ export class Authorize {
   }
 
   /**
-   * Send the browser to the client with an answer (RFC 6749, 4.1.2; `iss` against mix-up: RFC 9207).
+   * Send the browser to the client with an answer (RFC 6749, 4.1.2; `iss` against mix-up: RFC 9207). After a login, the
+   * URL of a GET request has the page's secret in its fragment, which a redirect without a fragment of its own would
+   * inherit (Fetch standard, HTTP-redirect fetch).
    * @param {Request} request @param {Response} response @param {Recipient} to @param {Record<string, string>} parameters
    */
   #answer(request, response, { redirectUri, state }, parameters) {
-    redirect(response, withParameters(redirectUri, { ...parameters, state, iss: baseOf(request, this.settings) }));
+    const fragment = request.method === 'POST' ? '' : '#';
+    const answer = { ...parameters, state, iss: baseOf(request, this.settings) };
+    redirect(response, `${withParameters(redirectUri, answer)}${fragment}`);
   }
 
   /** Return the browser login of a request. @param {Request} request */

@@ -2,7 +2,7 @@
 
 /**
  * @import {Owned} from '../access/roles.mjs'
- * @import {State} from './state.mjs'
+ * @import {ServerState, State} from './state.mjs'
  */
 
 /**
@@ -37,10 +37,7 @@ function matches(pattern, name) {
  */
 export function ownedState(state, owned) {
   const workspaces = state.workspaces.filter(({ name }) => owns(owned.workspaces, name));
-  const names = new Set(workspaces.map(({ name }) => name));
-  const servers = state.servers
-    .filter(({ key }) => owns(owned.servers, key))
-    .map((server) => ({ ...server, workspaces: server.workspaces.filter((name) => names.has(name)) }));
+  const servers = state.servers.flatMap((server) => ownedServer(server, owned) ?? []);
   const hub = {
     ...state.hub,
     role: /** @type {const} */ ('owner'),
@@ -51,4 +48,14 @@ export function ownedState(state, owned) {
     sessions: workspaces.reduce((sum, { sessions }) => sum + sessions, 0),
   };
   return { ...state, hub, workspaces, servers };
+}
+
+/**
+ * Return what an owner may see of a server; null if it does not own it.
+ * @param {ServerState} server @param {Owned} owned
+ * @returns {ServerState | null}
+ */
+export function ownedServer(server, owned) {
+  if (!owns(owned.servers, server.key)) return null;
+  return { ...server, workspaces: server.workspaces.filter((name) => owns(owned.workspaces, name)) };
 }

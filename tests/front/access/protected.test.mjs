@@ -309,6 +309,18 @@ test('an owner may use the console and its part of the API, and nothing of YAMCP
   );
   assert.equal(await site.upgrade(headers), 101);
   assert.equal((await site.ask('POST', '/api/hub/workspaces/start?name=alpha', { headers })).status, 200);
+  // What a change answers shows no more than the State does.
+  for (const [name, servers] of Object.entries({ alpha: ['a', 'b'], beta: ['b', 'a'] }))
+    await site.ask('PUT', '/api/hub/workspaces', { query: { name }, headers: ADMIN, body: { name, servers } });
+  const change = async (/** @type {string} */ path, method = 'POST', /** @type {any} */ body = undefined) =>
+    (await site.ask(method, `/api/hub/servers${path}`, { headers, body })).body;
+  const changes = [change('/stop?key=a'), change('/start?key=a'), change('/restart?key=a')];
+  for (const { server } of await Promise.all([...changes, change('?key=a', 'PATCH', { settings: { era: 'auto' } })]))
+    assert.deepEqual([server.key, server.workspaces], ['a', ['alpha']]);
+  const { snapshot, server } = await change('/stop?key=b&workspace=alpha');
+  assert.deepEqual([typeof snapshot, server], ['object', null]);
+  for (const [name, servers] of Object.entries({ alpha: ['a'], beta: ['b'] }))
+    await site.ask('PUT', '/api/hub/workspaces', { query: { name }, headers: ADMIN, body: { name, servers } });
   assert.equal((await site.ask('DELETE', '/api/access', { headers: ADMIN })).status, 200);
   while ((await state()).status !== 403) await pause(50); // as above
 });

@@ -157,7 +157,6 @@ test('a user logs in, allows access, and the client gets tokens for its code', a
     scopes: ['mcp'],
     principal: 'k1234567',
     resource: `${site.url}/mcp/alpha`,
-    login: '',
   });
   const redeem = { grant_type: 'authorization_code', code: sent.code, client_id: client, redirect_uri: REDIRECT };
   const tokens = await site.post('/oauth/token', {
@@ -412,6 +411,27 @@ test('a key without admin logs in towards its own pages only', async () => {
   for (const next of ['/hub/', '/', '/accounts', '/oauth/authorize/x/../../hub', '/api/hub/state']) {
     const refused = await site.post('/login', { token: KEY, next }, { origin: site.url });
     assert.deepEqual([refused.status, refused.headers['set-cookie']], [403, undefined], next);
+  }
+});
+
+test('a link with a token logs in nobody but admins: else it could choose who signs in at a server, or consents', async () => {
+  for (const path of ['/account', '/connect/github', '/account/', '/hub/']) {
+    const linked = await site.ask('GET', path, { query: { token: KEY }, headers: { accept: 'text/html' } });
+    assert.deepEqual([linked.status, linked.headers['set-cookie']], [302, undefined], path);
+    assert.match(String(linked.headers.location), /refused=KEY_FORBIDDEN/, path);
+  }
+  const linked = await site.ask('GET', '/account', { query: { token: TOKEN }, headers: { accept: 'text/html' } });
+  assert.ok(linked.headers['set-cookie']);
+});
+
+test('no client gets the page’s secret: a redirect to it does not inherit the fragment of the page', async () => {
+  const client = await site.client();
+  /** @type {Record<string, string>[]} */
+  const faults = [{ prompt: 'none' }, { resource: `${site.url}/mcp/nothing` }, { code_challenge: '' }];
+  for (const changes of faults) {
+    const { headers } = await site.authorize(site.request(client, changes), admin);
+    // Fetch standard, "HTTP-redirect fetch": a Location without a fragment gets that of the current URL, #hub_page=….
+    assert.match(String(headers.location), /^http:\/\/127\.0\.0\.1:7777\/callback\?error=[^#]*#$/);
   }
 });
 

@@ -195,7 +195,7 @@ export function sentTo({ status, headers, body }, to = REDIRECT) {
   const location = String(headers.location);
   assert.equal(status, 303, `${status} ${JSON.stringify(body).slice(0, 500)}`);
   assert.ok(location.startsWith(`${to}?`), location);
-  return Object.fromEntries(new URLSearchParams(location.slice(to.length + 1)));
+  return Object.fromEntries(new URLSearchParams(location.slice(to.length + 1).split('#')[0]));
 }
 
 /** Start a front. Close it. @param {Record<string, string>} [env]  more variables */

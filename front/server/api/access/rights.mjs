@@ -15,19 +15,14 @@ import { owns } from '../../state/owned.mjs';
  */
 
 /**
- * Settings of a server that only admins may change: they decide with which rights and for whom its process runs, and
- * for whom results are kept.
+ * Settings of a server that its owners may change. All others are for admins: they decide with which rights and for whom
+ * its process runs, for whom results are kept, and which of the hub's secrets it is sent (`oauth_client_secret` names a
+ * variable, a file or a command of the hub).
  */
-const SETTINGS_OF_ADMINS = [
-  'container',
-  'limits',
-  'tenancy',
-  'share_between_keys',
-  'cache_shared',
-  'max_instances',
-  'record',
-  'sign_in',
-];
+const SETTINGS_OF_OWNERS = new Set([
+  ...['enabled', 'session', 'era', 'start', 'idle_stop', 'start_timeout', 'connect_timeout', 'call_timeout'],
+  ...['tool_timeouts', 'idle_timeout', 'tool_idle_timeouts', 'health_interval', 'max_inflight', 'cache', 'keep'],
+]);
 
 /** @type {Right} */
 const ownServer = ({ query }) => ({ servers: [query.key] });
@@ -76,7 +71,7 @@ export const RIGHTS = Object.freeze({
   readServer: ownServer,
   deleteServer: ownServer,
   setServer: ({ query, body }) =>
-    SETTINGS_OF_ADMINS.some((name) => name in body.settings) ? null : { servers: [query.key] },
+    Object.keys(body.settings).every((name) => SETTINGS_OF_OWNERS.has(name)) ? { servers: [query.key] } : null,
   startServer: switched,
   stopServer: switched,
   restartServer: ownServer,

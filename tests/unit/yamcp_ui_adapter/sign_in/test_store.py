@@ -173,6 +173,20 @@ def test_a_restored_journal_counts_before_anything_is_written(hub: Hub) -> None:
         assert hub.ask(ListGrants()).grants == ()
 
 
+def test_a_journal_that_is_restored_in_place_counts_at_once(hub: Hub) -> None:
+    """`cp` writes into the file that is there: the adapter follows it, as the readers do."""
+    kept = hub.tokens(hub.client())
+    saved = hub.path.read_bytes()
+    later = hub.tokens(hub.client())
+    hub.path.write_bytes(saved)
+    assert [each.id for each in hub.ask(ListGrants()).grants] == [kept.grant]
+    hub.client()
+    assert hub.accepts(kept.access_token)
+    assert not hub.accepts(later.access_token)
+    hub.restart()
+    assert [each.id for each in hub.ask(ListGrants()).grants] == [kept.grant]
+
+
 def test_a_journal_that_cannot_be_read_is_an_error(hub: Hub) -> None:
     """It is not taken for an empty one, which would be written over it."""
     hub.path.mkdir()

@@ -210,6 +210,28 @@ def test_a_token_older_than_the_former_has_no_grace(hub: Hub, client: str) -> No
     assert grants(hub) == ()
 
 
+@pytest.mark.parametrize("moved", [-86_400.0, -600.0, 86_400.0])
+def test_a_clock_that_is_set_gives_no_copy_more_time(hub: Hub, client: str, moved: float) -> None:
+    """The former generation is the one before the newest, whatever the clock said when it was used."""
+    first = hub.tokens(client)
+    second = hub.refresh(first, client)
+    hub.now += moved
+    third = hub.refresh(second, client)
+    assert hub.refresh(second, client).grant == third.grant, "its answer was lost"
+    assert hub.refusal(refreshing(first.refresh_token, client)) == INVALID
+    assert grants(hub) == ()
+
+
+def test_a_clock_that_is_set_back_prolongs_no_grace(hub: Hub, client: str) -> None:
+    """Neither that of a refresh token, nor the minute of a code."""
+    code = hub.code(client)
+    first = hub.tokens(client)
+    hub.refresh(first, client)
+    hub.now -= 3600
+    assert hub.refusal(redemption(code, client)) == INVALID
+    assert hub.refusal(refreshing(first.refresh_token, client)) == INVALID
+
+
 def test_replays_are_noticed_over_restarts_and_compactions(hub: Hub, client: str) -> None:
     """What the journal keeps of used tokens is enough."""
     first = hub.tokens(client)
