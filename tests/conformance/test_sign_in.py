@@ -86,12 +86,7 @@ class Client:
                 if (answered.error.get("data") or {}).get("code") == SignInRequired.code:
                     return False
         account = self.hub.sign_ins.sign_ins.latest(self.spec, "")
-        return not (account is None or account.wanted or self.ended())
-
-    def ended(self) -> bool:
-        """Whether the server has refused a token already, be it for a list."""
-        troubles = (trouble.code for trouble in self.upstream.troubles.all)
-        return self.upstream.state == "sign_in_required" or SignInRequired.code in troubles
+        return account is not None and account.credential is not None and not account.wanted
 
     @property
     def upstream(self) -> Upstream:
