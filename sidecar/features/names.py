@@ -10,7 +10,7 @@
 
 The hash depends only on the entry, so a hashed name always means the same tool; and no name depends on the order of
 entries. A plain name depends on other entries only if they collide: pass the last known entries of stopped servers to
-`expose` as well, and names do not change when a server stops or starts.
+`resolve` as well, and names do not change when a server stops or starts.
 """
 
 from __future__ import annotations
