@@ -346,7 +346,7 @@ class App:
         from sidecar.access.build import authentication  # noqa: PLC0415 - an unprotected hub never needs it
 
         checks = authentication(self.settings, Keyring(self.settings))
-        self.hub.named_keys = lambda: checks.several
+        self.hub.named_keys, self.hub.has_removed = lambda: checks.several, checks.has_removed
         endings = Endings(self.hub, checks.current, self.streamable.end_invalid)
         return Gate(endpoints, checks, Challenges(self.settings), endings.changed, self.hub.admission, endings.looked)
 

@@ -121,6 +121,8 @@ class Unreachable(SidecarError):
 class Refused(SidecarError):
     """A remote server answered with an HTTP error."""
 
+    challenge = ""
+    """The header WWW-Authenticate of the answer, which no client is sent."""
     code = "SERVER_REFUSED"
     hint = "Check the URL and the credentials in `headers`."
 

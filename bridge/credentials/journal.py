@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bridge.credentials.records import LoginRecord, UserRecord, record_of
+from bridge.credentials.records import AnyRecord, Head, LoginRecord, UserEnd, UserRecord, record_of
 from bridge.credentials.state import Access, Credentials
 from bridge.credentials.tail import NOTHING, News, Tail
 from bridge.keys import token_hash
@@ -37,6 +37,10 @@ class Journal:
         self._looked = self._dropped = float("-inf")
         self._spare_checks = MAX_UNKNOWN_TOKEN_CHECKS
         self._state = Credentials()
+        self._removed: set[str] = set()
+        """The users that were removed while this process has looked."""
+        self._begun, self._complete = False, True
+        """Whether the present file has its first line, and whether all of its lines could be used."""
         self.endings = 0
         """Incremented when something was read that can end or change what was there before: not for what is new."""
         self.version = 0
@@ -79,6 +83,14 @@ class Journal:
         self.poll()
         return tuple(self._state.users.values())
 
+    def has_removed(self, user: str) -> bool:
+        """Whether the user with that id was removed while this process has looked."""
+        return user in self._removed
+
+    def lacks(self, user: str) -> bool:
+        """Whether the user with that id is not in the journal, which has its first line and can be read in full."""
+        return self._begun and self._complete and not self.error and user not in self._state.users
+
     def login(self, login: str) -> LoginRecord | None:
         """The browser login with that id; None if it has ended."""
         self.poll()
@@ -93,11 +105,13 @@ class Journal:
     def refresh(self) -> None:
         """Read what is new in the file now."""
         self._looked = self._clock()
-        news = self._news()
+        news, before = self._news(), self._state.users
         if news.anew:
-            self._state = Credentials()
+            self._state, self._begun, self._complete = Credentials(), False, True
             self.endings += 1
         changed = [self._apply(line) for line in news.lines]
+        if news.anew:
+            self._removed |= {user for user in before if self.lacks(user)}
         if news.anew or any(changed):
             self.version += 1
         if self._looked - self._dropped >= DROP_SECONDS:
@@ -123,10 +137,21 @@ class Journal:
         except ValueError as error:
             record, why = None, str(error)
         if why:
+            self._complete = False
             log.error("a line of the journal cannot be used", extra={"why": why})
         if record is None:
             return False
+        self._note(record)
         new = self._state.is_new(record)
         changes = self._state.apply(record)
-        self.endings += changes and not new
+        self.endings += (changes and not new) or isinstance(record, UserEnd)  # whatever was known of the user
         return changes
+
+    def _note(self, record: AnyRecord) -> None:
+        match record:
+            case Head():
+                self._begun = True
+            case UserEnd():
+                self._removed.add(record.id)
+            case UserRecord():
+                self._removed.discard(record.id)

@@ -122,6 +122,7 @@ class RedeemCode(Request[Tokens], kind="redeem_code", sockets=("desired",), queu
     code: Secret
     client: Uri
     redirect_uri: Uri
+    """Empty if the client does not repeat it (OAuth 2.1, section 10.2)."""
     verifier: Secret
     """PKCE's `code_verifier`."""
     resource: Uri = ""

@@ -924,6 +924,7 @@ export interface OAuthClient {
 export interface RedeemCode {
   code: string;
   client: string;
+  /** Empty if the client does not repeat it (OAuth 2.1, section 10.2). */
   redirect_uri: string;
   /** PKCE's `code_verifier`. */
   verifier: string;

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bridge.keys import KEY_ID, Keyring, Principal
 from sidecar.access.credential import Credential
+from sidecar.access.users import is_user_id
 
 
 class Authenticator(Protocol):
@@ -47,6 +48,9 @@ class TokenKind(Authenticator, Protocol):
 
     def knows(self, principal: Principal) -> bool:
         """Whether a principal is of this kind."""
+
+    def has_removed(self, user: str) -> bool:
+        """Whether the user with that id is known to have been removed."""
 
 
 class KeyTokens:
@@ -120,6 +124,10 @@ class Authentication:
         async with asyncio.TaskGroup() as tasks:
             for kind in self._kinds:
                 tasks.create_task(kind.run(until))
+
+    def has_removed(self, user: str) -> bool:
+        """Whether the user with that id is known to have been removed; not while that cannot be told."""
+        return is_user_id(user) and any(kind.has_removed(user) for kind in self._kinds)
 
     def _kind(self, token: str) -> Authenticator:
         return next((kind for kind in self._kinds if kind.recognises(token)), self._keys)

@@ -14,7 +14,8 @@ def authentication(settings: Settings, keyring: Keyring) -> Authentication:
     """Keys; access tokens of the hub's own authorization server, and JWTs of an external one, if they are wanted."""
     kinds: list[TokenKind] = []
     if settings.oauth:
-        kinds.append(OpaqueTokens(Journal(settings.data_dir / JOURNAL_FILE), keyring))
+        journal = Journal(settings.data_dir / JOURNAL_FILE)
+        kinds.append(OpaqueTokens(journal, keyring, every_user=not settings.jwt_issuer))
     if settings.jwt_issuer:
         from sidecar.access.jwt_tokens import JwtTokens  # noqa: PLC0415 - most hubs never need it
 

@@ -72,6 +72,10 @@ class JwtTokens:
         """See `TokenKind`."""
         return principal.grant.startswith("j") if principal.grant else principal.mark == MARK
 
+    def has_removed(self, user: str) -> bool:
+        """See `TokenKind`: only the issuer knows that."""
+        return False
+
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""
         if len(token) > MAX_TOKEN:

@@ -18,11 +18,13 @@ from sidecar.access.users import is_user, subjects_of_user
 
 
 class OpaqueTokens:
-    """The access tokens in the journal (`TokenKind`)."""
+    """The access tokens in the journal (`TokenKind`). `every_user`: whether all users of the hub are in it; not those
+    of an external authorization server."""
 
-    def __init__(self, journal: Journal, keyring: Keyring) -> None:
+    def __init__(self, journal: Journal, keyring: Keyring, *, every_user: bool = True) -> None:
         self._journal = journal
         self._keyring = keyring
+        self._every_user = every_user
 
     @property
     def version(self) -> int:
@@ -41,6 +43,10 @@ class OpaqueTokens:
     def knows(self, principal: Principal) -> bool:
         """See `TokenKind`: a principal with a grant, or a user who has signed in at the hub, which has no mark."""
         return principal.grant.startswith("g") if principal.grant else is_user(principal) and not principal.mark
+
+    def has_removed(self, user: str) -> bool:
+        """See `TokenKind`."""
+        return self._journal.has_removed(user) or (self._every_user and self._journal.lacks(user))
 
     def check(self, token: str) -> Credential | None:
         """See `Authenticator`."""

@@ -12,7 +12,12 @@ _USER_ID = re.compile(r"u[0-9a-f]{15}")
 
 def is_user(principal: Principal) -> bool:
     """Whether a principal is a user, or acts for one; else it is a key, the hub's token, or the front."""
-    return _USER_ID.fullmatch(principal.id) is not None
+    return is_user_id(principal.id)
+
+
+def is_user_id(principal: str) -> bool:
+    """Whether the principal with that id is a user."""
+    return _USER_ID.fullmatch(principal) is not None
 
 
 def subjects_of_user(user: str, email: str, groups: Iterable[str], roles: Iterable[str]) -> frozenset[str]:

@@ -114,7 +114,13 @@ def refusal(response: httpx2.Response, url: str) -> Refused:
 def refused(
     url: str, status: int, phrase: str, *, location: str = "", challenges: str = "", authorized: bool = False
 ) -> Refused:
-    """The error for an HTTP status. `location`: target of a redirect; `challenges`: `WWW-Authenticate` of a 401."""
+    """The error for an HTTP status. `location`: target of a redirect; `challenges`: `WWW-Authenticate`."""
+    error = _refused(url, status, phrase, location, challenges, authorized)
+    error.challenge = challenges
+    return error
+
+
+def _refused(url: str, status: int, phrase: str, location: str, challenges: str, authorized: bool) -> Refused:
     message = f"{place(url)} answered {named(status, phrase)}"
     data: dict[str, Any] = {"status": status}
     if location:

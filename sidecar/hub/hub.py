@@ -73,6 +73,8 @@ class Hub:
         """Incremented by each change of the configuration or of the keys."""
         self.current: Callable[[Principal], Principal | None] = lambda principal: principal
         """Tells the current state of a principal (`Authenticator.current`)."""
+        self.has_removed: Callable[[str], bool] = lambda user: False
+        """Tells whether the user with an id is known to have been removed (`Authentication.has_removed`)."""
         self._settings = settings
         self._metrics = metrics
         self._redactor = redactor

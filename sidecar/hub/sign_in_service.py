@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.keys import KEY_ID, parse_keys
+from bridge.keys import KEY_ID, Principal, parse_keys
 from bridge.models import (
     BeginUpstreamSignIn,
     Done,
     EndUpstreamSignIn,
     FinishUpstreamSignIn,
     ListUpstreamSignIns,
+    RemoteLaunch,
     ServerSpec,
     Snapshot,
     UpstreamSignIn,
@@ -27,9 +28,11 @@ from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.secret_sources.errors import UserClaimMissing
 from sidecar.sign_in_errors import SignInNotSet, SignInRequired
 from sidecar.upstream.connector import Connector
 from sidecar.upstream.server_account import SignIn
+from sidecar.upstream.variables import without_claims
 
 DIRECTORY = "sign-ins"
 """The directory in HUB_DATA_DIR with the sealed tokens."""
@@ -80,10 +83,7 @@ class SignInService:
         if self._sign_ins is None:
             from sidecar.upstream_auth.sign_ins import SignIns  # noqa: PLC0415
 
-            connector = self._connector
-            self._sign_ins = SignIns(
-                self._settings, self._connections, self._redactor.add, connector.remote_launch, connector.revealed
-            )
+            self._sign_ins = SignIns(self._settings, self._connections, self._redactor.add, self)
             self._sign_ins.find, self._sign_ins.changed = self._find, self._changed
         return self._sign_ins
 
@@ -100,20 +100,65 @@ class SignInService:
             if own and not (grown and upstream.shown_state == "ready"):
                 upstream.restart()
 
+    # --- `upstream_auth.definitions.Definitions` -----------------------------------------------------------------
+
+    async def launch(self, spec: ServerSpec, principal: str) -> RemoteLaunch:
+        """See `Definitions`. Headers with claims that the principal does not have are left out: an administrator can
+        sign in for users that have them."""
+        try:
+            return await self._connector.remote_launch(spec, self.claims_of(principal))
+        except UserClaimMissing:
+            spec = spec.model_copy(update={"launch": without_claims(spec.launch)})
+            return await self._connector.remote_launch(spec, {})
+
+    async def url(self, spec: ServerSpec) -> str:
+        """See `Definitions`."""
+        spec = spec.model_copy(update={"launch": spec.launch.model_copy(update={"headers": {}})})
+        return (await self._connector.remote_launch(spec, {})).url
+
+    async def revealed(self, server: str, reference: str) -> str:
+        """See `Definitions`."""
+        return await self._connector.revealed(server, reference)
+
+    def claims_of(self, principal: str) -> Mapping[str, str]:
+        """The claims of the principal with that id, also while it has no client; empty for the hub itself."""
+        if principal in SHARED_PRINCIPALS:
+            return {}
+        if known := self._hub.key_workspaces.claims_of(principal):
+            return known
+        user = self._hub.current(Principal(principal, principal))
+        return {**(user.claims if user else {}), "id": principal}
+
+    # --- what has ended ----------------------------------------------------------------------------------------------
+
     def _applied(self, snapshot: Snapshot) -> None:
-        """Forget the sign-ins at removed servers."""
-        if self._sign_ins is not None or (self._settings.data_dir / DIRECTORY).is_dir():
+        """Forget the sign-ins at removed servers, and those of users and keys that were removed before this start."""
+        if self._has_files():
             self.sign_ins.keep_servers({server.key for server in snapshot.servers})
+            self._forget_removed()
 
     def _keys_changed(self) -> None:
-        """Forget the sign-ins of keys that were revoked; not while keys.json cannot be read."""
-        if self._sign_ins is None and not (self._settings.data_dir / DIRECTORY).is_dir():
-            return
+        if self._has_files():
+            self._forget_removed()
+
+    def _has_files(self) -> bool:
+        return self._sign_ins is not None or (self._settings.data_dir / DIRECTORY).is_dir()
+
+    def _forget_removed(self) -> None:
+        """Forget the sign-ins of keys that were revoked (not while keys.json cannot be read), and of removed users."""
         try:
-            known = {key.id for key in parse_keys(self._settings.keys_file.read_bytes()).keys}
+            keys = {key.id for key in parse_keys(self._settings.keys_file.read_bytes()).keys}
         except (OSError, ValueError):
-            return
-        self.sign_ins.keep_owners(lambda owner: owner in known or KEY_ID.fullmatch(owner) is None)
+            keys = None
+
+        def remains(owner: str) -> bool:
+            if KEY_ID.fullmatch(owner):
+                return keys is None or owner in keys
+            return not self._hub.has_removed(owner)
+
+        self.sign_ins.keep_owners(remains)
+
+    # --- the bridge --------------------------------------------------------------------------------------------------
 
     async def _begin(self, request: BeginUpstreamSignIn) -> UpstreamSignInBegun:
         self._need(request.server)
@@ -128,7 +173,7 @@ class SignInService:
 
     async def _list(self, request: ListUpstreamSignIns) -> UpstreamSignIns:
         servers = [spec for spec in self._servers() if spec.settings.sign_in != "none"]
-        return self.sign_ins.listed(request, servers) if servers else UpstreamSignIns(sign_ins=())
+        return await self.sign_ins.listed(request, servers) if servers else UpstreamSignIns(sign_ins=())
 
     def _need(self, key: str) -> None:
         spec = self._find(key)
@@ -137,10 +182,10 @@ class SignInService:
 
 
 class UpstreamAccount:
-    """An account as upstreams use it: `upstream.server_account.ServerAccount` and `channels.connections.Authorizer`.
+    """An account as upstreams use it (`upstream.server_account.ServerAccount`).
 
-    The account itself is looked up for each request, since the URL of the server contains variables, of which one may
-    be missing, and a sign-out replaces it.
+    Each connection has the account for the URL to which it was opened: a file or command in it may have another value
+    by now.
     """
 
     def __init__(self, service: SignInService, connector: Connector, spec: ServerSpec, tenant: str) -> None:
@@ -148,33 +193,28 @@ class UpstreamAccount:
         self._spec = spec
         self._tenant = tenant
         self.owner = "" if spec.settings.sign_in == "shared" or tenant in SHARED_PRINCIPALS else tenant
-        self._connect = connector(spec, authorizer=self)
+        self._connect = connector(spec, authorize=self._at, claims=partial(service.claims_of, tenant))
 
     def connect(self, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
         """Open a channel to the server, with this account."""
         return self._connect(on_frame)
 
+    def _at(self, url: str) -> Account:
+        return self._service.sign_ins.account(self._spec, self._tenant, url)
+
     @property
-    def _account(self) -> Account:
-        return self._service.sign_ins.account(self._spec, self._tenant)
+    def _latest(self) -> Account:
+        return self._service.sign_ins.latest(self._spec, self._tenant) or self._at("")
 
     @property
     def sign_ins(self) -> int:
         """How often somebody has signed in since this process started."""
-        return self._account.sign_ins
+        return self._latest.occasions.count
 
     async def until_signed_in(self, before: int) -> None:
         """Wait until somebody has signed in after the `before`th time."""
-        await self._account.until_signed_in(before)
+        await self._latest.occasions.after(before)
 
     def required(self) -> SignInRequired:
         """The error for a request that needs a sign-in, with the link."""
-        return self._account.required()
-
-    async def authorization(self) -> str:
-        """The header Authorization for a request that is sent now. Raises SidecarError."""
-        return await self._account.authorization()
-
-    async def refused(self, sent: str, status: int, challenge: str, *, again: bool) -> bool:
-        """Handle a 401 or 403 of the server. Raises SidecarError."""
-        return await self._account.refused(sent, status, challenge, again=again)
+        return self._latest.required()

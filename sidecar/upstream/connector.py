@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from weakref import WeakValueDictionary
 
-from bridge.models import RemoteLaunch, ServerSpec
+from bridge.models import Launch, RemoteLaunch, ServerSpec
 from bridge.settings.limits import LimitSettings
 from sidecar.channels.connections import Authorizer, Connections
 from sidecar.channels.kept import open_kept
@@ -16,7 +16,7 @@ from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import LINE_LIMIT, Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
-from sidecar.errors import HandshakeFailed
+from sidecar.errors import HandshakeFailed, Refused
 from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
@@ -35,6 +35,10 @@ every URL; such a server's transport is detected."""
 
 Claims = Callable[[], Mapping[str, str]]
 """Returns the claims of the user for whom a connection is opened: `id`, `sub`, `name`, `email`."""
+
+
+Authorize = Callable[[str], Authorizer]
+"""Makes what authorizes the requests of a connection to a URL, in which references have been replaced."""
 
 
 def no_claims() -> Mapping[str, str]:
@@ -82,11 +86,12 @@ class Connector:
         self,
         spec: ServerSpec,
         shared: bool = False,
-        authorizer: Authorizer | None = None,
+        authorize: Authorize | None = None,
         claims: Claims = no_claims,
     ) -> Connect:
         """The function that opens a channel to the server. `shared`: for the upstream that all clients share;
-        `authorizer`: authorizes requests to a remote server; `claims`: those of the user for `${user.…}` in headers.
+        `authorize`: for a remote server at which the hub signs in; `claims`: those of the user for `${user.…}` in
+        headers.
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
@@ -94,21 +99,35 @@ class Connector:
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, detected, shared and spec.settings.keep, authorizer, claims)
+            return self._open(spec, on_frame, detected, shared and spec.settings.keep, authorize, claims)
 
         return connect
 
-    def remote_launch(self, spec: ServerSpec) -> RemoteLaunch:
-        """The launch of a remote server, with its variables expanded. Raises VariableMissing, HandshakeFailed."""
-        launch = expand(spec.launch, self._environ).launch
+    async def remote_launch(self, spec: ServerSpec, claims: Mapping[str, str]) -> RemoteLaunch:
+        """The launch of a remote server, with its references replaced. `claims`: those of a user, for headers.
+
+        Raises:
+            VariableMissing, UserClaimMissing, ValueInvalid: as `variables.expand`.
+            SidecarError: a file or command cannot be used (`SecretSources.values`).
+            HandshakeFailed: the server is not a remote one.
+        """
+        launch = await self._expanded(spec.key, spec.launch, claims)
         if not isinstance(launch, RemoteLaunch):
             raise HandshakeFailed(f"The server {spec.key!r} is not a remote one.")
         return launch
 
-    def revealed(self, reference: str) -> str:
-        """The value of a reference such as `${NAME}`. Raises VariableMissing."""
-        launch = expand(RemoteLaunch(url="http://unused", headers={"value": reference}), self._environ).launch
+    async def revealed(self, server: str, reference: str) -> str:
+        """The value of a reference such as `${NAME}` in the settings of a server. Raises as `remote_launch`."""
+        launch = await self._expanded(server, RemoteLaunch(url="http://unused", headers={"value": reference}), {})
         return launch.headers["value"] if isinstance(launch, RemoteLaunch) else ""
+
+    async def _expanded(self, server: str, launch: Launch, claims: Mapping[str, str]) -> Launch:
+        """A launch with its references replaced, whose secrets are masked from now on. Raises as `remote_launch`."""
+        values = await self._secrets.values(sources_in(launch))
+        self._redactor.add(server, values.values())
+        expanded = expand(launch, self._environ, values, claims)
+        self._redactor.add(server, {*expanded.secrets, *secrets_of(expanded.launch)})
+        return expanded.launch
 
     @asynccontextmanager
     async def _open(
@@ -117,16 +136,14 @@ class Connector:
         on_frame: OnFrame,
         detected: _DetectedTransport,
         keep: bool,
-        authorizer: Authorizer | None,
+        authorize: Authorize | None,
         claims: Claims,
     ) -> AsyncIterator[Channel]:
-        values = await self._secrets.values(sources_in(spec.launch))
-        self._redactor.add(spec.key, values.values())
-        expanded = expand(spec.launch, self._environ, values, claims())
-        self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
-        if isinstance(expanded.launch, RemoteLaunch):
+        expanded = await self._expanded(spec.key, spec.launch, claims())
+        if isinstance(expanded, RemoteLaunch):
+            authorizer = authorize(expanded.url) if authorize else None
             connections = self._connections.within(spec.settings.connect_timeout, authorizer)
-            async with self._remote(expanded.launch, on_frame, detected, connections) as remote:
+            async with self._remote(expanded, on_frame, detected, connections) as remote:
                 yield remote
             return
 
@@ -148,10 +165,10 @@ class Connector:
         if container := spec.settings.container:
             if self._containers is None:
                 raise EngineMissing("This hub runs no containers.")
-            async with self._containers.open(spec.key, expanded.launch, container, **callbacks) as contained:
+            async with self._containers.open(spec.key, expanded, container, **callbacks) as contained:
                 yield contained
             return
-        launch = with_home(expanded.launch, self._environ)
+        launch = with_home(expanded, self._environ)
         limits = limits_of(spec.settings.limits, self._limits)
         if keep:
             more = (spec.settings.era,)
@@ -175,15 +192,37 @@ class Connector:
                 detected.transport = transport_in_use
             return on_frame(frame)
 
-        if transport_in_use == "websocket" and connections.authorizer:
-            launch = await _authorized(launch, connections.authorizer)
-        async with open_remote(
-            launch, on_frame=remember, transport=transport_in_use, connections=connections
-        ) as remote:
-            yield remote
+        def opening(launch: RemoteLaunch) -> AbstractAsyncContextManager[Channel]:
+            return open_remote(launch, on_frame=remember, transport=transport_in_use, connections=connections)
+
+        authorizer = connections.authorizer if transport_in_use == "websocket" else None
+        async with AsyncExitStack() as stack:
+            if authorizer is None:
+                yield await stack.enter_async_context(opening(launch))
+            else:
+                yield await _opened_authorized(stack, opening, launch, authorizer)
 
 
-async def _authorized(launch: RemoteLaunch, authorizer: Authorizer) -> RemoteLaunch:
-    """The launch with the header Authorization, for the one request that opens a WebSocket. Raises SidecarError."""
-    headers = {name: value for name, value in launch.headers.items() if name.lower() != "authorization"}
-    return launch.model_copy(update={"headers": headers | {"Authorization": await authorizer.authorization()}})
+async def _opened_authorized(
+    stack: AsyncExitStack,
+    opening: Callable[[RemoteLaunch], AbstractAsyncContextManager[Channel]],
+    launch: RemoteLaunch,
+    authorizer: Authorizer,
+) -> Channel:
+    """Open a WebSocket, of which only the request that opens it is authorized. If that is refused, it is tried once
+    more with a newer token, as `RemoteClient.send` does. Raises SidecarError."""
+    again = False
+    while True:
+        sent = await authorizer.authorization()
+        try:
+            return await stack.enter_async_context(opening(_with_authorization(launch, sent)))
+        except Refused as refused:
+            status = refused.data.get("status")
+            if status not in (401, 403) or not await authorizer.refused(sent, status, refused.challenge, again=again):
+                raise
+        again = True
+
+
+def _with_authorization(launch: RemoteLaunch, value: str) -> RemoteLaunch:
+    headers = {name: each for name, each in launch.headers.items() if name.lower() != "authorization"}
+    return launch.model_copy(update={"headers": headers | {"Authorization": value}})

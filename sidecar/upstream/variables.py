@@ -77,7 +77,19 @@ def uses_claims(launch: Launch) -> bool:
     """Whether a header of a remote server contains a claim of the user, so that the connection is that user's own."""
     if not isinstance(launch, RemoteLaunch):
         return False
-    return any(match["claim"] for value in launch.headers.values() for match in _REFERENCE.finditer(value))
+    return any(_has_claim(value) for value in launch.headers.values())
+
+
+def without_claims(launch: Launch) -> Launch:
+    """The launch without the headers that contain a claim of the user."""
+    if not isinstance(launch, RemoteLaunch):
+        return launch
+    kept = {name: value for name, value in launch.headers.items() if not _has_claim(value)}
+    return launch.model_copy(update={"headers": kept})
+
+
+def _has_claim(text: str) -> bool:
+    return any(match["claim"] for match in _REFERENCE.finditer(text))
 
 
 def acts_for_user(spec: ServerSpec) -> bool:

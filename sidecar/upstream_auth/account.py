@@ -38,13 +38,34 @@ class Environment(NamedTuple):
     spawn: Callable[[Coroutine[Any, Any, Credential]], asyncio.Task[Credential]]
 
 
+class Occasions:
+    """Counts how often somebody has signed in since this process started."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._next = asyncio.Event()
+
+    def add(self) -> None:
+        """Count one more, and wake those who wait for it."""
+        self.count += 1
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def after(self, before: int) -> None:
+        """Wait until the count is larger than `before`."""
+        while self.count <= before:
+            await self._next.wait()
+
+
 class Account:
-    """The credential of `owner` at the server `spec`, whose URL, with variables expanded, is `url`.
+    """The credential of `owner` at the server `spec`, for its URL `url`, in which references have been replaced.
 
     It implements `channels.connections.Authorizer`.
     """
 
-    def __init__(self, environment: Environment, owner: str, spec: ServerSpec, url: str) -> None:
+    def __init__(
+        self, environment: Environment, owner: str, spec: ServerSpec, url: str, occasions: Occasions | None = None
+    ) -> None:
         self.owner = owner
         self.server = spec.key
         self.shared = spec.settings.sign_in == "shared"
@@ -53,13 +74,12 @@ class Account:
         """Why nobody is signed in, if more is known than that nobody has signed in yet."""
         self.wanted: tuple[str, ...] = ()
         """Scopes that a request lacked, to be asked for at the next sign-in (RFC 6750, `insufficient_scope`)."""
-        self.sign_ins = 0
-        """How often somebody has signed in since this process started."""
+        self.occasions = occasions or Occasions()
+        """The sign-ins of this owner at this server, whatever its URL was."""
         self._environment = environment
         self._names = (owner, spec.key)
         self._credential: Credential | None = None
         self._renewing: asyncio.Task[Credential] | None = None
-        self._signed_in = asyncio.Event()
 
     # --- Authorizer ------------------------------------------------------------------------------------------------
 
@@ -125,9 +145,7 @@ class Account:
         self._take(credential)
         if signed_in:
             self.reason, self.wanted = "", ()
-            self.sign_ins += 1
-            self._signed_in.set()
-            self._signed_in = asyncio.Event()
+            self.occasions.add()
 
     def forget(self, reason: str = "") -> Credential | None:
         """Delete the credential; returns what it was."""
@@ -140,11 +158,6 @@ class Account:
     def credential(self) -> Credential | None:
         """The credential in force; None if nobody is signed in."""
         return self._credential or self.load()
-
-    async def until_signed_in(self, before: int) -> None:
-        """Wait until somebody has signed in after the `before`th time."""
-        while self.sign_ins <= before:
-            await self._signed_in.wait()
 
     def required(self, why: str = "", *, narrow: bool = False) -> SignInRequired:
         """The error for a request that needs a sign-in. `narrow`: other requests do not need one."""
@@ -215,6 +228,12 @@ class Account:
                 "scopes": tuple(token.scope.split()) if token.scope else credential.scopes,
             }
         )
+        present = self.load()
+        if present is None or present.since != credential.since:  # somebody signed out, or in, meanwhile
+            await token_endpoint.revoke(fetcher, renewed)
+            if present is None:
+                raise self.required()
+            return present
         self.keep(renewed)
         log.info(
             "an access token was refreshed", extra={"server": self.server, "owner": self.owner, "url": place(self.url)}

@@ -7,7 +7,9 @@ authorization server; that publishes its own metadata (RFC 8414, or OpenID Conne
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +27,9 @@ from mcp.shared.auth_utils import check_resource_allowed, resource_url_from_serv
 from pydantic import AnyHttpUrl, ValidationError
 
 from bridge.models import RemoteLaunch
+from sidecar.channels.remote import is_websocket
 from sidecar.channels.web import place
+from sidecar.channels.websocket import SUBPROTOCOL
 from sidecar.protocol import eras
 from sidecar.sign_in_errors import SignInFailed, SignInUnavailable
 from sidecar.upstream_auth.fetching import Answer, Fetcher
@@ -82,8 +86,8 @@ async def discover(fetcher: Fetcher, launch: RemoteLaunch) -> Discovered:
         SignInUnavailable: the server, or its authorization server, does not answer.
     """
     challenge = await _challenge(fetcher, launch)
-    resource = await _resource_metadata(fetcher, launch.url, challenge.metadata)
-    found = await _server_metadata(fetcher, launch.url, resource)
+    resource = await _resource_metadata(fetcher, fetcher.server, challenge.metadata)
+    found = await _server_metadata(fetcher, fetcher.server, resource)
     _check_pkce(found)
     for endpoint in (found.authorization_endpoint, found.token_endpoint):
         await fetcher.check(str(endpoint))
@@ -95,6 +99,8 @@ async def discover(fetcher: Fetcher, launch: RemoteLaunch) -> Discovered:
 async def _challenge(fetcher: Fetcher, launch: RemoteLaunch) -> Challenge:
     """The challenge with which the server answers a request without credentials: the handshake, or else a list."""
     own = {name.lower(): value for name, value in launch.headers.items() if name.lower() != "authorization"}
+    if is_websocket(launch.url):
+        return _challenge_in(await fetcher.ask("GET", fetcher.server, own | _upgrade()))
     headers = {**own, "content-type": "application/json", "accept": "application/json, text/event-stream"}
     answer = await fetcher.ask("POST", launch.url, headers, _request("initialize", INITIALIZE))
     if answer.status == 401:
@@ -108,6 +114,13 @@ async def _challenge(fetcher: Fetcher, launch: RemoteLaunch) -> Challenge:
     if session:
         await fetcher.ask("DELETE", launch.url, headers)
     return _challenge_in(answer)
+
+
+def _upgrade() -> dict[str, str]:
+    """The headers of a request that opens a WebSocket (RFC 6455, 4.1)."""
+    key = base64.b64encode(secrets.token_bytes(16)).decode()
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    return headers | {"sec-websocket-key": key, "sec-websocket-protocol": SUBPROTOCOL}
 
 
 def _challenge_in(answer: Answer) -> Challenge:

@@ -43,11 +43,12 @@ class Answer:
 
 
 class Fetcher:
-    """Sends requests on behalf of the sign-in at the server with the URL `server`."""
+    """Sends requests on behalf of the sign-in at the server with the URL `url`."""
 
-    def __init__(self, connections: Connections, server: str) -> None:
+    def __init__(self, connections: Connections, url: str) -> None:
         self._connections = connections
-        self._server = server
+        self.server = http_url(url)
+        """The URL for requests over HTTP, which is also the one in metadata."""
 
     async def check(self, url: str) -> str:
         """Return the URL if the hub may use it, or send a browser to it.
@@ -58,21 +59,21 @@ class Fetcher:
         Raises:
             SignInFailed: it may not.
         """
-        parts, own = urlsplit(url), urlsplit(self._server)
+        parts, own = urlsplit(url), urlsplit(self.server)
         try:
             valid = bool(parts.hostname) and parts.port != 0 and not parts.username and not parts.fragment
         except ValueError:
             valid = False
         if not valid or parts.scheme not in ("https", "http"):
-            raise SignInFailed(f"{place(self._server)} names an invalid URL for the sign-in.")
+            raise SignInFailed(f"{place(self.server)} names an invalid URL for the sign-in.")
         same = parts.hostname == own.hostname and own.scheme == "http"
         local = await _is_inside(parts.hostname or "")
         both_local = local and await _is_inside(own.hostname or "")
         if parts.scheme == "http" and not same and not (both_local and _is_loopback(parts.hostname or "")):
-            raise SignInFailed(f"{place(self._server)} names {place(url)} for the sign-in, which is not https.")
+            raise SignInFailed(f"{place(self.server)} names {place(url)} for the sign-in, which is not https.")
         if local and not both_local:
             raise SignInFailed(
-                f"{place(self._server)} names {place(url)} for the sign-in, which is in a private network."
+                f"{place(self.server)} names {place(url)} for the sign-in, which is in a private network."
             )
         return url
 
@@ -114,6 +115,12 @@ class Fetcher:
             raise
         except SidecarError as error:
             raise SignInUnavailable(error.message, hint=error.advice) from None
+
+
+def http_url(url: str) -> str:
+    """The URL of a server, with the scheme of HTTP in place of that of WebSocket (RFC 6455, section 3)."""
+    scheme, rest = url[:3].lower(), url[2:]
+    return f"http{rest}" if scheme in ("ws:", "wss") else url
 
 
 async def _body(response: httpx2.Response, url: str) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from mcp.client.auth.oauth2 import PKCEParameters
@@ -26,10 +26,12 @@ from bridge.models import (
 from bridge.settings import Settings
 from sidecar.channels.connections import Connections
 from sidecar.channels.web import place
+from sidecar.errors import SidecarError
 from sidecar.sign_in_errors import SignInFailed, SignInForbidden, SignInNotSet
 from sidecar.upstream_auth import account, pending, registration, token_endpoint
 from sidecar.upstream_auth.account import Account, Environment
 from sidecar.upstream_auth.credential import Credential
+from sidecar.upstream_auth.definitions import Definitions
 from sidecar.upstream_auth.discovery import Discovered, discover
 from sidecar.upstream_auth.fetching import Fetcher
 from sidecar.upstream_auth.pending import Pending
@@ -44,11 +46,6 @@ HUB_PRINCIPALS = frozenset({"", "admin", "front"})
 CLIENT_KIND = "client"
 """The kind of the sealed records of dynamic registrations; their names are server, issuer and redirect URI."""
 MAX_TEXT = 200
-
-Expand = Callable[[ServerSpec], RemoteLaunch]
-"""The launch of a remote server with its variables expanded. Raises VariableMissing."""
-Reveal = Callable[[str], str]
-"""The value of a reference such as `${NAME}`. Raises VariableMissing."""
 
 
 def owner_of(principal: str) -> str:
@@ -65,15 +62,13 @@ class SignIns:
         settings: Settings,
         connections: Connections,
         conceal: Callable[[str, set[str]], None],
-        expand: Expand,
-        reveal: Reveal,
+        definitions: Definitions,
     ) -> None:
         directory = settings.data_dir / "sign-ins"
         self._settings = settings
         self._files = SealedFiles(directory, settings.data_dir / "sign-ins.key")
         self._connections = connections
-        self._expand = expand
-        self._reveal = reveal
+        self._definitions = definitions
         self._environment = Environment(self._files, connections, conceal, self._link, self._spawn)
         self._accounts: dict[tuple[str, str], Account] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -88,15 +83,24 @@ class SignIns:
 
     # --- accounts ----------------------------------------------------------------------------------------------------
 
-    def account(self, spec: ServerSpec, tenant: str) -> Account:
-        """The account with which the principal `tenant` uses a server that has `sign_in`."""
-        owner = "" if spec.settings.sign_in == "shared" else owner_of(tenant)
-        launch = self._expand(spec)
-        found = self._accounts.get((owner, spec.key))
-        mode = spec.settings.sign_in == "shared"
-        if found is None or (found.url, found.shared) != (launch.url, mode):
-            found = self._accounts[owner, spec.key] = Account(self._environment, owner, spec, launch.url)
+    def account(self, spec: ServerSpec, tenant: str, url: str) -> Account:
+        """The account with which the principal `tenant` uses a server that has `sign_in`, at its present URL, in which
+        references have been replaced."""
+        found, shared = self.latest(spec, tenant), spec.settings.sign_in == "shared"
+        if found is None or (found.url, found.shared) != (url, shared):
+            owner = self.owner(spec, tenant)
+            occasions = found.occasions if found else None
+            found = self._accounts[owner, spec.key] = Account(self._environment, owner, spec, url, occasions)
         return found
+
+    def latest(self, spec: ServerSpec, tenant: str) -> Account | None:
+        """The account that was used last, whatever the URL was; None if there was none."""
+        return self._accounts.get((self.owner(spec, tenant), spec.key))
+
+    @staticmethod
+    def owner(spec: ServerSpec, tenant: str) -> str:
+        """The owner of the credential with which the principal `tenant` uses a server."""
+        return "" if spec.settings.sign_in == "shared" else owner_of(tenant)
 
     def _link(self, server: str, owner: str) -> str:
         """The address at which an owner signs in. `for` lets the page refuse other users."""
@@ -127,13 +131,14 @@ class SignIns:
 
         Raises:
             SignInNotSet, SignInForbidden, SignInFailed, SignInUnavailable: it cannot begin.
+            SidecarError: a reference in the server's definition cannot be replaced.
         """
         spec = self._server(request.server)
         _check_who(spec, request)
-        launch = self._expand(spec)
+        launch = await self._definitions.launch(spec, request.principal)
         fetcher = Fetcher(self._connections, launch.url)
         found = await discover(fetcher, launch)
-        signing = self.account(spec, request.principal)
+        signing = self.account(spec, request.principal, launch.url)
         held = signing.credential.scopes if signing.wanted and signing.credential else ()
         scopes = union_scopes(" ".join((*held, *signing.wanted)), found.scopes) or ""
         client = await self._client(fetcher, spec, found, request, scopes)
@@ -161,9 +166,9 @@ class SignIns:
         if not request.code:
             raise _refusal(begun, request)
         spec = self._server(begun.server)
-        signing = self.account(spec, begun.owner)
-        if signing.url != begun.url:
+        if await self._definitions.url(spec) != begun.url:
             raise SignInFailed(f"The URL of the server {spec.key!r} has changed meanwhile.")
+        signing = self.account(spec, begun.owner, begun.url)
         fetcher = Fetcher(self._connections, begun.url)
         token = await token_endpoint.redeem(
             fetcher,
@@ -211,17 +216,24 @@ class SignIns:
             elif request.server:
                 raise SignInForbidden(f"Only administrators may sign out all users of {server!r}.")
 
-    def listed(self, request: ListUpstreamSignIns, servers: Iterable[ServerSpec]) -> UpstreamSignIns:
+    async def listed(self, request: ListUpstreamSignIns, servers: Iterable[ServerSpec]) -> UpstreamSignIns:
         """The sign-ins of a principal at all servers that have them, and those of other owners if requested."""
-        own, found = owner_of(request.principal), []
+        found: list[UpstreamSignIn] = []
         stored = self._files.names(account.KIND) if request.every_owner else []
         for spec in servers:
             if spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
                 continue
-            owners = dict.fromkeys(("" if spec.settings.sign_in == "shared" else own,))
+            owners = dict.fromkeys((self.owner(spec, request.principal),))
             owners |= dict.fromkeys(owner for owner, server in stored if server == spec.key)
-            found += [_shown(spec, self.account(spec, owner)) for owner in owners]
+            found += await self._shown(spec, owners)
         return UpstreamSignIns(sign_ins=tuple(found))
+
+    async def _shown(self, spec: ServerSpec, owners: Iterable[str]) -> list[UpstreamSignIn]:
+        try:
+            url = await self._definitions.url(spec)
+        except SidecarError as error:  # nothing is sent to the server either
+            return [_unusable(spec, owner, error) for owner in owners]
+        return [_shown(spec, self.account(spec, owner, url)) for owner in owners]
 
     def keep_servers(self, keys: set[str]) -> None:
         """Sign out at all servers but these: the others were removed."""
@@ -263,7 +275,8 @@ class SignIns:
         """The hub as a client of the authorization server; a dynamic registration serves all users."""
         settings, redirect_uri = spec.settings, request.redirect_uri
         if settings.oauth_client_id:
-            secret = self._reveal(settings.oauth_client_secret) if settings.oauth_client_secret else None
+            reference = settings.oauth_client_secret
+            secret = await self._definitions.revealed(spec.key, reference) if reference else None
             if secret:
                 self._environment.conceal(spec.key, {secret})
             return registration.registered_by_hand(found, settings.oauth_client_id, secret, redirect_uri)
@@ -347,6 +360,11 @@ def _refusal(begun: Pending, request: FinishUpstreamSignIn) -> SignInFailed:
     said = " ".join(filter(None, (request.error, request.error_description)))
     shown = "".join(char for char in said[:MAX_TEXT] if char.isprintable()) or "no code"
     return SignInFailed(f"The authorization server {place(begun.issuer)} refused: {shown}.")
+
+
+def _unusable(spec: ServerSpec, owner: str, error: SidecarError) -> UpstreamSignIn:
+    mode: Literal["user", "shared"] = "shared" if spec.settings.sign_in == "shared" else "user"
+    return UpstreamSignIn(server=spec.key, mode=mode, owner=owner, signed_in=False, reason=error.body())
 
 
 def _shown(spec: ServerSpec, signing: Account) -> UpstreamSignIn:

@@ -39,6 +39,7 @@ from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
+from sidecar.secret_sources.sources import SecretSources
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
 from sidecar.upstream.connector import Connector
@@ -94,7 +95,7 @@ class World:
         self.journal = Journal(settings.data_dir / JOURNAL_FILE, now=lambda: time.time())  # noqa: PLW0108 - tests replace it
         self.issuer = Issuer()
         """The external authorization server, where the settings name one."""
-        kinds: list[TokenKind] = [OpaqueTokens(self.journal, self.keyring)]
+        kinds: list[TokenKind] = [OpaqueTokens(self.journal, self.keyring, every_user=not settings.jwt_issuer)]
         if settings.jwt_issuer:
             kinds.append(JwtTokens(settings, KeySet(settings, self.issuer.fetch)))
         self.authentication = Authentication(self.keyring, *kinds)
@@ -106,9 +107,11 @@ class World:
         """What serves where the settings protect the hub."""
         if settings.protected:
             self.hub.named_keys = lambda: self.authentication.several
+            self.hub.has_removed = self.authentication.has_removed
         self.sign_ins = SignInService(self.hub, settings, self.redactor)
         self.connections = Connections()
-        self.remote = Connector(cast("Any", None), self.connections, self.redactor, ())
+        secrets = SecretSources.allowed_by(settings)
+        self.remote = Connector(cast("Any", None), self.connections, self.redactor, (), secrets=secrets)
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0

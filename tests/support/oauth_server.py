@@ -11,7 +11,7 @@ import itertools
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -48,6 +48,10 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
         self.lifetime = 3600
         """Seconds that an access token is said to last."""
         self.refresh_delay = 0.0
+        self.may_refresh = asyncio.Event()
+        """Cleared: refreshes have begun (`refreshing`), and do not end."""
+        self.may_refresh.set()
+        self.refreshing = 0
         self.needs: dict[str, str] = {}
         """The scope that a tool needs."""
         self.clients: dict[str, OAuthClientInformationFull] = {}
@@ -61,6 +65,8 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
         """Tool and person of each call, by the token that came with it."""
         self.seen: list[str] = []
         """Every Authorization header that came to the endpoint."""
+        self.heads: list[tuple[str, str, Mapping[str, str]]] = []
+        """Of each message to the endpoint: the person whose token came with it, if any, the URL, and the headers."""
         self.answers: dict[str, Any] = {}
         """Answers for paths in place of the servers' own: a status, or a JSON document."""
         self._numbers = itertools.count(1)
@@ -104,9 +110,11 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
     async def exchange_refresh_token(
         self, client: OAuthClientInformationFull, refresh_token: RefreshToken, scopes: list[str]
     ) -> OAuthToken:
-        await asyncio.sleep(self.refresh_delay)
-        self.refreshed += 1
         _, person = self.refreshes.pop(refresh_token.token)
+        self.refreshing += 1
+        await asyncio.sleep(self.refresh_delay)
+        await self.may_refresh.wait()
+        self.refreshed += 1
         return self._issue(client.client_id, person, scopes, None)
 
     async def load_access_token(self, token: str) -> AccessToken | None:
@@ -150,6 +158,7 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
         header = request.headers.get("authorization", "")
         self.seen += [header] if header else []
         token, person = self.access.get(header.removeprefix("Bearer "), (None, ""))
+        self.heads.append((person, str(request.url), dict(request.headers)))
         if token is None:
             return self._challenge(401, 'error="invalid_token", ' if header else "")
         frame = await request.json()
@@ -160,7 +169,7 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
             return Response(status_code=202)
         if tool:
             self.calls.append((tool, person))
-        return JSONResponse({"jsonrpc": "2.0", "id": frame["id"], "result": _result(frame, person)})
+        return JSONResponse({"jsonrpc": "2.0", "id": frame["id"], "result": result_of(frame, person)})
 
     def _challenge(self, status: int, error: str) -> Response:
         metadata = f"{self.url}/.well-known/oauth-protected-resource/mcp"
@@ -212,7 +221,8 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
         return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
 
-def _result(frame: Json, person: str) -> Json:
+def result_of(frame: Json, person: str) -> Json:
+    """The result of a request to the MCP server, for a person."""
     method = frame["method"]
     if method == "initialize":
         info = {"name": "notes", "version": "1"}

@@ -73,7 +73,10 @@ class Codes:
 
 
 def check(code: IssuedCode, body: RedeemCode, now: float) -> None:
-    """Check that a code may be redeemed by this request. Raises GrantInvalid."""
+    """Check that a code may be redeemed by this request. Raises GrantInvalid.
+
+    The redirect URI may be missing: PKCE, which is required, does what it was for (OAuth 2.1, section 10.2).
+    """
     asked = code.asked
     if code.used:
         raise GrantInvalid("The authorization code was used before.")
@@ -81,7 +84,7 @@ def check(code: IssuedCode, body: RedeemCode, now: float) -> None:
         raise GrantInvalid("The authorization code has expired.")
     if body.client != asked.client:
         raise GrantInvalid("The authorization code was issued to another client.")
-    if body.redirect_uri != asked.redirect_uri:
+    if body.redirect_uri and body.redirect_uri != asked.redirect_uri:
         raise GrantInvalid("The redirect URI is not the one that the authorization code was sent to.")
     if not matches(body.verifier, asked.challenge):
         raise GrantInvalid("The code_verifier does not match the code_challenge.")

@@ -23,6 +23,7 @@ from bridge.models import (
     StdioLaunch,
 )
 from bridge.settings import Settings, settings_file_names
+from hubctl.commands.doctor.secret_findings import secrets
 from hubctl.commands.doctor.server_findings import Finding, enforcement, servers, workspaces
 from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
@@ -89,6 +90,7 @@ async def findings(context: Context) -> list[Finding]:
     found += directory(settings)
     if isinstance(desired, Desired):
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
+        found += secrets(desired, settings)
     if isinstance(status, Status):
         found += unconfigured(status)
         found += [*servers(status, time.time()), *enforcement(status), *workspaces(status)]

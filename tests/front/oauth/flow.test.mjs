@@ -293,6 +293,20 @@ test('PKCE with S256 cannot be left out or weakened', async () => {
   assert.equal(wrong.body.error, 'invalid_grant');
 });
 
+test('a token request need not repeat the redirect URI (OAuth 2.1), but must not name another', async () => {
+  const client = await site.client();
+  for (const [redirect, status] of /** @type {[Record<string, string>, number][]} */ ([
+    [{}, 200],
+    [{ redirect_uri: '' }, 200],
+    [{ redirect_uri: `${REDIRECT}x` }, 400],
+  ])) {
+    const page = await site.authorize(site.request(client), admin);
+    const { code } = sentTo(await site.answer(page.body, admin));
+    const redeem = { grant_type: 'authorization_code', code, client_id: client, code_verifier: VERIFIER, ...redirect };
+    assert.equal((await site.post('/oauth/token', redeem)).status, status, JSON.stringify(redirect));
+  }
+});
+
 test('consent: once, by the login that was asked, from the hub’s own page with its secret', async () => {
   const client = await site.client();
   const page = await site.authorize(site.request(client), admin);

@@ -68,7 +68,7 @@ export class FakeAdapter {
     const issued = this.codes.get(code);
     this.codes.delete(code);
     const proven = createHash('sha256').update(verifier).digest('base64url') === issued?.challenge;
-    if (!issued || issued.client !== client || issued.redirect_uri !== uri || !proven)
+    if (!issued || issued.client !== client || (uri !== '' && issued.redirect_uri !== uri) || !proven)
       throw new BridgeError('OAUTH_GRANT_INVALID', 'The code is not valid.', {
         data: { oauth_error: 'invalid_grant' },
       });

@@ -77,10 +77,10 @@ class Site:
         """The upstreams of an owner."""
         return [each for each in self.hub.hub.pool if each.account is not None and each.account.owner == owner]
 
-    async def call(self, tool: str = "notes_whoami", user: str = "") -> str:
+    async def call(self, tool: str = "notes_whoami", user: str | Principal = "") -> str:
         """Call a tool as a user; returns who the server says that is."""
-        base = self.hub.workspace()
-        async with self.hub.hub.key_workspaces.using(base, Principal(user, user)) as workspace:
+        base, principal = self.hub.workspace(), user if isinstance(user, Principal) else Principal(user, user)
+        async with self.hub.hub.key_workspaces.using(base, principal) as workspace:
             session = Recorder()
             workspace.join(session)
             try:
@@ -163,7 +163,7 @@ async def test_a_damaged_store_means_not_signed_in(tmp_path: Path, remote: OAuth
         assert upstream.state == "sign_in_required"
         assert upstream.reason is not None
         assert "cannot be read" in upstream.reason.message
-        listed = here.service.listed(ListUpstreamSignIns(), here.hub.hub.snapshot.servers)
+        listed = await here.service.listed(ListUpstreamSignIns(), here.hub.hub.snapshot.servers)
         assert [(each.signed_in, "cannot be read" in each.reason.message) for each in listed.sign_ins] == [
             (False, True)
         ]
@@ -308,6 +308,23 @@ async def test_sign_out(tmp_path: Path, remote: OAuthServer) -> None:
         assert (await refused(here.call(user="k0000001")))["code"] == "SIGN_IN_REQUIRED"
         await until(lambda: len(remote.revoked) == 2)
         assert not list((tmp_path / "sign-ins").glob("token-*"))
+
+
+async def test_a_sign_out_during_a_refresh(tmp_path: Path, remote: OAuthServer) -> None:
+    """The tokens that the refresh brings are revoked and not stored: nobody is signed in afterwards."""
+    async with site(tmp_path, remote) as here:
+        await here.sign_in("k0000001", "ada")
+        assert await here.call(user="k0000001") == "ada"
+        remote.end_access()
+        remote.may_refresh.clear()
+        call = asyncio.ensure_future(here.call(user="k0000001"))
+        await until(lambda: remote.refreshing)
+        await here.service.end(EndUpstreamSignIn(principal="k0000001", server="notes"))
+        remote.may_refresh.set()
+        await refused(call)  # the end of the connection may come first
+        assert (await refused(here.call(user="k0000001")))["code"] == "SIGN_IN_REQUIRED"
+        await until(lambda: remote.refreshed and not (remote.access or remote.refreshes))
+        assert not list((tmp_path / "sign-ins").glob("token-*.json"))
 
 
 async def test_a_removed_server_takes_its_tokens_along(tmp_path: Path, remote: OAuthServer) -> None:

@@ -231,3 +231,48 @@ def test_expired_tokens_do_not_stay_in_memory(file: File) -> None:
     assert file.journal.access(TOKEN) is not None
     assert [record.hash for record in file.journal._state.tokens(GRANT.id)] == [token_hash(TOKEN)]
     assert file.journal._state.grant_of_token(token_hash(f"yha_{7:043}")) is None
+
+
+OTHER = USER.model_copy(update={"id": "u0000000000000001", "sub": "2"})
+
+
+def test_who_was_removed(file: File) -> None:
+    """By a line that says so, or by a journal that lacks the user while this process looks; who returns is not."""
+    file.append(OTHER)
+    file.journal.refresh()
+    assert not [user for user in (USER, OTHER) if file.journal.has_removed(user.id) or file.journal.lacks(user.id)]
+    file.append(UserEnd(id=USER.id))
+    file.journal.refresh()
+    assert file.journal.has_removed(USER.id)
+    assert file.journal.lacks(USER.id)
+    file.replace("two", USER)
+    file.journal.refresh()
+    assert [file.journal.has_removed(user.id) for user in (USER, OTHER)] == [False, True]
+    assert [file.reader().has_removed(user.id) for user in (USER, OTHER)] == [False, False]
+    assert [file.reader().lacks(user.id) for user in (USER, OTHER)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", line_of(OTHER), line_of(Head(id="two")) + b"{damaged}\n", line_of(Head(id="two"))[:-1]]
+)
+def test_a_journal_that_is_not_whole_lacks_nobody(file: File, content: bytes | None) -> None:
+    """Gone, empty, without its first line, damaged, or still being written: it says nothing of who was removed."""
+    file.path.unlink()
+    if content is not None:
+        file.path.write_bytes(content)
+    file.journal.refresh()
+    for journal in (file.journal, file.reader()):
+        assert not journal.has_removed(USER.id)
+        assert not journal.lacks(USER.id)
+    file.replace("three", OTHER)
+    file.journal.refresh()
+    assert file.journal.lacks(USER.id)
+
+
+def test_a_journal_that_cannot_be_read_lacks_nobody(file: File) -> None:
+    """As for a journal that is not whole."""
+    file.path.unlink()
+    file.path.mkdir()
+    file.journal.refresh()
+    assert file.journal.error
+    assert not (file.journal.has_removed(USER.id) or file.journal.lacks(USER.id))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ErrorBody, PeerUnavailable
-from bridge.models import Issue, MaskedSnapshot, ServerSpec, SnapshotId, StdioLaunch
+from bridge.models import Issue, MaskedSnapshot, ServerSettings, ServerSpec, SnapshotId, StdioLaunch
 from hubctl.commands import doctor, permissions
 from hubctl.commands.doctor import Finding, finding_lines
 from hubctl.render import Paint
@@ -183,6 +183,61 @@ def test_a_program_is_missing_from_the_path_or_where_it_was_named() -> None:
         "/no/such/command": "is not there, or may not be executed; needed by s1.",
         "no-such-command": "is not on this shell's PATH; needed by s0.",
     }
+
+
+def test_secrets_that_cannot_be_used(tmp_path: Path) -> None:
+    """Each reference that the hub must not follow, or cannot, has a finding; none that it can, and no value is in one.
+
+    Arguments of programs are not shown, since one may be a secret.
+    """
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for directory in (inside, outside):
+        directory.mkdir()
+        (directory / "key").write_text("s3cr3t-value")
+    (inside / "link").symlink_to(outside / "key")
+    (inside / "empty").touch()
+    program = tmp_path / "show"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    headers = {"A": f"Bearer ${{file:{inside}/key}}", "B": f"${{file:{outside}/key}}", "C": f"${{file:{inside}/none}}"}
+    entries = {
+        "a": {"type": "sse", "providerParameters": {"url": "http://a", "headers": headers}},
+        "b": {"command": "x", "args": [f"--key=${{cmd:{program} --arg}}", "$${file:/etc/shadow}", "${NAME}"]},
+        "c": {"command": "x", "env": {"K": "${cmd:/bin/sh -c 's3cr3t-arg'}", "L": f"${{file:{inside}/link}}"}},
+        "d": {"command": f"${{cmd:{tmp_path}/gone}}", "args": [f"${{file:{inside}}}", f"${{file:{inside}/empty}}"]},
+        "unused": {"command": "${file:/etc/shadow}"},
+    }
+    file = tmp_path / "providers.json"
+    file.write_text(json.dumps({"mcpServers": entries}))
+    own = settings(tmp_path).model_copy(
+        update={"secret_dirs": str(inside), "secret_commands": f"{program}, {tmp_path}/gone"}
+    )
+    launch = StdioLaunch(command="x")
+    specs = tuple(ServerSpec(key=key, namespace=key, launch=launch) for key in "abcd")
+    by_hand = specs[1].model_copy(update={"settings": ServerSettings(oauth_client_secret="${file:/run/none}")})
+    wanted = desired().model_copy(update={"files": {"providers": str(file)}})
+    snapshot = wanted.snapshot.model_copy(update={"servers": (specs[0], by_hand, *specs[2:])})
+    wanted = wanted.model_copy(update={"snapshot": snapshot})
+
+    found = doctor.secrets(wanted, own)
+    assert [(each.subject[-1], each.code.removeprefix("SECRET_")) for each in found] == [
+        ("a", "FILE_REFUSED"),
+        ("a", "FILE_INVALID"),
+        ("b", "FILE_REFUSED"),
+        ("c", "COMMAND_REFUSED"),
+        ("c", "FILE_REFUSED"),
+        ("d", "COMMAND_FAILED"),
+        ("d", "FILE_INVALID"),
+        ("d", "FILE_INVALID"),
+    ]
+    assert all(each.level == "error" and each.hint for each in found)
+    assert not [each for each in found if "s3cr3t" in each.message]
+    off = doctor.secrets(wanted, settings(tmp_path))
+    assert {each.code for each in off} == {"SECRET_FILE_REFUSED", "SECRET_COMMAND_REFUSED"}
+    assert len(off) == len(found) + 2  # what is allowed above
+    for broken in (b"{", b"[]", b"null"):
+        file.write_bytes(broken)
+        assert [each.subject for each in doctor.secrets(wanted, own)] == ["server b"]
 
 
 def test_a_server_that_failed_without_a_reason() -> None:

@@ -64,12 +64,21 @@ def test_a_code_gives_tokens_and_a_grant(hub: Hub, client: str) -> None:
     assert not hub.accepts(tokens.access_token)
 
 
+def test_the_redirect_uri_need_not_be_repeated(hub: Hub, client: str) -> None:
+    """A client of OAuth 2.1 sends none with the code; PKCE is still checked, and the code good once."""
+    code = hub.code(client)
+    body = redemption(code, client, redirect_uri="")
+    assert hub.accepts(hub.ask(body).access_token)
+    assert hub.refusal(body) == INVALID
+    stolen = redemption(hub.code(client), client, redirect_uri="", verifier="w" * 43)
+    assert hub.refusal(stolen) == INVALID
+
+
 @pytest.mark.parametrize(
     ("changes", "refused"),
     [
         ({"client": "c0000000000000000"}, INVALID),
         ({"redirect_uri": "https://client.example/other"}, INVALID),
-        ({"redirect_uri": ""}, INVALID),
         ({"verifier": "w" * 43}, INVALID),
         ({"verifier": ""}, INVALID),
         ({"resource": "https://hub.example/mcp/lab"}, TARGET),
