@@ -38,11 +38,12 @@ export const ACCESS_ROUTES = [
       server: optional(name),
     },
     answer: '{subject, principal, role, decisions}',
-    errors: ['WORKSPACE_UNKNOWN'],
+    errors: ['SUBJECT_UNKNOWN', 'SERVER_UNKNOWN', 'WORKSPACE_UNKNOWN'],
   }),
   route('viewAccess', 'GET', '/api/access/view', {
     summary: 'What a subject sees in each workspace, what is hidden from it, and which rule decides on each item.',
     query: { subject: name },
     answer: '{subject, principal, role, workspaces}',
+    errors: ['SUBJECT_UNKNOWN'],
   }),
 ];
