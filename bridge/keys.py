@@ -191,9 +191,7 @@ class Keyring:
         """The principal of a token; None if it is invalid. Takes the same time for every token."""
         self._poll()
         said, name = token_hash(token), key_id(token) or ""
-        if name and name not in self._named and self._spare_checks:
-            self._spare_checks -= 1
-            self.refresh()  # the key may have been added a moment ago
+        self._look_for(name)
         named = self._named.get(name)
         found = [
             (hmac.compare_digest(self._hashes[ADMIN] or _NO_HASH, said), Principal(ADMIN, ADMIN, None, True, said)),
@@ -216,8 +214,15 @@ class Keyring:
         if principal in self._hashes:
             mark = self._hashes[principal]
             return Principal(principal, principal, None, True, mark) if mark else None
+        self._look_for(principal)
         named = self._named.get(principal)
         return named.principal() if named else None
+
+    def _look_for(self, key: str) -> None:
+        """Check the files now if no key has that id: it may have been added a moment ago."""
+        if KEY_ID.fullmatch(key) and key not in self._named and self._spare_checks:
+            self._spare_checks -= 1
+            self.refresh()
 
     def readable(self, principal: str) -> bool:
         """Whether the file that has the token of that principal says what it is now: a missing or invalid token file,

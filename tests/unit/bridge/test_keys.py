@@ -318,6 +318,13 @@ def test_only_hashes_are_kept(files: Files) -> None:
     assert os.fspath(files.keys) in held
 
 
+def test_a_new_key_is_found_by_its_id_at_once(files: Files) -> None:
+    """A user may allow a client access with a key that was added a moment ago."""
+    assert files.ring.holder("k7654321") is None
+    files.replace(files.keys, CASES["file"].replace("k1a2b3c4", "k7654321"))
+    assert files.ring.holder("k7654321") is not None
+
+
 def test_a_principal_is_found_by_its_id(files: Files) -> None:
     """As it is now; nobody whose token cannot be read, of which the file says nothing then."""
     ring = files.ring
