@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bridge.access import patterns as patterns_module
 from bridge.access.models import AccessFile, AccessRule
 from bridge.access.patterns import matches
 from bridge.access.policy import Policy
@@ -210,8 +211,16 @@ def test_permissions_that_differ_in_a_role_or_a_tenant() -> None:
     assert Policy(None).permissions(key("ci")) != Policy(None).permissions(key("ci", "x"))
 
 
-def test_ten_thousand_rules_and_five_thousand_tools_are_decided_soon() -> None:
-    """The time grows with rules plus items, not with their product (50 million here)."""
+def test_ten_thousand_rules_and_five_thousand_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of comparisons grows with rules plus items, not with their product (50 million here)."""
+    compared = 0
+
+    def counted(pattern: str, name: str) -> bool:
+        nonlocal compared
+        compared += 1
+        return matches(pattern, name)
+
+    monkeypatch.setattr(patterns_module, "matches", counted)
     patterns = [
         f"{start}{number}{end}" for number in range(3400) for start, end in (("", ""), ("get_", "_*"), ("*_", ""))
     ]
@@ -220,8 +229,7 @@ def test_ten_thousand_rules_and_five_thousand_tools_are_decided_soon() -> None:
         for number, pattern in enumerate(patterns[:9999])
     ]
     file = access(*listed, {"effect": "allow", "subject": "group:a", "workspaces": ["w*"]})
-    began = time.process_time()
     found = Policy(file).permissions(user("group:a"))
     rights = [found.item("w", f"s{number % 50}", "tool", f"get_{number}_x").allowed for number in range(5000)]
-    assert time.process_time() - began < 3  # 0.8 s; all pairs alone take 15 s
+    assert compared < 1_000_000
     assert sum(rights) == sum(1 for number in range(5000) if number >= 3333 or (number * 3 + 1) % 2)
