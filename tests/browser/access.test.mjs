@@ -67,7 +67,6 @@ test('an admin writes rules, sees what they decide, and an owner sees its part o
   await page.getByRole('textbox', { name: 'Item' }).fill('a_echo');
   await page.getByRole('button', { name: 'Explain' }).click();
   const decisions = page.getByRole('table', { name: 'Decisions' });
-  assert.equal(await decisions.getByText('Rule 1 decides.').count(), 0);
   await decisions.getByText('Rule 1 decides.').first().waitFor();
   assert.deepEqual(await decisions.getByText('Denied').count(), 2);
 
