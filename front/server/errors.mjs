@@ -2,6 +2,7 @@
 
 import { pathToFileURL } from 'node:url';
 import { LATER } from '../../bridge/node/retries.mjs';
+import { statusOf } from './remote_status.mjs';
 
 /**
  * @typedef {{status: number, rpc?: number, cause: string, hint: string}} Entry  HTTP status, code of JSON-RPC at an
@@ -265,56 +266,6 @@ export const CATALOGUE = {
   },
 };
 
-/** HTTP status of the other processes' errors, by code; other codes ending in `_INVALID` get 400, all others 502. */
-const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
-  EDIT_CONFLICT: 409,
-  ALREADY_EXISTS: 409,
-  CONFIG_FILE_BROKEN: 409,
-  HUB_FILE_BROKEN: 409,
-  KEYS_FILE_BROKEN: 409,
-  NO_SUCH_KEY: 404,
-  NO_SUCH_GRANT: 404,
-  NO_SUCH_USER: 404,
-  NO_SUCH_CLIENT: 404,
-  OAUTH_WORKSPACE: 404,
-  OAUTH_OFF: 409,
-  TOO_MANY_CLIENTS: 409,
-  PRINCIPAL_UNKNOWN: 409,
-  NO_SUCH_SERVER: 404,
-  NO_SUCH_WORKSPACE: 404,
-  SERVER_UNKNOWN: 404,
-  WORKSPACE_UNKNOWN: 404,
-  TOOL_UNKNOWN: 404,
-  PROMPT_UNKNOWN: 404,
-  RESOURCE_UNKNOWN: 404,
-  SESSION_UNKNOWN: 404,
-  SUBJECT_UNKNOWN: 404,
-  NO_SUCH_RECORD: 404,
-  WORKSPACE_OFF: 409,
-  SIGN_IN_REQUIRED: 403,
-  SIGN_IN_FORBIDDEN: 403,
-  SIGN_IN_STATE_INVALID: 403,
-  SIGN_IN_NOT_SET: 404,
-  SIGN_IN_UNAVAILABLE: 503,
-  BRIDGE_UNAVAILABLE: 503,
-  BRIDGE_OVERLOADED: 503,
-  RECORDS_UNAVAILABLE: 503,
-  RECORDS_BUSY: 503,
-  RECORDS_IN_USE: 503,
-  RECORDS_FULL: 503,
-  RECORDS_CORRUPT: 503,
-  RECORDS_SCHEMA_NEWER: 503,
-  RECORDS_QUERY_TOO_LONG: 503,
-  SERVER_UNAVAILABLE: 503,
-  SERVER_INSTANCES: 503,
-  CALL_TIMEOUT: 504,
-  BRIDGE_TOO_LARGE: 413,
-  BRIDGE_BAD_MESSAGE: 400,
-  MASKED_VALUE: 400,
-  DATA_DIR_UNUSABLE: 500,
-  HUB_INTERNAL: 500,
-});
-
 /** Seconds for Retry-After where nothing more exact is known. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -363,11 +314,6 @@ export function describeError(error) {
  */
 function pick({ code, message, hint = '', data = {} }, status) {
   return { status, code, message, hint, data };
-}
-
-/** Return the HTTP status of an error that the adapter or the sidecar answered. @param {string} code */
-export function statusOf(code) {
-  return REMOTE_STATUS[code] ?? (code.endsWith('_INVALID') ? 400 : 502);
 }
 
 /** Parameters of WWW-Authenticate, by error code. @type {Record<string, string>} */

@@ -3,7 +3,8 @@
 
 import { createRequire } from 'node:module';
 import { z } from 'zod/mini';
-import { CATALOGUE, statusOf } from '../../errors.mjs';
+import { CATALOGUE } from '../../errors.mjs';
+import { statusOf } from '../../remote_status.mjs';
 import { descriptionOf, isOptional, schemaOf } from '../fields.mjs';
 import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../routes.mjs';
 
