@@ -149,7 +149,8 @@ def test_every_error_says_whether_to_try_again() -> None:
 
 
 FRONT_HEADERS = """
-import { CATALOGUE, FrontError, headersOf, statusOf } from './front/server/errors.mjs';
+import { CATALOGUE, FrontError, headersOf } from './front/server/errors.mjs';
+import { statusOf } from './front/server/remote_status.mjs';
 import { BridgeError } from './bridge/node/errors.mjs';
 const answers = JSON.parse(process.argv[1]).map((code) => {
   const own = Object.hasOwn(CATALOGUE, code);
