@@ -22,6 +22,7 @@ from sidecar.secret_sources.errors import (
     SecretFileInvalid,
     SecretFileRefused,
 )
+from sidecar.spawner.pipes import Reader, opened, read_pipe
 
 MAX_BYTES = 64 * 1024
 """Longest value, in bytes."""
@@ -104,22 +105,10 @@ class SecretSources:
             raise SecretCommandRefused("A command in `${cmd:…}` has a quotation mark that is not closed.") from None
         if program not in self._commands:
             raise SecretCommandRefused(f"The program {program!r} is not one of HUB_SECRET_COMMANDS.")
-        try:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=self._environ,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise SecretCommandFailed(f"The program {program!r} cannot be started: {error.strerror}.") from None
+        process, output = await self._start(program, arguments)
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
-                raw = await _read_most(process)
+                raw = await _read_most(output)
                 status = await process.wait() if len(raw) <= MAX_BYTES else 0
         except TimeoutError:
             raise SecretCommandFailed(f"The program {program!r} took longer than {COMMAND_SECONDS:g} s.") from None
@@ -132,14 +121,54 @@ class SecretSources:
             raise SecretCommandFailed(f"The program {program!r} printed nothing, over {MAX_BYTES} bytes, or no UTF-8.")
         return value
 
+    async def _start(self, program: str, arguments: list[str]) -> tuple[asyncio.subprocess.Process, int]:
+        """Start a program; returns the process and a descriptor of its output, which the caller closes.
 
-async def _read_most(process: asyncio.subprocess.Process) -> bytes:
-    """What a process prints, of at most MAX_BYTES and one more."""
-    raw = b""
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    while len(raw) <= MAX_BYTES and (piece := await process.stdout.read(MAX_BYTES)):
-        raw += piece
-    return raw
+        The pipe is not one of asyncio's `PIPE`: with those, `wait` does not return before the pipe is read to its end.
+        A program that printed too much, or whose output another process keeps open, would never end (CPython #119710).
+        """
+        output, end_of_program = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=end_of_program,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=self._environ,
+                cwd="/",
+                start_new_session=True,
+            )
+        except BaseException as error:
+            os.close(output)
+            if isinstance(error, OSError):
+                raise SecretCommandFailed(f"The program {program!r} cannot be started: {error.strerror}.") from None
+            raise
+        finally:
+            os.close(end_of_program)
+        return process, output
+
+
+async def _read_most(output: int) -> bytes:
+    """Read a pipe to its end, or more than MAX_BYTES of it, and close it."""
+    raw, enough, readers = bytearray(), asyncio.Event(), list[Reader]()
+
+    def on_data(data: bytes) -> None:
+        raw.extend(data)
+        if len(raw) > MAX_BYTES:
+            enough.set()
+
+    async def open_pipe() -> None:
+        readers.append(await read_pipe(output, on_data, enough.set))
+
+    async def close() -> None:
+        for reader in readers:
+            reader.close()
+            await reader.closed
+
+    async with opened(open_pipe, close):
+        await enough.wait()
+    return bytes(raw)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

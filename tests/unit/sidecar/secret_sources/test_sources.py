@@ -104,6 +104,7 @@ async def test_commands_that_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "silent": "exit 0",
         "endless": f"yes {SECRET}",
         "hangs": f"echo {SECRET}; sleep 600 & echo $! > {tmp_path}/pid; wait",
+        "handed-on": f"echo {SECRET}; setsid sleep 5 &",
     }
     programs = [str(script(tmp_path / name, body)) for name, body in bodies.items()] + [f"{tmp_path}/gone"]
     sources = SecretSources([], programs)
