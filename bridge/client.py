@@ -31,7 +31,9 @@ MAX_PENDING = 512
 GREETING_TIMEOUT = 5.0
 """Seconds to wait for the answer to a ping, before the next one is sent."""
 TOPICS: tuple[str, ...] = tuple(
-    topic for topic in get_args(Event.model_fields["topic"].annotation) if topic not in ("desired", "joined")
+    topic
+    for topic in get_args(Event.model_fields["topic"].annotation)
+    if topic not in ("desired", "activation", "joined")
 )
 """All topics of the sidecar's events."""
 

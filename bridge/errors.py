@@ -18,6 +18,7 @@ seconds. `unsure`: it may have been carried out, so look before asking again."""
 RETRY_CODES: dict[Retry, frozenset[str]] = {
     "later": frozenset(
         {
+            "ACTIVATIONS_LIMIT",
             "BODIES_LIMIT",
             "BYTES_LIMIT",
             "BRIDGE_OVERLOADED",
@@ -32,6 +33,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "HISTORY_UNAVAILABLE",
             "IMAGE_PULLING",
             "IMAGE_PULL_FAILED",
+            "INSTALL_TIMEOUT",
             "LIVE_BUSY",
             "OIDC_PROVIDER_AWAY",
             "PARKED_LIMIT",

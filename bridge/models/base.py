@@ -88,11 +88,12 @@ class Ping(Request[Pong], kind="ping", sockets=("desired", "actual", "records"))
 
 
 class Event(Model):
-    """A hint on a PUB socket that the answer to `status` (topic `desired`: to `desired`) has changed.
+    """A hint on a PUB socket that the answer to `status` (topic `desired`: to `desired`; `activation`: to
+    `activation_jobs`) has changed.
 
     `joined` is sent to a single subscriber when its subscription is in effect: it receives all later events.
     """
 
-    topic: Literal["applied", "server", "workspace", "sessions", "log", "desired", "joined"]
+    topic: Literal["applied", "server", "workspace", "sessions", "log", "desired", "activation", "joined"]
     subject: str = ""
     data: dict[str, Any] = {}

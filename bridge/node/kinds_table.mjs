@@ -27,6 +27,16 @@ export const TABLE = /** @type {const} */ ([
   ['put_access_file', ['desired'], false],
   ['explain_access', ['actual'], true],
   ['view_as', ['actual'], true],
+  ['activate', ['desired'], false],
+  ['activation_jobs', ['desired'], true],
+  ['cancel_activation', ['desired'], true],
+  ['installed_servers', ['desired'], true],
+  ['update_installed', ['desired'], false],
+  ['roll_back_installed', ['desired'], false],
+  ['remove_installed', ['desired'], false],
+  ['variables', ['desired'], true],
+  ['set_variables', ['desired'], true],
+  ['remove_variable', ['desired'], true],
   ['status', ['actual'], true],
   ['restart', ['actual'], false],
   ['tools', ['actual'], true],
@@ -73,4 +83,4 @@ export const TABLE = /** @type {const} */ ([
 ]);
 
 /** All topics. */
-export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'joined']);
+export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'activation', 'joined']);

@@ -2,6 +2,7 @@
 
 /** Codes of errors after which the same request can succeed, since nothing was carried out. */
 export const LATER = new Set([
+  'ACTIVATIONS_LIMIT',
   'BODIES_LIMIT',
   'BRIDGE_OVERLOADED',
   'BYTES_LIMIT',
@@ -16,6 +17,7 @@ export const LATER = new Set([
   'HUB_STOPPING',
   'IMAGE_PULLING',
   'IMAGE_PULL_FAILED',
+  'INSTALL_TIMEOUT',
   'LIVE_BUSY',
   'OIDC_PROVIDER_AWAY',
   'PARKED_LIMIT',

@@ -71,6 +71,7 @@ ORDER = {
             "keys",
             "sign_in",
             "desired",
+            "activation",
             "seed",
             "app",
             "__main__",
