@@ -72,6 +72,7 @@ ORDER = {
             "sign_in",
             "desired",
             "activation",
+            "approvals",
             "seed",
             "app",
             "__main__",
