@@ -49,6 +49,15 @@ export const TABLE = /** @type {const} */ ([
   ['ask', ['actual'], false],
   ['logs', ['actual'], true],
   ['history', ['actual'], true],
+  ['proposals', ['desired'], true],
+  ['approve_proposal', ['desired'], false],
+  ['refuse_proposal', ['desired'], false],
+  ['registry_add', ['desired'], false],
+  ['registry_remove', ['desired'], false],
+  ['registry_configure', ['desired'], false],
+  ['registry_progress', ['desired'], true],
+  ['secret_question', ['desired'], true],
+  ['redeem_secret_ticket', ['desired'], false],
   ['find_client', ['desired'], true],
   ['register_client', ['desired'], false],
   ['issue_code', ['desired'], false],
@@ -87,4 +96,4 @@ export const TABLE = /** @type {const} */ ([
 ]);
 
 /** All topics. */
-export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'activation', 'joined']);
+export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'activation', 'approvals', 'joined']);
