@@ -74,7 +74,7 @@ def test_the_order_of_arguments_does_not_matter() -> None:
 def test_expires() -> None:
     """Good for its lifetime, and not a moment longer."""
     clock = Clock()
-    request_states = RequestStates(60, clock)
+    request_states = RequestStates(60, clock=clock)
     sealed = request_states.seal(CALL, STATE)
     clock.now += 59.9
     assert request_states.open(CALL, sealed) == STATE
