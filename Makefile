@@ -171,6 +171,10 @@ real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd o
 	@bash tests/real_servers/setup.sh
 	@$(BIN)/python -m tests.real_servers
 
+search-recall: $(DEV) ## Install 25 real servers from locks and measure how well the tool search finds their tools (network)
+	@bash tests/search/setup.sh
+	@$(BIN)/python -m tests.search $(if $(WRITE),--write)
+
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
 	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/browser"
@@ -271,7 +275,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules tests/search/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

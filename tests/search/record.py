@@ -1,11 +1,9 @@
-"""Writes tools.json: the tools/list of every server that setup.sh installs. `python -m tests.search.record`."""
+"""The tools/list of every server that setup.sh installs, and how tools.json has them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
-import tempfile
 from pathlib import Path
 
 from tests.search.servers import PLACE, InstalledServer, Tool, installed_servers, listed_tools
@@ -37,18 +35,3 @@ def written(found: list[tuple[InstalledServer, list[Tool]]]) -> str:
             f"{json.dumps('tools')}: [\n{lines}\n]\n}}"
         )
     return "{\n" + ",\n".join(servers) + "\n}\n"
-
-
-def main() -> int:
-    """Record everything; print how many tools each server has."""
-    with tempfile.TemporaryDirectory() as files:
-        found = asyncio.run(record_all(Path(files)))
-    RECORDED.write_text(written(found))
-    for server, tools in found:
-        print(f"{server.package}: {len(tools)} tools")
-    print(f"{len(found)} servers, {sum(len(tools) for _, tools in found)} tools")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The real servers of tests/real_servers/servers.json, as tests/search/setup.sh installs them from locks, and their tools."""
+"""The servers of tests/real_servers/servers.json as tests/search/setup.sh installs them from locks, and their tools."""
 
 from __future__ import annotations
 
