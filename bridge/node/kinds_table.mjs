@@ -3,6 +3,10 @@
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
   ['ping', ['desired', 'actual', 'records'], true],
+  ['tool_changes', ['actual'], true],
+  ['accept_tool_changes', ['actual'], true],
+  ['scans', ['actual'], true],
+  ['rescan', ['actual'], true],
   ['apply', ['actual'], true],
   ['desired', ['desired'], true],
   ['set_workspace', ['desired'], false],
@@ -45,6 +49,15 @@ export const TABLE = /** @type {const} */ ([
   ['ask', ['actual'], false],
   ['logs', ['actual'], true],
   ['history', ['actual'], true],
+  ['proposals', ['desired'], true],
+  ['approve_proposal', ['desired'], false],
+  ['refuse_proposal', ['desired'], false],
+  ['registry_add', ['desired'], false],
+  ['registry_remove', ['desired'], false],
+  ['registry_configure', ['desired'], false],
+  ['registry_progress', ['desired'], true],
+  ['secret_question', ['desired'], true],
+  ['redeem_secret_ticket', ['desired'], false],
   ['find_client', ['desired'], true],
   ['register_client', ['desired'], false],
   ['issue_code', ['desired'], false],
@@ -83,4 +96,4 @@ export const TABLE = /** @type {const} */ ([
 ]);
 
 /** All topics. */
-export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'activation', 'joined']);
+export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'activation', 'approvals', 'joined']);

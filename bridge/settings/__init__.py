@@ -291,6 +291,11 @@ class Settings(
         return self.data_dir / "keys.json"
 
     @property
+    def sign_ins_dir(self) -> Path:
+        """The directory of the sealed accounts at remote servers."""
+        return self.data_dir / "sign-ins"
+
+    @property
     def front_key_file(self) -> Path:
         """The file of the front's own key, which each `hubctl run` generates anew."""
         return self.runtime / "front.key"
