@@ -27,8 +27,8 @@ class ServiceSettings(SecretSettings):
     replica: str = Field(
         "",
         pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$",
-        description="Name of this hub among the replicas behind one load balancer (docs/scaling.md): lower-case letters, "
-        "digits and `-`. Ids of sessions begin with it. Empty: it is alone.",
+        description="Name of this hub among the replicas behind one load balancer (docs/scaling.md): lower-case "
+        "letters, digits and `-`. Ids of sessions begin with it. Empty: it is alone.",
     )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

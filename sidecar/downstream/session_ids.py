@@ -1,8 +1,8 @@
 """Sealed ids of Streamable HTTP sessions, with which a later process of the hub can resume a session (ADR 28).
 
-An id has the name of the replica, if the hub has one (sidecar/sessions/replica.py), a random part and the result of the handshake, encrypted and authenticated together with the owner of the
-session by AES-256-GCM (NIST SP 800-38D). The key is a file in HUB_DATA_DIR. All characters are from base64url, so they
-are visible ASCII (MCP 2025-11-25, Transports, Session Management).
+An id has the name of the replica, if the hub has one (sidecar/sessions/replica.py), a random part and the result of the
+handshake, encrypted and authenticated together with the owner of the session by AES-256-GCM (NIST SP 800-38D). The key
+is a file in HUB_DATA_DIR. All characters are visible ASCII (MCP 2025-11-25, Transports, Session Management).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The name of a replica of the hub in the ids of its sessions, tasks and request states (docs/scaling.md).
 
-A load balancer reads the name in `Mcp-Session-Id`, `session_id` or `Mcp-Name`, and sends the request to the replica that
-has the session. A hub that is alone has no name (HUB_REPLICA), and its ids have no such part. Pure.
+A load balancer reads the name in `Mcp-Session-Id`, `session_id` or `Mcp-Name`, and sends the request to the replica
+that has the session. A hub that is alone has no name (HUB_REPLICA), and its ids have no such part. Pure.
 """
 
 from __future__ import annotations
