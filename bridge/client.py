@@ -33,7 +33,7 @@ GREETING_TIMEOUT = 5.0
 TOPICS: tuple[str, ...] = tuple(
     topic
     for topic in get_args(Event.model_fields["topic"].annotation)
-    if topic not in ("desired", "activation", "joined")
+    if topic not in ("desired", "activation", "approvals", "joined")
 )
 """All topics of the sidecar's events."""
 

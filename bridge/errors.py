@@ -37,6 +37,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "LIVE_BUSY",
             "OIDC_PROVIDER_AWAY",
             "PARKED_LIMIT",
+            "PROPOSALS_LIMIT",
             "RATE_LIMITED",
             "RECORDS_BUSY",
             "RECORDS_FULL",

@@ -31,6 +31,9 @@ MAX_FILE_SIZE = 1 << 20
 """Bytes of the largest file that is read."""
 ADMIN, FRONT = "admin", "front"
 """Ids of the principals of the hub's token and of the front's key."""
+OWN_PRINCIPALS = frozenset({"", ADMIN, FRONT})
+"""Ids of the principals that use the hub's common workspaces and accounts; empty is the id of all clients in an
+unprotected hub. Rules of access.json are not for them; the limits of a grant (`Principal.workspaces`) are."""
 HASH_PREFIX = "sha256:"
 """Prefix of the content of a token file that has the token's hash (hexadecimal) instead of the token."""
 KEY_ID = re.compile(r"k[0-9a-f]{7}")

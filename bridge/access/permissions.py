@@ -180,11 +180,6 @@ class Permissions:
         """The limits for its subjects, in the order of the file; none for the hub's own principals."""
         return self._standing.limits
 
-    @property
-    def unrestricted(self) -> bool:
-        """Whether nothing in the workspaces that it may use is hidden from it, so that no view has to be filtered."""
-        return self.admin or (self._standing.implicit and all(each.rule.effect == "allow" for each in self._rules))
-
     def owns_server(self, key: str) -> bool:
         """Whether it administers the server of that key."""
         return self.admin or key in self._standing.servers

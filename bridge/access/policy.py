@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bridge.access.patterns import PatternSet
 from bridge.access.permissions import CompiledRule, Permissions, Standing
+from bridge.keys import OWN_PRINCIPALS
 from bridge.models.access_file import EVERYBODY, AccessFile, AccessLimit, Role, RoleGrant
 
 if TYPE_CHECKING:
     from bridge.keys import Principal
 
-OWN_PRINCIPALS = frozenset({"", "admin", "front"})
-"""Ids of the hub's own principals: everybody in an unprotected hub, the hub's token, the front. Rules are not for
-them; the limits of a grant (`Principal.workspaces`) are."""
 MAX_KEPT = 1000
 """Principals whose permissions are kept."""
 NO_FILE = AccessFile()

@@ -21,6 +21,7 @@ export const LATER = new Set([
   'LIVE_BUSY',
   'OIDC_PROVIDER_AWAY',
   'PARKED_LIMIT',
+  'PROPOSALS_LIMIT',
   'RATE_LIMITED',
   'RECORDS_BUSY',
   'RECORDS_FULL',

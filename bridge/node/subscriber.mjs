@@ -10,7 +10,9 @@ import { subscribed } from './sockets.mjs';
 /** @import {BridgeEvent} from './types.mjs' */
 
 /** All topics of the sidecar's events. */
-export const TOPICS = Object.freeze(ALL_TOPICS.filter((topic) => !['desired', 'activation', 'joined'].includes(topic)));
+export const TOPICS = Object.freeze(
+  ALL_TOPICS.filter((topic) => !['desired', 'activation', 'approvals', 'joined'].includes(topic)),
+);
 
 /**
  * Receives the events published at an address: an async iterable for one reader. Reconnects after each loss.

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from sidecar import redis_connection
 from sidecar.cache.errors import CacheUnavailable
 
 T = TypeVar("T")
 
 PREFIX = "yamcp-hub:result:"
-CONNECTIONS = 16
-"""Most connections; further commands wait for one of them, which a Redis that answers frees in a millisecond."""
-TIMEOUT_SECONDS = 0.25
-"""For one command. A call waits so long at most for a cache that does not answer."""
-PAUSE_SECONDS = 5.0
-"""After a failure, Redis is not asked for so long."""
 
 
 class RedisStore:
     """Keeps results under keys that begin with PREFIX."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=None,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT_SECONDS,
-        )
-        self._redis = Redis(connection_pool=pool)
+        self._redis = redis_connection.connect(url)
         self._clock = clock
         self._away_until = 0.0
 
@@ -56,8 +41,7 @@ class RedisStore:
         if self._clock() < self._away_until:
             raise CacheUnavailable("Redis did not answer a moment ago.")
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await command()
+            return await redis_connection.in_time(command)
         except (RedisError, OSError) as error:
-            self._away_until = self._clock() + PAUSE_SECONDS
+            self._away_until = self._clock() + redis_connection.PAUSE_SECONDS
             raise CacheUnavailable(f"Redis does not answer: {type(error).__name__}.") from None

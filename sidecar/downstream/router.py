@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Message, Receive, Scope, Send
 
-from bridge.keys import Principal
+from bridge.keys import OWN_PRINCIPALS, Principal
 from bridge.settings import Settings
 from sidecar.admission import request_ids
 from sidecar.calls.endpoint import Endpoint
@@ -21,7 +21,6 @@ from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_errors import TokenInvalid
-from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
@@ -144,7 +143,7 @@ class Router:
             await self._refusals.refuse(principal, scope, send, self._off(workspace, principal), 404)
         elif _opens_session(scope, rest) and (full := self._session_limit(principal)):
             await self._refusals.refuse(principal, scope, send, full)
-        elif principal.id in SHARED_PRINCIPALS:
+        elif principal.id in OWN_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
@@ -168,7 +167,7 @@ class Router:
         """The error if the principal may open no further session now."""
         try:
             self._hub.admission.admit_session(principal)
-            self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
+            self._hub.admit("" if principal.id in OWN_PRINCIPALS else principal.id)
         except SidecarError as error:
             return error
         return None

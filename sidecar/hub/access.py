@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bridge.keys import ADMIN, FRONT, KEY_ID, Principal
+from bridge.keys import KEY_ID, OWN_PRINCIPALS, Principal
 from sidecar.routing.rights import Rights
 
 if TYPE_CHECKING:
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from bridge.access.policy import Policy
     from bridge.models import Snapshot, WorkspaceSpec
     from bridge.settings import Settings
-
-SHARED_PRINCIPALS = frozenset({"", ADMIN, FRONT})
-"""Ids of the principals that use the common workspaces; empty is the id of all clients in an unprotected hub. Rules are
-not for them."""
 
 
 class Access:
@@ -69,7 +65,7 @@ class Access:
 
     def _has_rules(self, principal: Principal) -> bool:
         """Whether rules say what a principal may use; for the hub's own, and for keys without access.json, none do."""
-        if principal.id in SHARED_PRINCIPALS:
+        if principal.id in OWN_PRINCIPALS:
             return False
         has_file = self._snapshot is not None and self._snapshot.access is not None
         return has_file or not KEY_ID.fullmatch(principal.id)

@@ -15,12 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from bridge.keys import KEY_ID, Principal
+from bridge.keys import KEY_ID, OWN_PRINCIPALS, Principal
 from bridge.settings import Settings
 from sidecar.access.credential import owner_of
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
-from sidecar.hub.access import SHARED_PRINCIPALS, Access
+from sidecar.hub.access import Access
 from sidecar.routing.rights import Rights
 from sidecar.upstream.upstream import RECONNECT_WAIT
 from sidecar.workspaces.members import Release
@@ -112,7 +112,7 @@ class KeyWorkspaces:
 
     def find(self, base: Workspace, principal: Principal) -> Workspace | None:
         """The principal's version of a workspace; None if there is none."""
-        if principal.id in SHARED_PRINCIPALS:
+        if principal.id in OWN_PRINCIPALS:
             return base
         tenant = self._found.get(place_of(base, principal))
         return tenant.workspace if tenant and tenant.principal.mark == principal.mark else None

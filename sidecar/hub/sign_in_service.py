@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.keys import KEY_ID, Principal, parse_keys
+from bridge.keys import KEY_ID, OWN_PRINCIPALS, Principal, parse_keys
 from bridge.models import (
     BeginUpstreamSignIn,
     Done,
@@ -23,8 +23,8 @@ from bridge.models import (
 )
 from bridge.server import Handlers
 from bridge.settings import Settings
+from sidecar.account_owner import account_owner
 from sidecar.channels.connections import Connections
-from sidecar.hub.access import SHARED_PRINCIPALS
 from sidecar.hub.hub import Hub
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol.channel import Channel, OnFrame
@@ -34,7 +34,6 @@ from sidecar.upstream.connector import Connector
 from sidecar.upstream.server_account import SignIn
 from sidecar.upstream.variables import without_claims
 
-DIRECTORY = "sign-ins"
 """The directory in HUB_DATA_DIR with the sealed tokens."""
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class SignInService:
 
     def claims_of(self, principal: str) -> Mapping[str, str]:
         """The claims of the principal with that id, also while it has no client; empty for the hub itself."""
-        if principal in SHARED_PRINCIPALS:
+        if principal in OWN_PRINCIPALS:
             return {}
         if known := self._hub.key_workspaces.claims_of(principal):
             return known
@@ -142,7 +141,7 @@ class SignInService:
             self._forget_removed()
 
     def _has_files(self) -> bool:
-        return self._sign_ins is not None or (self._settings.data_dir / DIRECTORY).is_dir()
+        return self._sign_ins is not None or self._settings.sign_ins_dir.is_dir()
 
     def _forget_removed(self) -> None:
         """Forget the sign-ins of keys that were revoked (not while keys.json cannot be read), and of removed users."""
@@ -192,7 +191,7 @@ class UpstreamAccount:
         self._service = service
         self._spec = spec
         self._tenant = tenant
-        self.owner = "" if spec.settings.sign_in == "shared" or tenant in SHARED_PRINCIPALS else tenant
+        self.owner = account_owner(spec.settings, tenant)
         self._connect = connector(spec, authorize=self._at, claims=partial(service.claims_of, tenant))
 
     def connect(self, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from bridge.access.policy import OWN_PRINCIPALS, is_key
-from bridge.keys import Principal
+from bridge.access.policy import is_key
+from bridge.keys import OWN_PRINCIPALS, Principal
 from bridge.models.access_file import AccessLimit
 from sidecar.quotas.account import Account, Meter, seconds_to_midnight
 from sidecar.quotas.errors import (

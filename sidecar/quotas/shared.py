@@ -18,9 +18,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from sidecar import redis_connection
 from sidecar.quotas.account import Account, Meter, meter_name
 from sidecar.quotas.errors import LimitsUnavailable
 
@@ -29,12 +29,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PREFIX = "yamcp-hub:limits:"
-CONNECTIONS = 16
-"""Most connections; further commands wait for one of them."""
-TIMEOUT_SECONDS = 0.25
-"""For one command. A request waits so long at most for a Redis that does not answer."""
-PAUSE_SECONDS = 5.0
-"""After a failure, Redis is not asked by requests for so long."""
 FLUSH_SECONDS = 1.0
 """Between two messages of the task."""
 LEASE_SECONDS = 60.0
@@ -61,17 +55,9 @@ class SharedCounts:
         on_reachable: Callable[[bool], None],
     ) -> None:
         """`accounts` are the principals with limits, `sessions` the number of open sessions of one."""
-        pool = BlockingConnectionPool.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=None,
-            max_connections=CONNECTIONS,
-            timeout=TIMEOUT_SECONDS,
-        )
         self.reachable = True
         """Whether Redis is asked. While it is not, each hub counts for itself."""
-        self._redis = Redis(connection_pool=pool)
+        self._redis = redis_connection.connect(url)
         self._enter = self._redis.register_script(ENTER)
         self._accounts, self._sessions, self._on_reachable = accounts, sessions, on_reachable
         self._replica = secrets.token_hex(8)
@@ -146,8 +132,7 @@ class SharedCounts:
         if time.monotonic() < self._away_until:
             raise LimitsUnavailable("Redis did not answer a moment ago.")
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                answer = await command()
+            answer = await redis_connection.in_time(command)
         except (RedisError, OSError) as error:
             raise self._failed(error) from None
         self._away_until = 0.0  # it may have been set while this command was under way
@@ -156,7 +141,7 @@ class SharedCounts:
 
     def _failed(self, error: Exception) -> LimitsUnavailable:
         """Count in this process alone for a while; returns the error that says so."""
-        self._away_until = time.monotonic() + PAUSE_SECONDS
+        self._away_until = time.monotonic() + redis_connection.PAUSE_SECONDS
         self._set_reachable(False, type(error).__name__)
         return LimitsUnavailable(f"Redis does not answer: {type(error).__name__}.")
 

@@ -24,6 +24,7 @@ from bridge.models import (
     UpstreamSignIns,
 )
 from bridge.settings import Settings
+from sidecar.account_owner import account_owner, owner_of
 from sidecar.channels.connections import Connections
 from sidecar.channels.web import place
 from sidecar.errors import SidecarError
@@ -41,16 +42,9 @@ from sidecar.upstream_auth.store import Damaged, SealedFiles
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-HUB_PRINCIPALS = frozenset({"", "admin", "front"})
-"""Ids of the principals that use the hub's common workspaces; their owner is the empty one."""
 CLIENT_KIND = "client"
 """The kind of the sealed records of dynamic registrations; their names are server, issuer and redirect URI."""
 MAX_TEXT = 200
-
-
-def owner_of(principal: str) -> str:
-    """The owner of the credentials of the principal with that id."""
-    return "" if principal in HUB_PRINCIPALS else principal
 
 
 class SignIns:
@@ -64,7 +58,7 @@ class SignIns:
         conceal: Callable[[str, set[str]], None],
         definitions: Definitions,
     ) -> None:
-        directory = settings.data_dir / "sign-ins"
+        directory = settings.sign_ins_dir
         self._settings = settings
         self._files = SealedFiles(directory, settings.data_dir / "sign-ins.key")
         self._connections = connections
@@ -88,19 +82,14 @@ class SignIns:
         references have been replaced."""
         found, shared = self.latest(spec, tenant), spec.settings.sign_in == "shared"
         if found is None or (found.url, found.shared) != (url, shared):
-            owner = self.owner(spec, tenant)
+            owner = account_owner(spec.settings, tenant)
             occasions = found.occasions if found else None
             found = self._accounts[owner, spec.key] = Account(self._environment, owner, spec, url, occasions)
         return found
 
     def latest(self, spec: ServerSpec, tenant: str) -> Account | None:
         """The account that was used last, whatever the URL was; None if there was none."""
-        return self._accounts.get((self.owner(spec, tenant), spec.key))
-
-    @staticmethod
-    def owner(spec: ServerSpec, tenant: str) -> str:
-        """The owner of the credential with which the principal `tenant` uses a server."""
-        return "" if spec.settings.sign_in == "shared" else owner_of(tenant)
+        return self._accounts.get((account_owner(spec.settings, tenant), spec.key))
 
     def _link(self, server: str, owner: str) -> str:
         """The address at which an owner signs in. `for` lets the page refuse other users."""
@@ -223,7 +212,7 @@ class SignIns:
         for spec in servers:
             if spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
                 continue
-            owners = dict.fromkeys((self.owner(spec, request.principal),))
+            owners = dict.fromkeys((account_owner(spec.settings, request.principal),))
             owners |= dict.fromkeys(owner for owner, server in stored if server == spec.key)
             found += await self._shown(spec, owners)
         return UpstreamSignIns(sign_ins=tuple(found))

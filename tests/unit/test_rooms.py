@@ -26,7 +26,7 @@ MAY_IMPORT = {
 OTHERS = {"tests", "bench"}
 ORDER = {
     "sidecar": [
-        "errors http_errors flood_errors input_errors sign_in_errors version local_key",
+        "errors http_errors flood_errors input_errors sign_in_errors version local_key account_owner redis_connection",
         "protocol",
         "features",
         "concurrency",
@@ -72,6 +72,7 @@ ORDER = {
             "sign_in",
             "desired",
             "activation",
+            "approvals",
             "seed",
             "app",
             "__main__",

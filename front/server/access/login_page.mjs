@@ -1,6 +1,7 @@
 // The login page: one document with inline style and no script, so that no other path has to be public. Pure.
 
 import { createHash } from 'node:crypto';
+import { documentOf, escaped } from '../http/html.mjs';
 
 /** The style of the login page, and of other pages outside of the console. */
 export const STYLE = `
@@ -103,28 +104,5 @@ function signInAt({ name, select, trouble }, next, error) {
 }
 
 /** @param {string} title @param {string} content @param {string} [head]  HTML */
-function pageWith(title, content, head = '') {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<meta name="color-scheme" content="light dark" />
-<meta name="robots" content="noindex" />
-<title>${title} · yamcp-hub</title>
-${head}
-<link rel="icon" href="data:," />
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>yamcp-hub</h1>
-${content}
-</main>
-</body>
-</html>
-`;
-}
-
-/** @param {string} text */
-const escaped = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const pageWith = (title, content, head) =>
+  documentOf({ title, style: STYLE, head, body: `<main>\n<h1>yamcp-hub</h1>\n${content}\n</main>` });

@@ -2,7 +2,7 @@
 
 import { access } from './access/handlers.mjs';
 import { authorize } from './access/rights.mjs';
-import { account } from './account.mjs';
+import { account } from './account/handlers.mjs';
 import { clientRequests } from './client_requests.mjs';
 import {
   addServer,

@@ -1,6 +1,7 @@
 // The pages of signing in at a remote server: the question before, and what came of it. Pure.
 
-import { escaped, pageOf } from '../oauth/pages/page.mjs';
+import { escaped } from '../http/html.mjs';
+import { pageOf } from '../oauth/pages/page.mjs';
 
 /**
  * Return the page that says where the browser is about to be sent, and why. Nothing happens without the click.

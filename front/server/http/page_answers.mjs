@@ -34,11 +34,11 @@ export function sendPage(response, status, html, headers) {
   response.end(html);
 }
 
-/** @param {Response} response @param {number} status @param {object} body */
-export function sendJson(response, status, body) {
+/** @param {Response} response @param {number} status @param {unknown} body @param {Record<string, string>} [headers] */
+export function sendJson(response, status, body, headers = {}) {
   const text = JSON.stringify(body);
   const type = { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': Buffer.byteLength(text) };
-  response.writeHead(status, { ...PAGE_HEADERS, ...type });
+  response.writeHead(status, { ...PAGE_HEADERS, ...type, ...headers });
   response.end(text);
 }
 

@@ -1,23 +1,18 @@
 // Sends the answers of the authorization server: JSON that nobody may store, redirects, pages.
 
+import * as pageAnswers from '../http/page_answers.mjs';
+
 /**
  * @typedef {import('node:http').ServerResponse} Response
  * @typedef {import('./oauth_error.mjs').OAuthError} OAuthError
  */
 
-/** RFC 6749, 5.1; a page has its own Content-Security-Policy. */
-const HEADERS = { 'Cache-Control': 'no-store', Pragma: 'no-cache', 'X-Content-Type-Options': 'nosniff' };
+/** For caches that know HTTP/1.0 only (RFC 6749, 5.1). */
+const UNCACHED = { Pragma: 'no-cache' };
 
 /** @param {Response} response @param {number} status @param {unknown} body @param {Record<string, string>} [headers] */
 export function sendJson(response, status, body, headers = {}) {
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    ...HEADERS,
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(text),
-    ...headers,
-  });
-  response.end(text);
+  pageAnswers.sendJson(response, status, body, { ...UNCACHED, ...headers });
 }
 
 /** Send an error to a client (RFC 6749, 5.2). @param {Response} response @param {OAuthError} error */
@@ -27,10 +22,9 @@ export function sendError(response, { code, message, status, retryAfter }) {
   sendJson(response, status, { error: code, error_description: message }, headers);
 }
 
-/** Send a browser on; no site learns from where. @param {Response} response @param {string} location */
+/** Redirect a browser; the site that it leads to does not learn from where. @param {Response} response @param {string} location */
 export function redirect(response, location) {
-  response.writeHead(303, { ...HEADERS, 'Referrer-Policy': 'no-referrer', Location: location, 'Content-Length': '0' });
-  response.end();
+  pageAnswers.redirect(response, 303, location);
 }
 
 /**
@@ -38,14 +32,10 @@ export function redirect(response, location) {
  * @param {Response} response @param {number} status @param {{html: string, policy: string}} page
  */
 export function sendPage(response, status, { html, policy }) {
-  response.writeHead(status, {
-    ...HEADERS,
-    'Content-Type': 'text/html; charset=utf-8',
-    'Content-Length': Buffer.byteLength(html),
+  pageAnswers.sendPage(response, status, html, {
+    ...UNCACHED,
     'Content-Security-Policy': policy,
     'X-Frame-Options': 'DENY',
     'Cross-Origin-Opener-Policy': 'same-origin',
-    'Referrer-Policy': 'same-origin', // with no-referrer, a browser would not say where its form comes from
   });
-  response.end(html);
 }

@@ -2,6 +2,7 @@
 // script. Loaded with the first request for it. Pure.
 
 import { createHash } from 'node:crypto';
+import { documentOf, escaped } from '../http/html.mjs';
 
 const STYLE = `
 :root { color-scheme: light dark; --bg: light-dark(#f7f5f1, #161513); --card: light-dark(#fffefc, #1f1e1b);
@@ -49,18 +50,10 @@ export function apiPage(document) {
         `<details id="${model(name)}"><summary><h3>${escaped(name)}</h3></summary><div class="inside">${json(schema)}</div></details>`,
     )
     .join('\n');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<meta name="color-scheme" content="light dark" />
-<title>API · yamcp-hub</title>
-<link rel="icon" href="data:," />
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
+  return documentOf({
+    title: 'API',
+    style: STYLE,
+    body: `<main>
 <h1>The HTTP API</h1>
 <p>Version ${escaped(document.info.version)}. For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1).
 <a href="/hub/">The hub’s console</a></p>
@@ -68,10 +61,8 @@ ${document.security ? '<p>Each request needs the token of the hub, or of a key w
 ${parts.join('\n')}
 <h2 id="models">Models</h2>
 ${models}
-</main>
-</body>
-</html>
-`;
+</main>`,
+  });
 }
 
 /** Return the part of one operation. @param {Json} operation @param {string} base */
@@ -127,6 +118,3 @@ const model = (name) => `model-${escaped(name)}`;
 
 /** Return text with \`code\` as HTML. @param {string} text */
 const inline = (text) => escaped(text).replace(/&#96;([^&]+)&#96;/g, '<code>$1</code>');
-
-/** @param {unknown} text */
-const escaped = (text) => String(text).replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, posix } from 'node:path';
 import { FrontError } from '../errors.mjs';
+import { escaped } from '../http/html.mjs';
 import { firstPage } from './first_page.mjs';
 import { graphOf } from './preload.mjs';
 
@@ -192,6 +193,3 @@ export function errorPage({ status, message, hint, code }) {
 </html>
 `;
 }
-
-/** @param {string} text */
-const escaped = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -69,4 +69,4 @@ def test_joins_sort_after_all_topics() -> None:
     """A SUB repeats its subscriptions in sorted order after a reconnect: the join must be the last of them."""
     topics = set(get_args(Event.model_fields["topic"].annotation))
     assert sorted([*(topic.encode() for topic in topics), JOIN])[-1] == JOIN
-    assert {*TOPICS, "desired", "activation", "joined"} == topics
+    assert {*TOPICS, "desired", "activation", "approvals", "joined"} == topics

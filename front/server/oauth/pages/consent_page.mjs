@@ -1,7 +1,8 @@
 // The page that asks a user whether a client may use a workspace, and the page of an error that the user has to be told.
 // All that comes from the client is untrusted, and shown as text. Pure.
 
-import { escaped, pageOf } from './page.mjs';
+import { escaped } from '../../http/html.mjs';
+import { pageOf } from './page.mjs';
 import { isLocal, redirectHost } from '../clients/redirect_uris.mjs';
 
 /**

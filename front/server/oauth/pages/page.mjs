@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { STYLE as LOGIN_STYLE } from '../../access/login_page.mjs';
+import { documentOf } from '../../http/html.mjs';
 
 const STYLE = `${LOGIN_STYLE}
 main.wide { max-width: 720px; }
@@ -48,28 +49,14 @@ export function pageOf({ title, body, script, formAction = '', wide = false }) {
     "base-uri 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
-  const html = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<meta name="color-scheme" content="light dark" />
-<meta name="robots" content="noindex" />
-<title>${escaped(title)} · yamcp-hub</title>
-<link rel="icon" href="data:," />
-<style>${STYLE}</style>
-${scripts.length > 0 ? `<script>${SECRET_SCRIPT}</script>` : ''}
-</head>
-<body>
-<main${wide ? ' class="wide"' : ''}>
+  const html = documentOf({
+    title,
+    style: STYLE,
+    head: scripts.length > 0 ? `<script>${SECRET_SCRIPT}</script>` : '',
+    body: `<main${wide ? ' class="wide"' : ''}>
 ${body}
 </main>
-${script === undefined ? '' : `<script>${script}</script>`}
-</body>
-</html>
-`;
+${script === undefined ? '' : `<script>${script}</script>`}`,
+  });
   return { html, policy };
 }
-
-/** Return text as HTML, also within an attribute. @param {string} text */
-export const escaped = (text) => text.replace(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);

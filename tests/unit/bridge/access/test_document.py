@@ -31,7 +31,7 @@ def test_the_family() -> None:
     assert not mia.server("home", "door") and mia.server("home", "lamps")
     assert mia.item("home", "lamps", "tool", "state", {"readOnlyHint": True}).allowed
     assert not mia.item("home", "lamps", "tool", "reset").allowed
-    assert FAMILY.permissions(key("mum")).unrestricted is True
+    assert FAMILY.permissions(key("mum")).whole("home", "door") is True
 
 
 def test_the_team() -> None:

@@ -8,17 +8,16 @@ import pytest
 
 from bridge import keys
 from bridge.access.permissions import Decision
-from bridge.access.policy import OWN_PRINCIPALS, Policy
-from bridge.keys import ADMIN, FRONT, Principal
+from bridge.access.policy import Policy
+from bridge.keys import ADMIN, FRONT, OWN_PRINCIPALS, Principal
 from tests.unit.bridge.access.principals import access, allow, deny, key, permissions, user
 
 WHOLE = Principal(ADMIN, ADMIN, None, True)
 
 
-def test_the_hubs_own_principals_are_those_of_the_keys() -> None:
-    """The constants of the two modules agree; no named key and no user has such an id."""
-    assert {"", ADMIN, FRONT} == OWN_PRINCIPALS
-    assert keys.KEY_ID.pattern.startswith("k")
+def test_no_named_key_is_the_hubs_own() -> None:
+    """The form of a key's id excludes those of the hub's own principals."""
+    assert not any(keys.KEY_ID.fullmatch(each) for each in OWN_PRINCIPALS)
 
 
 # --- without a file ---------------------------------------------------------------------------------------------------
@@ -31,7 +30,7 @@ def test_without_a_file_a_key_may_use_its_workspaces() -> None:
     assert found.may_use("dev") and found.may_use("dev", ["github"]) and found.server("dev", "github")
     assert not found.may_use("prod") and not found.server("prod", "github")
     assert found.item("prod", "github", "tool", "get")[:2] == (False, "credential")
-    assert found.unrestricted and not found.admin and found.role == "user"
+    assert found.whole("dev", "github") and not found.admin and found.role == "user"
     assert (found.tenant, found.limits) == ("k0000001", ())
 
 
@@ -40,7 +39,7 @@ def test_without_a_file_a_user_may_use_nothing() -> None:
     found = Policy(None).permissions(user("group:dev"))
     assert found.item("dev", "github", "tool", "get")[:2] == (False, "none")
     assert not found.may_use("dev") and not found.may_use("dev", ["github"]) and not found.server("dev", "github")
-    assert not found.unrestricted
+    assert not found.whole("dev", "github")
 
 
 # --- roles ------------------------------------------------------------------------------------------------------------
@@ -56,7 +55,7 @@ def test_no_rule_is_for_an_admin(principal: Principal) -> None:
     roles = [{"subject": "group:platform", "role": "admin"}]
     found = permissions(principal, deny("*"), deny("key:ops"), roles=roles)
     assert found.item("dev", "github", "tool", "delete")[:2] == (True, "admin")
-    assert found.admin and found.role == "admin" and found.unrestricted
+    assert found.admin and found.role == "admin" and found.whole("dev", "github")
     assert found.may_use("dev", ["a"]) and found.server("dev", "a")
     assert found.owns_server("a") and found.owns_workspace("dev")
 
@@ -184,7 +183,7 @@ def test_a_key_may_use_what_no_rule_denies() -> None:
     found = permissions(key("ci"), deny("key:ci", tools=["delete_*"]))
     assert found.item("dev", "a", "tool", "get") == Decision(True, "key", found.item("dev", "a", "tool", "get").why)
     assert found.item("dev", "a", "tool", "delete_x")[:2] == (False, 0)
-    assert not found.unrestricted
+    assert not found.whole("dev", "a")
     ruled = permissions(key("ci"), allow("key:ci", tools=["get"]), keys="rules")
     assert ruled.item("dev", "a", "tool", "get")[:2] == (True, 0)
     assert ruled.item("dev", "a", "tool", "put")[:2] == (False, "none")

@@ -161,8 +161,8 @@ def test_what_is_allowed_is_in_a_server_and_a_workspace_that_are_seen(
         if found.item(*item).allowed:
             assert found.server(workspace, server)
             assert found.may_use(workspace) and found.may_use(workspace, [server])
-        elif found.may_use(workspace):
-            assert not found.unrestricted
+        else:
+            assert not found.whole(workspace, server)
 
 
 @SOME

@@ -16,10 +16,11 @@ from pydantic import SecretStr
 
 from bridge.keys import Principal
 from bridge.models import RemoteLaunch
-from sidecar.cache.redis_store import CONNECTIONS, RedisStore
+from sidecar.cache.redis_store import RedisStore
 from sidecar.cache.result_cache import META_KEY, ResultCache
 from sidecar.cache.store import MemoryStore
 from sidecar.observe.metrics import Metrics
+from sidecar.redis_connection import CONNECTIONS
 from tests.support.fake_server import FakeServer, text
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from bridge.keys import Principal
+from bridge.keys import OWN_PRINCIPALS, Principal
 from sidecar.calls.endpoint import Endpoint
 from sidecar.errors import HubStopping, TooManyInstances, TooManySessions
-from sidecar.hub import key_workspaces
 from sidecar.protocol import jsonrpc
 from sidecar.workspaces.workspace import Workspace
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
@@ -54,7 +53,7 @@ async def test_each_key_has_its_own(tmp_path: Path) -> None:
             assert (own.open, common.open) == (3, 1)
             assert made.hub.key_workspaces.find(made.workspace(), ADA) is mine
             assert made.hub.key_workspaces.find(made.workspace(), EVE) is None
-            for hubs in key_workspaces.SHARED_PRINCIPALS:
+            for hubs in OWN_PRINCIPALS:
                 assert made.hub.key_workspaces.find(made.workspace(), Principal(hubs, hubs)) is made.workspace()
             status = await made.reporter.status()
             assert [(each.key, each.instances) for each in status.servers] == [("a", 3), ("b", 1)]

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from bridge.models.access_file import AccessLimit
 from bridge.settings import Settings
+from sidecar import redis_connection
 from sidecar.admission.admission import Admission
 from sidecar.concurrency.semaphore import Semaphore
 from sidecar.quotas import shared
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.outside
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine is no Redis that is away."""
-    monkeypatch.setattr(shared, "TIMEOUT_SECONDS", 10)
+    monkeypatch.setattr(redis_connection, "TIMEOUT_SECONDS", 10)
 
 
 class Replica:
@@ -172,7 +173,7 @@ async def test_bytes_and_sessions() -> None:
 async def test_without_redis(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each hub counts for itself, and says so; when Redis is back, they count together again by themselves."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(shared, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(redis_connection, "PAUSE_SECONDS", 0.2)
     monkeypatch.setattr(shared, "FLUSH_SECONDS", 0.05)
     with tempfile.TemporaryDirectory(prefix="redis") as name:
         root = Path(name)

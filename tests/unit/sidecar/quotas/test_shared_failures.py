@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from bridge.models.access_file import AccessLimit
 from bridge.settings import Settings
+from sidecar import redis_connection
 from sidecar.admission.admission import Admission
 from sidecar.quotas import shared
 from sidecar.quotas.on_demand import Limits
@@ -97,7 +98,7 @@ async def test_it_answers_a_request_with_something_else(answer: Any) -> None:
 async def test_it_answers_the_task_with_something_else(answers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task goes on: it would end the hub otherwise."""
     monkeypatch.setattr(shared, "FLUSH_SECONDS", 0)
-    monkeypatch.setattr(shared, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(redis_connection, "PAUSE_SECONDS", 0)
     hub = Counted(limit(sessions=1))
     hub.redis.answers = answers
     asked = 0

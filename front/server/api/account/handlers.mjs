@@ -3,12 +3,12 @@
  * admins.
  */
 
-import { identityOf } from './account/identity.mjs';
-import { usableWorkspaces } from '../oauth/usable_workspaces.mjs';
+import { identityOf } from './identity.mjs';
+import { usableWorkspaces } from '../../oauth/usable_workspaces.mjs';
 
 /**
- * @typedef {import('../access/principals.mjs').Principal} Principal
- * @typedef {import('./router.mjs').HandlersOf<import('./describe/answers.mjs').HubAnswers>} Handlers
+ * @typedef {import('../../access/principals.mjs').Principal} Principal
+ * @typedef {import('../router.mjs').HandlersOf<import('../describe/answers.mjs').HubAnswers>} Handlers
  */
 
 /** Whom a request without a token comes from, in a hub that wants none. @type {Principal} */
@@ -20,9 +20,9 @@ const EVERYBODY = {
 /**
  * Return the handlers.
  *
- * @param {import('../state/hub.mjs').HubClient} hub
- * @param {Pick<import('../access/auth.mjs').Auth, 'who'>} auth
- * @param {import('../settings.mjs').Settings['oidc']} oidc  the provider at which users sign in
+ * @param {import('../../state/hub.mjs').HubClient} hub
+ * @param {Pick<import('../../access/auth.mjs').Auth, 'who'>} auth
+ * @param {import('../../settings.mjs').Settings['oidc']} oidc  the provider at which users sign in
  * @returns {Pick<Handlers, 'account' | 'self' | 'endOwnGrant' | 'grants' | 'endGrant' | 'ownSignIns' | 'endOwnSignIn' |
  *   'upstreamSignIns' | 'endUpstreamSignIn'>}
  */

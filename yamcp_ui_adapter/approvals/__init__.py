@@ -1,0 +1,1 @@
+"""Changes that agents ask for: who may make them, and proposals and tickets for those that wait for a person."""
