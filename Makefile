@@ -173,6 +173,10 @@ real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd o
 	@bash tests/real_servers/setup.sh
 	@$(BIN)/python -m tests.real_servers
 
+search-recall: $(DEV) ## Install 25 real servers from locks and measure how well the tool search finds their tools (network)
+	@bash tests/search/setup.sh
+	@$(BIN)/python -m tests.search $(if $(WRITE),--write)
+
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
 	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/browser"
@@ -261,6 +265,8 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$clients.txt locks/$$clients.in || exit 1; done
 	@echo "lock: locks/schemathesis.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/schemathesis.txt locks/schemathesis.in
+	@for servers in search-mcp1 search-mcp2; do echo "lock: locks/$$servers.txt"; \
+	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$servers.txt locks/$$servers.in || exit 1; done
 	@echo "lock: locks/image.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/image.txt locks/image.in
 	@echo "lock: bench/peers"
@@ -271,7 +277,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules tests/search/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):
