@@ -206,167 +206,6 @@ export interface RoleGrant {
   workspaces?: string[] | null;
 }
 
-/** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
-export interface Activate {
-  name: string;
-  /** The newest one that the catalogue has, if omitted. */
-  version?: string | null;
-  source?: string | null;
-  /** The key in providers.json; if omitted, it is made of the entry's name. */
-  key?: string | null;
-  /** By the names of inputs. For a secret one only a reference to a variable that exists: `${NAME}`. */
-  values?: Record<string, string | string[]>;
-  /** Values of secret inputs. They go to variables.json, and nowhere else. */
-  secrets?: Record<string, string>;
-  /** Created if they do not exist. */
-  workspaces?: string[];
-}
-
-/** One installation or update, in progress or ended. */
-export interface ActivationJob {
-  id: string;
-  action: 'activate' | 'update';
-  /** The server's key in providers.json. */
-  key: string;
-  /** The entry's name in the catalogue. */
-  name: string;
-  version: string;
-  state: 'waiting' | 'installing' | 'checking' | 'adding' | 'done' | 'failed' | 'cancelled';
-  /** What it does now, for people. */
-  step: string;
-  /** The last line of the installer that tells something; without secret values. */
-  line: string;
-  /** How many tools the server listed when it was started; null before. */
-  tools: number | null;
-  /** What its user should know although it succeeded, such as: the server has no tools without its settings. */
-  note: string;
-  error: ErrorBody | null;
-  began: number;
-  ended: number | null;
-}
-
-/** The answer to `activation_jobs`: the jobs since the adapter's start, newest first. */
-export interface ActivationJobs {
-  jobs: ActivationJob[];
-}
-
-/** Cancel a job that has not ended; what it installed is removed. */
-export interface CancelActivation {
-  id: string;
-}
-
-/** One setting of an entry that its user may give, or that the entry fixes. */
-export interface CatalogInput {
-  /** Unique in the entry; `values` and `secrets` of `activate` refer to it. */
-  name: string;
-  /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
-  kind: 'variable' | 'argument' | 'header' | 'url';
-  label: string;
-  description?: string;
-  required?: boolean;
-  secret?: boolean;
-  default?: string | null;
-  choices?: string[];
-  format?: 'string' | 'number' | 'boolean' | 'filepath';
-  /** Whether it may have several values. */
-  repeated?: boolean;
-  /** The value that the entry sets, which nobody can change. */
-  fixed?: string | null;
-  /** An example of a value, for forms. */
-  placeholder?: string;
-}
-
-/** A server that was activated from the catalogue. */
-export interface InstalledServer {
-  key: string;
-  /** The entry's name in the catalogue. */
-  name: string;
-  source: string;
-  version: string;
-  /** The version to which `roll_back_installed` returns. */
-  previous: string | null;
-  kind: 'npm' | 'pypi' | 'oci' | 'mcpb' | 'remote';
-  /** Below HUB_DATA_DIR; empty for images and remote servers. */
-  folder: string;
-  /** The program and its arguments, as in providers.json; secrets are references. */
-  command: string[];
-  /** What was installed: the integrity of the npm package, the SHA-256 of the wheel or file, or the image's digest. */
-  digest: string;
-  /** When, in seconds since the epoch. */
-  installed: number;
-  /** Whether providers.json still has an entry with this key. */
-  in_use: boolean;
-}
-
-/** The answer to `installed_servers`. */
-export interface InstalledServers {
-  servers: InstalledServer[];
-}
-
-/** The answer to `activate` and `update_installed`. */
-export interface JobStarted {
-  /** The id of the job; an event `activation` announces each change of it. */
-  job: string;
-  key: string;
-}
-
-/** Ask for the jobs of activation. */
-export type ReadActivationJobs = Record<string, never>;
-
-/** Ask which servers were activated from the catalogue. */
-export type ReadInstalled = Record<string, never>;
-
-/** Ask for the names of variables; their values never leave the hub. */
-export type ReadVariables = Record<string, never>;
-
-/** The answer to `remove_installed`. */
-export interface Removed {
-  snapshot: SnapshotId;
-  /** Names in variables.json that only this server used; `remove_variable` removes them. */
-  variables: string[];
-}
-
-/** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
-export interface RemoveInstalled {
-  key: string;
-}
-
-/** Remove a variable from variables.json; a variable of the hub's environment with that name counts again. */
-export interface RemoveVariable {
-  name: string;
-}
-
-/** Return to the version of an activated server before its last update; it is still installed. */
-export interface RollBackInstalled {
-  key: string;
-}
-
-/** Set variables in variables.json; servers that use them are started again with the new values. */
-export interface SetVariables {
-  values: Record<string, string>;
-}
-
-/** Install another version of an activated server, with the same settings. */
-export interface UpdateInstalled {
-  key: string;
-  /** The newest one that the catalogue has, if omitted. */
-  version?: string | null;
-}
-
-/** A name to which definitions refer as `${NAME}`, or that variables.json has. Never its value. */
-export interface Variable {
-  name: string;
-  /** `file`: variables.json, which comes before the hub's environment. */
-  set_in: 'file' | 'environment' | 'none';
-  /** Keys of servers. */
-  used_by: string[];
-}
-
-/** The answer to `variables`. */
-export interface Variables {
-  variables: Variable[];
-}
-
 /** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
 export interface Ask {
   workspace: string;
@@ -1960,6 +1799,185 @@ export interface UpstreamSignIns {
   sign_ins: UpstreamSignIn[];
 }
 
+/** One setting of an entry that its user may give, or that the entry fixes. */
+export interface CatalogInput {
+  /** Unique in the entry; `values` and `secrets` of `activate` refer to it. */
+  name: string;
+  /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
+  kind: 'variable' | 'argument' | 'header' | 'url';
+  label: string;
+  description?: string;
+  required?: boolean;
+  secret?: boolean;
+  default?: string | null;
+  choices?: string[];
+  format?: 'string' | 'number' | 'boolean' | 'filepath';
+  /** Whether it may have several values. */
+  repeated?: boolean;
+  /** The value that the entry sets, which nobody can change. */
+  fixed?: string | null;
+  /** An example of a value, for forms. */
+  placeholder?: string;
+}
+
+/** One installation or update, in progress or ended. */
+export interface ActivationJob {
+  id: string;
+  action: 'activate' | 'update';
+  /** The server's key in providers.json. */
+  key: string;
+  /** The entry's name in the catalogue. */
+  name: string;
+  version: string;
+  state: 'waiting' | 'installing' | 'checking' | 'adding' | 'done' | 'failed' | 'cancelled';
+  /** What it does now, for people. */
+  step: string;
+  /** The last line of the installer that tells something; without secret values. */
+  line: string;
+  /** How many tools the server listed when it was started; null before. */
+  tools: number | null;
+  /** What its user should know although it succeeded, such as: the server has no tools without its settings. */
+  note: string;
+  error: ErrorBody | null;
+  began: number;
+  ended: number | null;
+}
+
+/** The answer to `activation_jobs`: the jobs since the adapter's start, newest first. */
+export interface ActivationJobs {
+  jobs: ActivationJob[];
+}
+
+/** The answer to `activate` and `update_installed`. */
+export interface JobStarted {
+  /** The id of the job; an event `activation` announces each change of it. */
+  job: string;
+  key: string;
+}
+
+/**  */
+export type Request[JobStarted] = Record<string, never>;
+
+/** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
+export interface Activate {
+  name: string;
+  /** The newest one that the catalogue has, if omitted. */
+  version?: string | null;
+  source?: string | null;
+  /** The key in providers.json; if omitted, it is made of the entry's name. */
+  key?: string | null;
+  /** By the names of inputs. For a secret one only a reference to a variable that exists: `${NAME}`. */
+  values?: Record<string, string | string[]>;
+  /** Values of secret inputs. They go to variables.json, and nowhere else. */
+  secrets?: Record<string, string>;
+  /** Created if they do not exist. */
+  workspaces?: string[];
+}
+
+/**  */
+export type Request[ActivationJobs] = Record<string, never>;
+
+/** Ask for the jobs of activation. */
+export type ReadActivationJobs = Record<string, never>;
+
+/**  */
+export type Request[Done] = Record<string, never>;
+
+/** Cancel a job that has not ended; what it installed is removed. */
+export interface CancelActivation {
+  id: string;
+}
+
+/** A server that was activated from the catalogue. */
+export interface InstalledServer {
+  key: string;
+  /** The entry's name in the catalogue. */
+  name: string;
+  source: string;
+  version: string;
+  /** The version to which `roll_back_installed` returns. */
+  previous: string | null;
+  kind: 'npm' | 'pypi' | 'oci' | 'remote';
+  /** Below HUB_DATA_DIR; empty for images and remote servers. */
+  folder: string;
+  /** The program and its arguments, as in providers.json; secrets are references. */
+  command: string[];
+  /** What was installed: the integrity of the npm package, the SHA-256 of the wheel or file, or the image's digest. */
+  digest: string;
+  /** When, in seconds since the epoch. */
+  installed: number;
+  /** Whether providers.json still has an entry with this key. */
+  in_use: boolean;
+}
+
+/** The answer to `installed_servers`. */
+export interface InstalledServers {
+  servers: InstalledServer[];
+}
+
+/**  */
+export type Request[InstalledServers] = Record<string, never>;
+
+/** Ask which servers were activated from the catalogue. */
+export type ReadInstalled = Record<string, never>;
+
+/** Install another version of an activated server, with the same settings. */
+export interface UpdateInstalled {
+  key: string;
+  /** The newest one that the catalogue has, if omitted. */
+  version?: string | null;
+}
+
+/** Return to the version of an activated server before its last update; it is still installed. */
+export interface RollBackInstalled {
+  key: string;
+}
+
+/** The answer to `remove_installed`. */
+export interface Removed {
+  snapshot: SnapshotId;
+  /** Names in variables.json that only this server used; `remove_variable` removes them. */
+  variables: string[];
+}
+
+/**  */
+export type Request[Removed] = Record<string, never>;
+
+/** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
+export interface RemoveInstalled {
+  key: string;
+}
+
+/** A name to which definitions refer as `${NAME}`, or that variables.json has. Never its value. */
+export interface Variable {
+  name: string;
+  /** `file`: variables.json, which comes before the hub's environment. */
+  set_in: 'file' | 'environment' | 'none';
+  /** Keys of servers. */
+  used_by: string[];
+}
+
+/** The answer to `variables`. */
+export interface Variables {
+  variables: Variable[];
+}
+
+/**  */
+export type Request[Variables] = Record<string, never>;
+
+/** Ask for the names of variables; their values never leave the hub. */
+export type ReadVariables = Record<string, never>;
+
+/** Set variables in variables.json; servers that use them are started again with the new values. */
+export interface SetVariables {
+  values: Record<string, string>;
+}
+
+/** Remove a variable from variables.json; a variable of the hub's environment with that name counts again. */
+export interface RemoveVariable {
+  name: string;
+}
+
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -2147,10 +2165,6 @@ export interface FrontSettings {
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;
-  tool_changes: ReadToolChanges;
-  accept_tool_changes: AcceptToolChanges;
-  scans: ReadScans;
-  rescan: Rescan;
   apply: Snapshot;
   desired: ReadDesired;
   set_workspace: SetWorkspace;
@@ -2170,11 +2184,6 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
-  access_file: ReadAccessFile;
-  check_access_file: CheckAccessFile;
-  put_access_file: PutAccessFile;
-  explain_access: ExplainAccess;
-  view_as: ViewAs;
   activate: Activate;
   activation_jobs: ReadActivationJobs;
   cancel_activation: CancelActivation;
@@ -2185,6 +2194,15 @@ export interface Requests {
   variables: ReadVariables;
   set_variables: SetVariables;
   remove_variable: RemoveVariable;
+  tool_changes: ReadToolChanges;
+  accept_tool_changes: AcceptToolChanges;
+  scans: ReadScans;
+  rescan: Rescan;
+  access_file: ReadAccessFile;
+  check_access_file: CheckAccessFile;
+  put_access_file: PutAccessFile;
+  explain_access: ExplainAccess;
+  view_as: ViewAs;
   status: ReadStatus;
   restart: Restart;
   tools: ListTools;
@@ -2242,10 +2260,6 @@ export interface Requests {
 /** What each kind of request is answered with. */
 export interface Answers {
   ping: Pong;
-  tool_changes: ToolChanges;
-  accept_tool_changes: ToolsAccepted;
-  scans: Scans;
-  rescan: Done;
   apply: Accepted;
   desired: Desired;
   set_workspace: Changed;
@@ -2265,11 +2279,6 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
-  access_file: AccessText;
-  check_access_file: AccessChecked;
-  put_access_file: AccessSaved;
-  explain_access: AccessExplained;
-  view_as: AccessView;
   activate: JobStarted;
   activation_jobs: ActivationJobs;
   cancel_activation: Done;
@@ -2280,6 +2289,15 @@ export interface Answers {
   variables: Variables;
   set_variables: Done;
   remove_variable: Done;
+  tool_changes: ToolChanges;
+  accept_tool_changes: ToolsAccepted;
+  scans: Scans;
+  rescan: Done;
+  access_file: AccessText;
+  check_access_file: AccessChecked;
+  put_access_file: AccessSaved;
+  explain_access: AccessExplained;
+  view_as: AccessView;
   status: Status;
   restart: Done;
   tools: Tools;
