@@ -1855,9 +1855,6 @@ export interface JobStarted {
   key: string;
 }
 
-/**  */
-export type Request[JobStarted] = Record<string, never>;
-
 /** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
 export interface Activate {
   name: string;
@@ -1874,14 +1871,8 @@ export interface Activate {
   workspaces?: string[];
 }
 
-/**  */
-export type Request[ActivationJobs] = Record<string, never>;
-
 /** Ask for the jobs of activation. */
 export type ReadActivationJobs = Record<string, never>;
-
-/**  */
-export type Request[Done] = Record<string, never>;
 
 /** Cancel a job that has not ended; what it installed is removed. */
 export interface CancelActivation {
@@ -1915,9 +1906,6 @@ export interface InstalledServers {
   servers: InstalledServer[];
 }
 
-/**  */
-export type Request[InstalledServers] = Record<string, never>;
-
 /** Ask which servers were activated from the catalogue. */
 export type ReadInstalled = Record<string, never>;
 
@@ -1940,9 +1928,6 @@ export interface Removed {
   variables: string[];
 }
 
-/**  */
-export type Request[Removed] = Record<string, never>;
-
 /** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
 export interface RemoveInstalled {
   key: string;
@@ -1961,9 +1946,6 @@ export interface Variable {
 export interface Variables {
   variables: Variable[];
 }
-
-/**  */
-export type Request[Variables] = Record<string, never>;
 
 /** Ask for the names of variables; their values never leave the hub. */
 export type ReadVariables = Record<string, never>;
