@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bridge.models import ServerSpec
+from sidecar.channels.in_process import is_hubs_own
 from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
@@ -212,7 +213,7 @@ def build(
     labels = _labels(namespaces, template, before)
     known = before.contributions if before is not None else {}
     found = [
-        _contribution(source, labels.get(source[0].key, ""), template, rights_of(rights, source[0].key), known)
+        _contribution(source, labels.get(source[0].key, ""), template, _rights_on(rights, source[0]), known)
         for source in sources
     ]
     offers = tuple(each.offer for each in found)
@@ -244,6 +245,12 @@ def _labels(namespaces: Mapping[str, str], template: str, before: View | None) -
     if before is not None and before.inputs is not None and before.inputs[1:3] == (template, namespaces):
         return before.server_labels
     return {} if template == names.TRANSPARENT else uris.labels(namespaces)
+
+
+def _rights_on(rights: Rights | None, spec: ServerSpec) -> ServerRights | None:
+    """The rights on a server. The hub's own tools are for all who may use the workspace: each acts with the rights of
+    its caller."""
+    return None if is_hubs_own(spec) else rights_of(rights, spec.key)
 
 
 def _contribution(
@@ -290,12 +297,13 @@ def _listed(catalog: Catalog) -> list[str]:
 
 
 def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[[Item, Offer], Item]) -> Named:
-    """A server's items with their exposed names. Of several items with the same name the last one counts."""
-    found = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
+    """A server's items with their exposed names. Of several items with the same name the last one counts. The hub's
+    own tools keep their names."""
+    found, own = {item["name"]: item for item in items if isinstance(item.get("name"), str)}, is_hubs_own(offer.spec)
     shown: list[Item] = []
     routes: list[Route] = []
     for name, item in found.items():
-        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, name), template)
+        exposed = name if own else names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, name), template)
         routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema"))))
         changed = change(item, offer)
         shown.append(changed if exposed == name else {**changed, "name": exposed})
@@ -326,13 +334,16 @@ def _with_collisions(parts: tuple[Named, ...], template: str) -> Merged:
     """As `_merged`, for names that collide: these are replaced (`names.resolve`)."""
     plain: dict[names.Entry, str] = {}
     found: dict[names.Entry, tuple[Item, Route]] = {}
+    reserved: set[names.Entry] = set()
     for item, route in ((item, route) for part in parts for item, route in zip(part.items, part.routes, strict=True)):
         spec = route.offer.spec
         entry = names.Entry(spec.key, spec.namespace, route.name)
         plain[entry], found[entry] = item["name"], (item, route)
+        if is_hubs_own(spec):
+            reserved.add(entry)
     shown: list[Item] = []
     routes: dict[str, Route] = {}
-    for exposed, entry in names.resolve(plain, template).items():
+    for exposed, entry in names.resolve(plain, template, reserved).items():
         item, routes[exposed] = found[entry]
         shown.append(item if exposed == item["name"] else {**item, "name": exposed})
     return Merged(parts, tuple(shown), routes, None)

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
+from sidecar.workspaces.hub_tools_member import hub_tools_member
 
 
 @dataclass(frozen=True, slots=True)
 class WantedWorkspace:
-    """A workspace with the servers that should run for it; none if it is switched off."""
+    """A workspace with the servers that should run for it, the hub's own tools among them; none if it is switched
+    off."""
 
     spec: WorkspaceSpec
     servers: tuple[ServerSpec, ...]
@@ -28,10 +30,13 @@ class Plan:
 def wanted_workspaces(snapshot: Snapshot) -> dict[str, WantedWorkspace]:
     """The workspaces of a snapshot by name, each with the servers that are enabled, both in it and in general."""
     servers = {server.key: server for server in snapshot.servers if server.settings.enabled}
-    return {
-        spec.name: WantedWorkspace(spec, tuple(servers[key] for key in _on(spec) if key in servers))
-        for spec in snapshot.workspaces
-    }
+    keys = frozenset(server.key for server in snapshot.servers)
+    found = {}
+    for spec in snapshot.workspaces:
+        members = tuple(servers[key] for key in _on(spec) if key in servers)
+        own = hub_tools_member(spec, keys) if spec.enabled else None
+        found[spec.name] = WantedWorkspace(spec, (*members, own) if own is not None else members)
+    return found
 
 
 def _on(spec: WorkspaceSpec) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from bridge.models import ServerSpec, WorkspaceSpec
 from bridge.settings import Settings
+from sidecar.channels.in_process import is_hubs_own
 from sidecar.concurrency.shares import Caller
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.protocol import extensions
@@ -92,6 +93,8 @@ class Workspace:
         self.members: dict[str, Member] = {}
         self.has_per_client = False
         """Whether a server is `per_client`, so that it may send requests to its client."""
+        self.has_hub_tools = False
+        """Whether it shows tools of the hub's own."""
         self.observers: list[ListObserver] = []
         self.listening = 0
         """The number of `subscriptions/listen` requests in progress."""
@@ -160,7 +163,8 @@ class Workspace:
         Servers of which nothing may be used are not members. Returns the upstreams to release.
         """
         if rights is not None:
-            wanted = replace(wanted, servers=tuple(spec for spec in wanted.servers if rights.sees(spec.key)))
+            seen = tuple(spec for spec in wanted.servers if is_hubs_own(spec) or rights.sees(spec.key))
+            wanted = replace(wanted, servers=seen)
         self.wanted, self.gone = wanted, gone
         if changed := rights != self.rights:
             self.rights = rights
@@ -178,6 +182,7 @@ class Workspace:
             released += [(held, self) for held in (member.upstream, member.before) if held]
         self.members = members
         self.has_per_client = any(spec.settings.session == "per_client" for spec in wanted.servers)
+        self.has_hub_tools = any(map(is_hubs_own, wanted.servers))
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
@@ -274,7 +279,9 @@ class Workspace:
             upstream = own.get(member.spec.key) or member.serving
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
-        configured = {key: member.spec.namespace for key, member in self.members.items()}
+        configured = {
+            key: member.spec.namespace for key, member in self.members.items() if not is_hubs_own(member.spec)
+        }
         made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
