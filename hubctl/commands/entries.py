@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubctl.commands.own_entries import own_command
 from hubctl.errors import ArgumentsInvalid
+from hubctl.own_entries import own_command
 
 TYPES = {"auto": "sse", "sse": "sse", "http": "http"}
 """The types that YAMCP writes for each transport. YAMCP knows only `sse`, which lets the hub detect the transport."""

@@ -57,8 +57,8 @@ ORDER = {
         "app __main__",
     ],
     "hubctl": [
-        *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "connect", "commands"),
-        *("grammar", "main", "__main__"),
+        *("errors", "render", "context", "lookup", "arguments", "own_entries", "applying", "run", "stdio", "connect"),
+        *("commands", "grammar", "main", "__main__"),
     ],
     "yamcp_ui_adapter": [
         *(
