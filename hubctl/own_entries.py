@@ -21,8 +21,9 @@ def own_command(
     Raises:
         ArgumentsInvalid: the options contradict each other, or there is no such file.
     """
-    python, openapi = getattr(arguments, "python", None), getattr(arguments, "openapi", None)
-    if python is None and openapi is None:
+    python: str | None = getattr(arguments, "python", None)
+    openapi: str | None = getattr(arguments, "openapi", None)
+    if (file := python or openapi) is None:
         return None
     if arguments.program is not None or (python is not None and openapi is not None):
         raise ArgumentsInvalid("A server has one of: a command (behind --), --python FILE, --openapi FILE.")
@@ -30,7 +31,7 @@ def own_command(
     if python is not None:
         if arguments.url is not None or headers:
             raise ArgumentsInvalid("--url and --header are not for --python.")
-        return (*begin, "python", _file(python)), {}
+        return (*begin, "python", _file(file)), {}
     if arguments.url is None:
         raise ArgumentsInvalid("--openapi needs --url, the address below which the API is.")
     env = {f"{HEADER_VARIABLE}{number}": value for number, value in enumerate(headers.values(), 1)}
@@ -39,7 +40,7 @@ def own_command(
         for name, variable in zip(headers, env, strict=True)
         for word in ("--header", f"{name}=$${{{variable}}}")  # `$${` is a `${` that the hub passes on as it is
     ]
-    return (*begin, "openapi", _file(openapi), "--url", arguments.url, *given), env
+    return (*begin, "openapi", _file(file), "--url", arguments.url, *given), env
 
 
 def _file(given: str) -> str:

@@ -34,6 +34,7 @@ LIMIT = 1.5
 ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/access/users.py _USER_ID": ("u", "u0", "u" + "0" * 15),
     "sidecar/listener/auth.py HOLDER_ID": ("k", "g0", "k0000000", "g" + "0" * 16),
+    "sidecar/downstream/router.py _PLAIN_ID": ("a", "r0.", "-", "a."),
     "sidecar/listener/challenges.py _BASE": ("http", "http://", "https://a", "http://a.", "/"),
     "sidecar/listener/challenges.py _ENDPOINT": ("/mcp", "/mcp/", "/mcp/a", "/mcp/a/sse", "/mcp/a/messages/", "/"),
     "sidecar/audit/bodies.py HEADER": ("a", "a: ", "a:  ", "a: x"),
