@@ -275,7 +275,10 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
+        pinned = self.spec.pinned_tools if self.spec.tools == "search" else None
+        made = views.build(
+            sources, self.spec.name_template, configured=configured, before=before, rights=self.rights, pinned=pinned
+        )
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
