@@ -598,6 +598,63 @@ export interface Pong {
   serves: string[];
 }
 
+/** What a workspace changes of one tool, prompt or resource. Nothing is changed where a field is not set. */
+export interface CuratedItem {
+  /** Whether it is shown, whatever the rules say. */
+  on: boolean | null;
+  /** The name in place of its server's; the workspace's template is applied to it. */
+  name: string | null;
+  title: string | null;
+  description: string | null;
+  /** Annotations of a tool that replace its server's. */
+  annotations: Record<string, boolean>;
+  /** Presets of a tool's arguments, by name. */
+  arguments: Record<string, FixedArgument | DefaultArgument>;
+}
+
+/** Curation of the tools, prompts or resources of one server, by the server's own names (of resources: the URIs). */
+export interface CuratedKind {
+  /** What happens to items that are not in `known`; `ask`: they are off and shown as pending. */
+  new: 'on' | 'off' | 'ask';
+  /** The items that there were when an administrator last looked. */
+  known: string[];
+  rules: CurationRule[];
+  items: Record<string, CuratedItem>;
+}
+
+/** Curation of one server in one workspace. */
+export interface CuratedServer {
+  tools: CuratedKind;
+  prompts: CuratedKind;
+  /** Resources and resource templates. */
+  resources: CuratedKind;
+}
+
+/** Curation of a workspace's servers, by key. Servers that it does not name show everything as it is. */
+export interface Curation {
+  servers: Record<string, CuratedServer>;
+}
+
+/** Switches the items on or off that have a name that matches, and an annotation. The first that applies decides. */
+export interface CurationRule {
+  /** A name, or a pattern with `*`; for resources a URI. */
+  match: string;
+  /** The rule applies only to tools for which this annotation is true. */
+  annotation: 'readOnlyHint' | 'destructiveHint' | 'idempotentHint' | 'openWorldHint' | null;
+  on: boolean;
+}
+
+/** An argument that has this value where a client does not send it. Clients see the default in the schema. */
+export interface DefaultArgument {
+  default: any;
+}
+
+/** An argument that always has this value. Clients do not see it, and may not send it. */
+export interface FixedArgument {
+  value: any;
+  hidden: true;
+}
+
 /** The answer to `apply`: the snapshot is valid and accepted. A refusal is an `error` with `data.in_force`. */
 export interface Accepted {
   id: SnapshotId;
@@ -733,6 +790,8 @@ export interface ServerSettings {
   oauth_client_id: string | null;
   /** A reference to the secret of that client: `${NAME}`, never the secret itself. */
   oauth_client_secret: string | null;
+  /** What happens when a tool is no longer what it was when somebody accepted it (docs/trust.md). */
+  changes: 'allow' | 'warn' | 'block';
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */
@@ -790,6 +849,16 @@ export interface WorkspaceSpec {
   record: 'off' | 'sizes' | 'redacted' | 'full';
   /** How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all. */
   cache_read_only: number;
+  /** Whether it has the hub's own tools (docs/hub-tools.md). */
+  hub_tools: boolean;
+  /** Which registry tools it has, with which clients find and add servers. */
+  registry: 'off' | 'find' | 'ask' | 'add';
+  /** Whether clients are shown all its tools, or find them with `hub_search_tools`. */
+  tools: 'all' | 'search';
+  /** Tools that are listed beside the search, by exposed name or pattern. */
+  pinned_tools: string[];
+  /** Which items of its servers it shows, and how; null: all, as they are. */
+  curation: Curation | null;
 }
 
 /** The answer to a change of desired state: the first snapshot that contains it. */
@@ -944,6 +1013,12 @@ export interface SetWorkspace {
   /** Aliases that no longer lead to it. */
   remove_aliases?: string[];
   record?: 'off' | 'sizes' | 'redacted' | 'full' | null;
+  hub_tools?: boolean | null;
+  registry?: 'off' | 'find' | 'ask' | 'add' | null;
+  tools?: 'all' | 'search' | null;
+  pinned_tools?: string[] | null;
+  /** Replaces the whole curation; one without servers removes it. */
+  curation?: Curation | null;
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }
@@ -1780,9 +1855,6 @@ export interface JobStarted {
   key: string;
 }
 
-/**  */
-export type Request[JobStarted] = Record<string, never>;
-
 /** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
 export interface Activate {
   name: string;
@@ -1799,14 +1871,8 @@ export interface Activate {
   workspaces?: string[];
 }
 
-/**  */
-export type Request[ActivationJobs] = Record<string, never>;
-
 /** Ask for the jobs of activation. */
 export type ReadActivationJobs = Record<string, never>;
-
-/**  */
-export type Request[Done] = Record<string, never>;
 
 /** Cancel a job that has not ended; what it installed is removed. */
 export interface CancelActivation {
@@ -1840,9 +1906,6 @@ export interface InstalledServers {
   servers: InstalledServer[];
 }
 
-/**  */
-export type Request[InstalledServers] = Record<string, never>;
-
 /** Ask which servers were activated from the catalogue. */
 export type ReadInstalled = Record<string, never>;
 
@@ -1865,9 +1928,6 @@ export interface Removed {
   variables: string[];
 }
 
-/**  */
-export type Request[Removed] = Record<string, never>;
-
 /** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
 export interface RemoveInstalled {
   key: string;
@@ -1886,9 +1946,6 @@ export interface Variable {
 export interface Variables {
   variables: Variable[];
 }
-
-/**  */
-export type Request[Variables] = Record<string, never>;
 
 /** Ask for the names of variables; their values never leave the hub. */
 export type ReadVariables = Record<string, never>;
@@ -1935,9 +1992,6 @@ export interface ToolChanges {
   hints: Record<string, string[]>;
 }
 
-/**  */
-export type Request[ToolChanges] = Record<string, never>;
-
 /** Ask what differs from the pins: of all servers with `changes` warn or block, of one, or of a workspace's. */
 export interface ReadToolChanges {
   server?: string | null;
@@ -1949,9 +2003,6 @@ export interface ToolsAccepted {
   /** The names that were pinned anew; `instructions` for the instructions. */
   accepted: string[];
 }
-
-/**  */
-export type Request[ToolsAccepted] = Record<string, never>;
 
 /** Pin what a server offers now. */
 export interface AcceptToolChanges {
@@ -1995,9 +2046,6 @@ export interface Scan {
 export interface Scans {
   scans: Scan[];
 }
-
-/**  */
-export type Request[Scans] = Record<string, never>;
 
 /** Ask for the state of all scans. */
 export type ReadScans = Record<string, never>;
