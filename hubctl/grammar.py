@@ -142,6 +142,8 @@ def _editing(command: Adds) -> None:
     one = command("add", "add a server: hubctl add NAME -- COMMAND ..., or --url", editing.add)
     one.add_argument("server", help="its key; also the prefix of its tools, unless --namespace sets another")
     one.add_argument("--workspace", action="append", help="add it to this workspace, created if needed; repeatable")
+    one.add_argument("--python", metavar="FILE", help="serve the public functions of this Python file as tools")
+    one.add_argument("--openapi", metavar="FILE", help="serve the operations of this OpenAPI document; --url: its API")
     _entry_options(one)
     one = command("edit", "change a server; keep everything that no option names", editing.edit)
     one.add_argument("server", help="its key in providers.json")
