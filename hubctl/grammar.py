@@ -13,6 +13,7 @@ from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
+from hubctl.commands.catalog.grammar import add_actions, catalog
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
 from hubctl.commands.history.changes import changes
@@ -165,6 +166,7 @@ def _editing(command: Adds) -> None:
     one.add_argument("--workspace", help="also add them to this workspace, created if needed")
     one.add_argument("--replace", action="store_true", help="replace existing servers")
     one.add_argument("--dry-run", action="store_true", help="show the result, and change nothing")
+    add_actions(command("catalog", "install servers of the catalogue, and set variables", catalog), _json_again())
     _workspaces(command)
     _connect(command)
 
