@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import activation, approvals, trust
+from bridge.models import activation, approvals, search, trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -367,5 +367,6 @@ __all__ = [
     "activation",
     "approvals",
     "content_hash",
+    "search",
     "trust",
 ]

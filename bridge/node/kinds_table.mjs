@@ -41,6 +41,7 @@ export const TABLE = /** @type {const} */ ([
   ['registry_progress', ['desired'], true],
   ['secret_question', ['desired'], true],
   ['redeem_secret_ticket', ['desired'], false],
+  ['search_tools', ['actual'], true],
   ['tool_changes', ['actual'], true],
   ['accept_tool_changes', ['actual'], true],
   ['scans', ['actual'], true],
