@@ -158,6 +158,7 @@ class Workspace:
         """
         if rights is not None:
             wanted = replace(wanted, servers=tuple(spec for spec in wanted.servers if rights.sees(spec.key)))
+        recurated = self.wanted.spec.curation != wanted.spec.curation
         self.wanted, self.gone = wanted, gone
         if changed := rights != self.rights:
             self.rights = rights
@@ -178,7 +179,7 @@ class Workspace:
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
-        if changed and rights is not None:
+        if recurated or (changed and rights is not None):
             self._end_forbidden_subscriptions()
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
         return [release for release in released if release[0] not in still_held or release[1] is not self]
@@ -272,7 +273,14 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
+        made = views.build(
+            sources,
+            self.spec.name_template,
+            configured=configured,
+            before=before,
+            rights=self.rights,
+            curation=self.spec.curation,
+        )
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
@@ -289,7 +297,7 @@ class Workspace:
         return (found[0].upstream, found[1]) if found else None
 
     def _end_forbidden_subscriptions(self) -> None:
-        """The rights have changed: end the subscriptions to resources that may no longer be used."""
+        """Rights or curation have changed: end the subscriptions to resources that may no longer be used."""
         for observer in self.observers:
             observer.end_forbidden()
         for session in self.sessions:
