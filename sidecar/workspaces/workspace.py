@@ -276,13 +276,9 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
+        template, curation = self.spec.name_template, self.spec.curation
         made = views.build(
-            sources,
-            self.spec.name_template,
-            configured=configured,
-            before=before,
-            rights=self.rights,
-            curation=self.spec.curation,
+            sources, template, configured=configured, before=before, rights=self.rights, curation=curation
         )
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
