@@ -277,8 +277,15 @@ class Workspace:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
         template, curation = self.spec.name_template, self.spec.curation
+        pinned = self.spec.pinned_tools if self.spec.tools == "search" else None
         made = views.build(
-            sources, template, configured=configured, before=before, rights=self.rights, curation=curation
+            sources,
+            template,
+            configured=configured,
+            before=before,
+            rights=self.rights,
+            curation=curation,
+            pinned=pinned,
         )
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
