@@ -8,13 +8,14 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from bridge.models import ServerSpec
+from bridge.models import Curation, ServerSpec
 from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
 from sidecar.routing import listing
+from sidecar.routing.curation import KindRules, ServerCurator, curator_of
 from sidecar.routing.offer import Offer, Route
 from sidecar.routing.rights import Rights, ServerRights, rights_of
 from sidecar.routing.search import ToolIndex
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
 Source = tuple[ServerSpec, "Upstream", Catalog]
-Inputs = tuple[tuple[Source, ...], str, Mapping[str, str], Rights | None, tuple[str, ...] | None]
-"""Servers with their lists, the name template, the namespaces of all servers of the workspace by key, the rights, and
-the pinned tools."""
+Inputs = tuple[tuple[Source, ...], str, Mapping[str, str], Rights | None, Curation | None, tuple[str, ...] | None]
+"""Servers with their lists, the name template, the namespaces of all servers of the workspace by key, the rights, the
+curation, and the pinned tools."""
+NarrowedBy = tuple[ServerRights | None, ServerCurator | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +44,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
-    """What one server adds to a view. It depends on that server and the rights on it only, so it is rebuilt only when
-    one of them changes."""
+    """What one server adds to a view. It depends on that server, the rights on it and its curation only, so it is
+    rebuilt only when one of them changes."""
 
     offer: Offer
     catalog: Catalog
@@ -211,23 +213,31 @@ def build(
     configured: Mapping[str, str] | None = None,
     before: View | None = None,
     rights: Rights | None = None,
+    curation: Curation | None = None,
     pinned: tuple[str, ...] | None = None,
 ) -> View:
     """Build the view of these servers, in this order. Returns `before` if it was built from the same arguments.
 
     `configured`: the namespaces, by server key, of all servers of the workspace including stopped ones, so that labels
     do not depend on which servers are running. `rights`: what its principal may use; None for everything.
+    `curation`: what the workspace shows, and how; None for everything as it is.
     `pinned`: names and patterns of tools to list beside the hub's own; None to list all.
     """
     sources = tuple(sources)
     namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
-    inputs: Inputs = (sources, template, namespaces, rights, pinned)
+    inputs: Inputs = (sources, template, namespaces, rights, curation, pinned)
     if before is not None and before.inputs == inputs:
         return before
     labels = _labels(namespaces, template, before)
     known = before.contributions if before is not None else {}
     found = [
-        _contribution(source, labels.get(source[0].key, ""), template, rights_of(rights, source[0].key), known)
+        _contribution(
+            source,
+            labels.get(source[0].key, ""),
+            template,
+            (rights_of(rights, source[0].key), curator_of(curation, source[0].key)),
+            known,
+        )
         for source in sources
     ]
     offers = tuple(each.offer for each in found)
@@ -263,39 +273,41 @@ def _labels(namespaces: Mapping[str, str], template: str, before: View | None) -
 
 
 def _contribution(
-    source: Source, label: str, template: str, rights: ServerRights | None, known: Mapping[str, Contribution]
+    source: Source, label: str, template: str, narrowed_by: NarrowedBy, known: Mapping[str, Contribution]
 ) -> Contribution:
-    """What a server adds to the view; the one in `known` if it was built from the same source with the same rights."""
+    """What a server adds to the view; the one in `known` if it was built from the same source and
+    narrowed by the same."""
     spec, upstream, catalog = source
     before = known.get(spec.key)
     if before is not None and before.template == template and before.offer.label == label:
         offer = before.offer
-        same = offer.upstream is upstream and before.catalog is catalog and offer.rights == rights
+        same = offer.upstream is upstream and before.catalog is catalog and (offer.rights, offer.curator) == narrowed_by
         if same and (offer.spec is spec or offer.spec == spec):
             return before
-    offer = _offer(source, label, rights)
-    shown = offer.catalog
-    tools = _named(offer, template, shown.tools, _tool)
+    offer = _offer(source, label, *narrowed_by)
+    shown, curator = offer.catalog, offer.curator
+    tools = _named(offer, template, shown.tools, _tool, curator.tools if curator else None)
     return Contribution(
         offer=offer,
         catalog=catalog,
         template=template,
         tools=tools,
-        prompts=_named(offer, template, shown.prompts, lambda item, _: item),
+        prompts=_named(offer, template, shown.prompts, _prompt, curator.prompts if curator else None),
         resources=tuple(_with_uri(item, "uri", offer) for item in shown.resources if _shows(item, offer)),
         templates=tuple(_with_uri(item, "uriTemplate", offer) for item in shown.templates),
         wraps=any(route.wrapped for route in tools.routes),
     )
 
 
-def _offer(source: Source, label: str, rights: ServerRights | None) -> Offer:
+def _offer(source: Source, label: str, rights: ServerRights | None, curator: ServerCurator | None) -> Offer:
     spec, upstream, catalog = source
     originals = uris.Originals(_listed(catalog))
-    if rights is None:
+    if rights is None and curator is None:
         return Offer(spec, upstream, catalog, label, originals, originals.has_scheme("ui"))
-    shown = rights.catalog(catalog)
+    shown = rights.catalog(catalog) if rights is not None else catalog
+    shown = curator.catalog(shown) if curator is not None else shown
     views = uris.Originals(_listed(shown)).has_scheme("ui")
-    return Offer(spec, upstream, shown, label, originals, views, rights)
+    return Offer(spec, upstream, shown, label, originals, views, rights, curator)
 
 
 def _listed(catalog: Catalog) -> list[str]:
@@ -305,14 +317,22 @@ def _listed(catalog: Catalog) -> list[str]:
     return [uri for uri in listed if isinstance(uri, str)]
 
 
-def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[[Item, Offer], Item]) -> Named:
+def _named(
+    offer: Offer,
+    template: str,
+    items: Iterable[Item],
+    change: Callable[[Item, Offer], Item],
+    rules: KindRules | None,
+) -> Named:
     """A server's items with their exposed names. Of several items with the same name the last one counts."""
     found = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
     shown: list[Item] = []
     routes: list[Route] = []
     for name, item in found.items():
-        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, name), template)
-        routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema"))))
+        called = name if rules is None else rules.item(name).name or name
+        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, called), template)
+        presets = offer.curator.presets(name) if offer.curator is not None and change is _tool else None
+        routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema")), presets))
         changed = change(item, offer)
         shown.append(changed if exposed == name else {**changed, "name": exposed})
     by_name = {item["name"]: route for item, route in zip(shown, routes, strict=True)}
@@ -354,7 +374,13 @@ def _with_collisions(parts: tuple[Named, ...], template: str) -> Merged:
     return Merged(parts, tuple(shown), routes, None)
 
 
+def _prompt(item: Item, offer: Offer) -> Item:
+    return item if offer.curator is None else offer.curator.prompt(item)
+
+
 def _tool(item: Item, offer: Offer) -> Item:
+    if offer.curator is not None:
+        item = offer.curator.tool(item)
     if not offer.label or "_meta" not in item:
         return item
     renamed: Item = uris.rewrite_result("tools/list", {"tools": [item]}, partial(Offer.rename, offer))["tools"][0]
