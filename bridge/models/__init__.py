@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import activation, approvals, search, trust
+from bridge.models import activation, approvals, trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -373,6 +373,5 @@ __all__ = [
     "activation",
     "approvals",
     "content_hash",
-    "search",
     "trust",
 ]

@@ -1991,31 +1991,6 @@ export interface RedeemSecretTicket {
   values: Record<string, string>;
 }
 
-/** A tool that was found. */
-export interface FoundTool {
-  /** The name under which clients call it. */
-  tool: string;
-  server: string;
-  title: string;
-  description: string;
-  /** How well it fits, compared with the others of this answer. */
-  score: number;
-}
-
-/** The answer to `search_tools`, best first. */
-export interface FoundTools {
-  tools: FoundTool[];
-}
-
-/** Search all tools of a workspace by words, those that lists hide included. */
-export interface SearchTools {
-  workspace: string;
-  text: string;
-  limit?: number;
-  /** The key or namespace of a server, to search its tools alone. */
-  server?: string | null;
-}
-
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -2242,7 +2217,6 @@ export interface Requests {
   registry_progress: ReadRegistryProgress;
   secret_question: ReadSecretQuestion;
   redeem_secret_ticket: RedeemSecretTicket;
-  search_tools: SearchTools;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
   scans: ReadScans;
@@ -2260,6 +2234,7 @@ export interface Requests {
   ask: Ask;
   logs: Logs;
   history: ReadHistory;
+  search_tools: SearchTools;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -2339,7 +2314,6 @@ export interface Answers {
   registry_progress: RegistryProgress;
   secret_question: SecretQuestion;
   redeem_secret_ticket: Done;
-  search_tools: FoundTools;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
   scans: Scans;
@@ -2357,6 +2331,7 @@ export interface Answers {
   ask: AskResult;
   logs: LogRecords;
   history: History;
+  search_tools: FoundTools;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, Status
-from bridge.models.search import FoundTools, SearchTools
+from bridge.models.actual import FoundTools, SearchTools
 from hubctl.applying import wait_applied, wait_started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.models.search import FoundTool, FoundTools, SearchTools
+from bridge.models.actual import FoundTool, FoundTools, SearchTools
 from bridge.server import Handlers
 from sidecar.errors import WorkspaceUnknown
 from sidecar.hub.hub import Hub

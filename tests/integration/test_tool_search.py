@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.models.search import SearchTools
+from bridge.models.actual import SearchTools
 from tests.support.clients import sdk
 from tests.support.sidecar import mock, running, workspace
 
