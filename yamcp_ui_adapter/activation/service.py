@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge.errors import HubError
 from bridge.models import Changed, Done
 from bridge.models.activation import (
     Activate,
@@ -39,6 +41,8 @@ from yamcp_ui_adapter.errors import AlreadyExists, EditConflict
 from yamcp_ui_adapter.format.entries import PROVIDERS
 from yamcp_ui_adapter.format.hubfile import with_settings_moved
 
+log = logging.getLogger(__name__)
+
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
 APPLY_SECONDS = 5.0
 """Seconds to wait for the sidecar to stop a removed server, before its folder is removed."""
@@ -66,7 +70,11 @@ class Activations:
 
     async def run(self) -> None:
         """Undo what an earlier adapter left unfinished, then run the jobs, until cancelled."""
-        await self._site.recover()
+        try:
+            await self._site.recover()
+        except HubError as error:  # such as a broken providers.json, which must not end the adapter
+            told = {"code": error.code, "why": error.message}
+            log.warning("unfinished activations are not cleaned up before the next start", extra=told)
         await self.jobs.run()
 
     # --- jobs --------------------------------------------------------------------------------------------------------

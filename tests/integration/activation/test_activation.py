@@ -256,6 +256,9 @@ async def test_an_installer_ends_with_its_job_and_with_the_adapter(built: Path) 
         await hub.start("adapter")
         await until(lambda: not (hub.data_dir / "servers/node").exists())
         assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
+        (hub.yamcp_dir / "providers.json").write_text("{")
+        await hub.restart("adapter")
+        assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
 
 
 async def test_hubctl(built: Path) -> None:
