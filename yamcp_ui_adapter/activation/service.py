@@ -37,7 +37,7 @@ from yamcp_ui_adapter.activation.target import META, Json, target_of
 from yamcp_ui_adapter.activation.variables import names_in
 from yamcp_ui_adapter.activation.work import Site, Task, activate, update
 from yamcp_ui_adapter.edit.edits import Contents, Files, stored_servers
-from yamcp_ui_adapter.errors import AlreadyExists, EditConflict
+from yamcp_ui_adapter.errors import AlreadyExists, ConfigFileBroken, EditConflict
 from yamcp_ui_adapter.format.entries import PROVIDERS
 from yamcp_ui_adapter.format.hubfile import with_settings_moved
 
@@ -137,8 +137,15 @@ class Activations:
     # --- what is installed -------------------------------------------------------------------------------------------
 
     async def installed(self, _: ReadInstalled) -> InstalledServers:
-        """Return what was activated. Raises DataDirUnusable."""
-        keys = await self._site.keys()
+        """Return what was activated. While providers.json is broken, all of it counts as in use.
+
+        Raises:
+            DataDirUnusable: installed.json cannot be read.
+        """
+        try:
+            keys = await self._site.keys()
+        except ConfigFileBroken:
+            keys = self._site.folders.records
         found = [_shown(key, record, key in keys) for key, record in sorted(self._site.folders.records.items())]
         return InstalledServers(servers=tuple(found))
 
