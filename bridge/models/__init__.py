@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import activation, approvals, trust
+from bridge.models import activation, approvals, search, trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -62,6 +62,9 @@ from bridge.models.curation import (
     CurationRule,
     DefaultArgument,
     FixedArgument,
+    ReadWorkspaceTools,
+    WorkspaceItem,
+    WorkspaceTools,
 )
 from bridge.models.desired import (
     FRAMING_HEADERS,
@@ -305,6 +308,7 @@ __all__ = [
     "ReadSignIns",
     "ReadStatus",
     "ReadUsage",
+    "ReadWorkspaceTools",
     "Record",
     "RecordedPrincipal",
     "RecordedPrincipals",
@@ -361,11 +365,14 @@ __all__ = [
     "Users",
     "ViewAs",
     "WorkspaceAccess",
+    "WorkspaceItem",
     "WorkspaceSpec",
     "WorkspaceState",
     "WorkspaceStatus",
+    "WorkspaceTools",
     "activation",
     "approvals",
     "content_hash",
+    "search",
     "trust",
 ]

@@ -3,6 +3,7 @@
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
   ['ping', ['desired', 'actual', 'records'], true],
+  ['workspace_tools', ['actual'], true],
   ['apply', ['actual'], true],
   ['desired', ['desired'], true],
   ['set_workspace', ['desired'], false],
@@ -41,6 +42,7 @@ export const TABLE = /** @type {const} */ ([
   ['registry_progress', ['desired'], true],
   ['secret_question', ['desired'], true],
   ['redeem_secret_ticket', ['desired'], false],
+  ['search_tools', ['actual'], true],
   ['tool_changes', ['actual'], true],
   ['accept_tool_changes', ['actual'], true],
   ['scans', ['actual'], true],
