@@ -13,6 +13,7 @@ from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
+from hubctl.commands.catalog.grammar import add_actions, catalog
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
 from hubctl.commands.history.changes import changes
@@ -66,8 +67,11 @@ def parser() -> argparse.ArgumentParser:
 def _looking(command: Adds) -> None:
     command("status", "show the hub, every workspace and every server", lambda ctx, _: status(ctx))
     command("health", "check whether the hub is healthy", lambda ctx, _: health(ctx))
-    one = command("tools", "list a workspace's tools as its clients see them", lambda ctx, a: tools(ctx, a.workspace))
+    one = command(
+        "tools", "list a workspace's tools as its clients see them", lambda c, a: tools(c, a.workspace, a.search)
+    )
     one.add_argument("workspace", help="name or slug")
+    one.add_argument("--search", metavar="WORDS", help="show the tools that fit these words best, hidden ones too")
     one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport, a.direct))
     one.add_argument("workspace", help="name or slug")
     one.add_argument("--transport", choices=("sse", "http"), help="print only the URL of this transport")
@@ -141,6 +145,8 @@ def _editing(command: Adds) -> None:
     one = command("add", "add a server: hubctl add NAME -- COMMAND ..., or --url", editing.add)
     one.add_argument("server", help="its key; also the prefix of its tools, unless --namespace sets another")
     one.add_argument("--workspace", action="append", help="add it to this workspace, created if needed; repeatable")
+    one.add_argument("--python", metavar="FILE", help="serve the public functions of this Python file as tools")
+    one.add_argument("--openapi", metavar="FILE", help="serve the operations of this OpenAPI document; --url: its API")
     _entry_options(one)
     one = command("edit", "change a server; keep everything that no option names", editing.edit)
     one.add_argument("server", help="its key in providers.json")
@@ -163,6 +169,7 @@ def _editing(command: Adds) -> None:
     one.add_argument("--workspace", help="also add them to this workspace, created if needed")
     one.add_argument("--replace", action="store_true", help="replace existing servers")
     one.add_argument("--dry-run", action="store_true", help="show the result, and change nothing")
+    add_actions(command("catalog", "install servers of the catalogue, and set variables", catalog), _json_again())
     _workspaces(command)
     _connect(command)
 

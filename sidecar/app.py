@@ -351,8 +351,7 @@ class App:
         return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
-        data_dir = self.settings.data_dir
-        name = hub_name(load_key(data_dir / "fingerprint.key"), data_dir)
+        name = hub_name(self._fingerprint_key(), self.settings.data_dir)
         containers = Containers(spawner, self.settings, name, self.session, alone=alone)
         self.reporter.container_hints = containers.hints
         return containers
@@ -374,11 +373,7 @@ class App:
             connector=connector,
             shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
-            fingerprint=partial(
-                fingerprint,
-                key=load_key(self.settings.data_dir / "fingerprint.key"),
-                variables=self.variables.file.in_file,
-            ),
+            fingerprint=partial(fingerprint, key=self._fingerprint_key(), variables=self.variables.file.in_file),
             listener=self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
@@ -387,6 +382,9 @@ class App:
             known_lists=KnownLists(self.settings.data_dir / "lists.json"),
             sign_in=self.sign_ins.connect_with(connector),
         )
+
+    def _fingerprint_key(self) -> bytes:
+        return load_key(self.settings.data_dir / "fingerprint.key")
 
     def _watch_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,6 +3,7 @@
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
   ['ping', ['desired', 'actual', 'records'], true],
+  ['workspace_tools', ['actual'], true],
   ['apply', ['actual'], true],
   ['desired', ['desired'], true],
   ['set_workspace', ['desired'], false],
@@ -58,6 +59,7 @@ export const TABLE = /** @type {const} */ ([
   ['ask', ['actual'], false],
   ['logs', ['actual'], true],
   ['history', ['actual'], true],
+  ['search_tools', ['actual'], true],
   ['find_client', ['desired'], true],
   ['register_client', ['desired'], false],
   ['issue_code', ['desired'], false],

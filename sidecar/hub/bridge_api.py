@@ -28,11 +28,13 @@ from bridge.models import (
     ReadKeyUses,
     ReadLimits,
     ReadStatus,
+    ReadWorkspaceTools,
     Restart,
     Sessions,
     Snapshot,
     Status,
     Tools,
+    WorkspaceTools,
 )
 from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
@@ -41,9 +43,11 @@ from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub import session_list
 from sidecar.hub.access_questions import AccessQuestions
 from sidecar.hub.catalog import catalog_of
+from sidecar.hub.curated_items import workspace_tools
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
+from sidecar.hub.tool_search import ToolSearch
 from sidecar.large.outline import whole
 from sidecar.observe.call_history import Recorder
 from sidecar.observe.log_buffer import LogBuffer
@@ -110,6 +114,7 @@ class BridgeApi:
             Restart: self._restart,
             ListTools: self._tools,
             ReadCatalog: self._catalog,
+            ReadWorkspaceTools: self._workspace_tools,
             Call: self._call,
             Ask: self._ask,
             ListSessions: self._sessions,
@@ -119,6 +124,7 @@ class BridgeApi:
             ReadKeyUses: self._uses,
             ReadLimits: self._limits,
             **AccessQuestions(self._hub).handlers(),
+            **ToolSearch(self._hub).handlers(),
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -139,6 +145,9 @@ class BridgeApi:
 
     async def _tools(self, request: ListTools) -> Tools:
         return Tools(tools=self._workspace(request.workspace).view.items("tools", "legacy"))
+
+    async def _workspace_tools(self, request: ReadWorkspaceTools) -> WorkspaceTools:
+        return workspace_tools(self._workspace(request.workspace).view)
 
     async def _catalog(self, request: ReadCatalog) -> Catalog:
         return catalog_of(self._workspace(request.workspace).view)

@@ -27,7 +27,9 @@ class WorkspaceReport(BaseModel):
     workspace: str
     tools: int
     servers: list[ServerReport]
-    hub_tools_called: dict[str, int] = Field(description="how often each of the hub's own tools was called; for administrators")
+    hub_tools_called: dict[str, int] = Field(
+        description="how often each of the hub's own tools was called; for administrators"
+    )
 
 
 class StatusTools(HubTools):

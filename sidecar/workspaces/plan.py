@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
+from sidecar.channels.in_process import is_hubs_own
 from sidecar.workspaces.hub_tools_member import hub_tools_member
 
 
@@ -16,6 +17,10 @@ class WantedWorkspace:
 
     spec: WorkspaceSpec
     servers: tuple[ServerSpec, ...]
+
+    def seen_by(self, sees: Callable[[str], bool]) -> WantedWorkspace:
+        """Without the servers that `sees` denies. The hub's own tools act with the rights of their callers."""
+        return replace(self, servers=tuple(spec for spec in self.servers if is_hubs_own(spec) or sees(spec.key)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shlex
 from collections.abc import Callable, Coroutine, Iterable, Set
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from sidecar.concurrency.shares import Caller
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.protocol import extensions
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
+from sidecar.routing import listing
 from sidecar.routing import view as views
 from sidecar.routing.rights import Rights, process_owner, rights_of
 from sidecar.routing.view import View
@@ -33,7 +33,7 @@ from sidecar.version import VERSION
 from sidecar.workspaces import starting
 from sidecar.workspaces.introductions import Introductions
 from sidecar.workspaces.log_levels import LogLevels, level_of
-from sidecar.workspaces.members import Member, Release
+from sidecar.workspaces.members import Member, Release, namespaces
 from sidecar.workspaces.per_client import PerClient
 from sidecar.workspaces.plan import WantedWorkspace
 
@@ -163,8 +163,8 @@ class Workspace:
         Servers of which nothing may be used are not members. Returns the upstreams to release.
         """
         if rights is not None:
-            seen = tuple(spec for spec in wanted.servers if is_hubs_own(spec) or rights.sees(spec.key))
-            wanted = replace(wanted, servers=seen)
+            wanted = wanted.seen_by(rights.sees)
+        recurated = self.wanted.spec.curation != wanted.spec.curation
         self.wanted, self.gone = wanted, gone
         if changed := rights != self.rights:
             self.rights = rights
@@ -186,7 +186,7 @@ class Workspace:
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
-        if changed and rights is not None:
+        if recurated or (changed and rights is not None):
             self._end_forbidden_subscriptions()
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
         return [release for release in released if release[0] not in still_held or release[1] is not self]
@@ -279,10 +279,10 @@ class Workspace:
             upstream = own.get(member.spec.key) or member.serving
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
-        configured = {
-            key: member.spec.namespace for key, member in self.members.items() if not is_hubs_own(member.spec)
-        }
-        made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
+        configured = namespaces(self.members)
+        spec, rights = self.spec, self.rights
+        build = partial(views.build, curation=spec.curation, pinned=listing.pinned(spec), rights=rights)
+        made = build(sources, spec.name_template, configured=configured, before=before)
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
@@ -299,7 +299,7 @@ class Workspace:
         return (found[0].upstream, found[1]) if found else None
 
     def _end_forbidden_subscriptions(self) -> None:
-        """The rights have changed: end the subscriptions to resources that may no longer be used."""
+        """Rights or curation have changed: end the subscriptions to resources that may no longer be used."""
         for observer in self.observers:
             observer.end_forbidden()
         for session in self.sessions:
@@ -326,7 +326,7 @@ class Workspace:
             shown = self.view.contributions.get(key)
             if text is not None and (shown is None or shown.visible):
                 texts.append((member.spec.namespace, text))
-        return views.instructions(texts)
+        return listing.instructions(texts)
 
     # --- sessions ------------------------------------------------------------------------------------------------
 

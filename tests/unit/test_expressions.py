@@ -22,6 +22,7 @@ from sidecar.upstream.variables import references_replaced
 from yamcp_ui_adapter.format.providers import shown_variables
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder", "own_servers")
 FUNCTIONS = frozenset({"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"})
 ANCHORED = frozenset({"match", "fullmatch"})
 PASSED_ON = frozenset({"_INIT", "_ENGINE"})
@@ -136,6 +137,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "bridge/generate.py (?<!\\\\)\\|": ("|", "\\", "\\|"),
     "bridge/generate.py \\| (?:`(\\w+)`|code) \\|": ("| ", "| `", "| `a"),
     "hubctl/commands/doctor/__init__.py STARTED_LATELY": ("STARTING", "uptime ", "uptime 0:0"),
+    "own_servers/openapi.py _VARIABLE": ("$", "${", "${a"),
+    "own_servers/openapi.py _HEADER": ("a", "a "),
     "recorder/sql/migrations.py --[^\\n]*": ("-", "--", "-- "),
     "recorder/sql/migrations.py FILE": ("0", "0001_", "0001_a."),
     "bridge/settings/variables.py VARIABLE_NAME": ("a", "A0_"),
@@ -293,7 +296,7 @@ def expressions() -> dict[str, re.Pattern[str] | None]:
 
 def sources() -> Iterator[Path]:
     """Every Python file of the packages."""
-    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder"):
+    for package in PACKAGES:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 
