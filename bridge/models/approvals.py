@@ -41,8 +41,8 @@ class Shown(Model):
     """What is installed: kind, name and version; or the address of a remote server."""
     command: tuple[str, ...] = ()
     """The command line, with `{input}` for each value of the settings."""
-    variables: dict[str, str] = Field(default_factory=dict)
-    """Values of settings that are no secrets, by name."""
+    variables: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Values of settings that are no secrets, by name, with the defaults."""
     secrets: tuple[str, ...] = ()
     """Names of the secret settings that the server needs, which are entered when it is approved."""
     reach: tuple[str, ...] = ()
@@ -86,7 +86,9 @@ class ListProposals(Request[Proposals], kind="proposals", sockets=("desired",)):
     """Ask for the proposals that wait, and the last ones that were decided."""
 
 
-class ApproveProposal(Request[Proposal], kind="approve_proposal", sockets=("desired",), repeatable=False):
+class ApproveProposal(
+    Request[Proposal], kind="approve_proposal", sockets=("desired",), queue="approvals", repeatable=False
+):
     """Carry out a proposal, if what it would run is still what its digest says."""
 
     id: str = Field(max_length=64)
@@ -95,7 +97,9 @@ class ApproveProposal(Request[Proposal], kind="approve_proposal", sockets=("desi
     """Values of secret settings, by name."""
 
 
-class RefuseProposal(Request[Proposal], kind="refuse_proposal", sockets=("desired",), repeatable=False):
+class RefuseProposal(
+    Request[Proposal], kind="refuse_proposal", sockets=("desired",), queue="approvals", repeatable=False
+):
     """Refuse a proposal that waits."""
 
     id: str = Field(max_length=64)

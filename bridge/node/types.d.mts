@@ -731,8 +731,8 @@ export interface Shown {
   package: string;
   /** The command line, with `{input}` for each value of the settings. */
   command: string[];
-  /** Values of settings that are no secrets, by name. */
-  variables: Record<string, string>;
+  /** Values of settings that are no secrets, by name, with the defaults. */
+  variables: Record<string, string[]>;
   /** Names of the secret settings that the server needs, which are entered when it is approved. */
   secrets: string[];
   /** What the server may reach and gets, one sentence each. */
