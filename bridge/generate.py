@@ -115,8 +115,11 @@ def by_kind(name: str, what: str, models: Mapping[str, type[BaseModel]]) -> str:
 
 def bodies() -> Iterator[type[Model]]:
     """The bodies, in the order in which the package exports them: answers and requests, and what they are made of."""
-    for model in vars(models).values():
-        if isinstance(model, type) and issubclass(model, Model) and model not in (Model, Request):
+    modules = (getattr(models, name) for name in models.__all__)
+    further = (vars(module).values() for module in modules if isinstance(module, types.ModuleType))
+    named = (each for each in itertools.chain(vars(models).values(), *further) if isinstance(each, type))
+    for model in dict.fromkeys(named):
+        if issubclass(model, Model) and model not in (Model, Request):
             yield model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.models import trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -428,4 +429,5 @@ __all__ = [
     "WorkspaceState",
     "WorkspaceStatus",
     "content_hash",
+    "trust",
 ]

@@ -3,6 +3,10 @@
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
   ['ping', ['desired', 'actual', 'records'], true],
+  ['tool_changes', ['actual'], true],
+  ['accept_tool_changes', ['actual'], true],
+  ['scans', ['actual'], true],
+  ['rescan', ['actual'], true],
   ['apply', ['actual'], true],
   ['desired', ['desired'], true],
   ['set_workspace', ['desired'], false],

@@ -1885,6 +1885,113 @@ export interface UpstreamSignIns {
   sign_ins: UpstreamSignIn[];
 }
 
+/** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
+export interface ToolChange {
+  server: string;
+  kind: 'tool' | 'prompt' | 'instructions';
+  /** The server's own name of it; empty for its instructions. */
+  name: string;
+  change: 'new' | 'changed';
+  /** Whether it is kept from clients until it is accepted (`changes: block`). */
+  pending: boolean;
+  /** When the hub saw it first (Unix time, seconds); after a restart of the hub, anew. */
+  since: number;
+  /** SHA-256 of what the server offers now: what accepting it pins. */
+  digest: string;
+  /** The pinned form as JSON; null if there was none, or it was too long to be kept. */
+  before: string | null;
+  /** What the server offers now, as JSON; cut if it is very long. */
+  after: string;
+  /** Lines of both forms that differ, as a unified diff without a head. */
+  diff: string[];
+  /** What offline checks of the texts found: hints, never a verdict. */
+  hints: string[];
+}
+
+/** The answer to `tool_changes`, by server and name. */
+export interface ToolChanges {
+  changes: ToolChange[];
+  /** Servers whose definition has changed since they were pinned, by key: when their new pins were begun. */
+  renewed: Record<string, number>;
+  /** Of tools and prompts as they are pinned: what offline checks found, by `server kind name`. */
+  hints: Record<string, string[]>;
+}
+
+/**  */
+export type Request[ToolChanges] = Record<string, never>;
+
+/** Ask what differs from the pins: of all servers with `changes` warn or block, of one, or of a workspace's. */
+export interface ReadToolChanges {
+  server?: string | null;
+  workspace?: string | null;
+}
+
+/** The answer to `accept_tool_changes`. */
+export interface ToolsAccepted {
+  /** The names that were pinned anew; `instructions` for the instructions. */
+  accepted: string[];
+}
+
+/**  */
+export type Request[ToolsAccepted] = Record<string, never>;
+
+/** Pin what a server offers now. */
+export interface AcceptToolChanges {
+  server: string;
+  tools?: string[] | null;
+  digests?: string[];
+}
+
+/** What is known of one image or installed package. */
+export interface Scan {
+  /** `image:NAME` or `package:KEY OF THE SERVER`. */
+  subject: string;
+  /** The image's name, or the package's with its version. */
+  name: string;
+  servers: string[];
+  /** `none`: no scanner is installed. `clean`: the scanner that is named knew of nothing on that date. */
+  state: 'none' | 'waiting' | 'clean' | 'found' | 'failed';
+  /** The image's id, or the integrity of the package, where it is known. */
+  digest: string;
+  /** Name and version of the scanner that ran, or would run. */
+  scanner: string;
+  /** When the scanner's database was made (Unix time, seconds); null: the scanner does not say. */
+  database: number | null;
+  /** When the scan ended (Unix time, seconds). */
+  at: number | null;
+  critical: number;
+  high: number;
+  /** Vulnerabilities found, by severity; `other` are those of lower or unknown severity. */
+  other: number;
+  /** Why the scan failed, or is not made. */
+  reason: string;
+  /** When a failed scan is tried again (Unix time, seconds). */
+  retry_at: number | null;
+  /** The file in `sboms/` of HUB_DATA_DIR with the list of its parts; empty: none was made. */
+  sbom: string;
+  /** Of an image: whether its signature was verified before it ran; `not_checked`: none is configured. */
+  signature: '' | 'verified' | 'not_checked';
+}
+
+/** The answer to `scans`: images and packages of the servers, by subject. */
+export interface Scans {
+  scans: Scan[];
+}
+
+/**  */
+export type Request[Scans] = Record<string, never>;
+
+/** Ask for the state of all scans. */
+export type ReadScans = Record<string, never>;
+
+/**  */
+export type Request[Done] = Record<string, never>;
+
+/** Scan an image or package again; `subject` as in `scans`, null for all. */
+export interface Rescan {
+  subject?: string | null;
+}
+
 /** Paths of the PEM files of certificate and key. */
 export interface TlsFiles {
   cert: string;
@@ -1977,6 +2084,10 @@ export interface FrontSettings {
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;
+  tool_changes: ReadToolChanges;
+  accept_tool_changes: AcceptToolChanges;
+  scans: ReadScans;
+  rescan: Rescan;
   apply: Snapshot;
   desired: ReadDesired;
   set_workspace: SetWorkspace;
@@ -2068,6 +2179,10 @@ export interface Requests {
 /** What each kind of request is answered with. */
 export interface Answers {
   ping: Pong;
+  tool_changes: ToolChanges;
+  accept_tool_changes: ToolsAccepted;
+  scans: Scans;
+  rescan: Done;
   apply: Accepted;
   desired: Desired;
   set_workspace: Changed;

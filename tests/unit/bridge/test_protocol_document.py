@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from tests.unit.bridge.test_errors import OURS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
 ABSTRACT = (Model, Request)
-MODELS = [
+EXPORTED = [getattr(models, name) for name in models.__all__]
+"""Classes, and modules whose classes the package does not name one by one."""
+MODELS = {
     model
-    for model in vars(models).values()
+    for each in EXPORTED
+    for model in (vars(each).values() if isinstance(each, ModuleType) else [each])
     if isinstance(model, type) and issubclass(model, Model) and model not in ABSTRACT
-]
+}
 
 
 def rows(header: str) -> list[list[str]]:
@@ -42,7 +46,9 @@ def test_the_table_of_kinds_is_that_of_the_code() -> None:
     assert documented == [row(kind) for kind in KINDS.values()]
 
 
-@pytest.mark.parametrize("model", [*MODELS, errors.ErrorBody], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "model", [*sorted(MODELS, key=lambda m: m.__name__), errors.ErrorBody], ids=lambda m: m.__name__
+)
 def test_every_body_is_documented_with_its_fields(model: type[BaseModel]) -> None:
     """Names of fields, in order, and which may be left out."""
     documented = dict(rows("body | fields"))

@@ -1,0 +1,122 @@
+"""Trust: what servers changed of their tools since these were pinned, and scans of images and packages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bridge.models.base import Done, Model, Request
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ToolChange(Model):
+    """What a server offers differently from its pin, or since its pins were made (docs/trust.md)."""
+
+    server: str
+    kind: Literal["tool", "prompt", "instructions"]
+    name: str
+    """The server's own name of it; empty for its instructions."""
+    change: Literal["new", "changed"]
+    pending: bool
+    """Whether it is kept from clients until it is accepted (`changes: block`)."""
+    since: float
+    """When the hub saw it first (Unix time, seconds); after a restart of the hub, anew."""
+    digest: Digest
+    """SHA-256 of what the server offers now: what accepting it pins."""
+    before: str | None = None
+    """The pinned form as JSON; null if there was none, or it was too long to be kept."""
+    after: str = ""
+    """What the server offers now, as JSON; cut if it is very long."""
+    diff: tuple[str, ...] = ()
+    """Lines of both forms that differ, as a unified diff without a head."""
+    hints: tuple[str, ...] = ()
+    """What offline checks of the texts found: hints, never a verdict."""
+
+
+class ToolChanges(Model):
+    """The answer to `tool_changes`, by server and name."""
+
+    changes: tuple[ToolChange, ...]
+    renewed: dict[str, float] = Field(default_factory=dict)
+    """Servers whose definition has changed since they were pinned, by key: when their new pins were begun."""
+    hints: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Of tools and prompts as they are pinned: what offline checks found, by `server kind name`."""
+
+
+class ReadToolChanges(Request[ToolChanges], kind="tool_changes", sockets=("actual",)):
+    """Ask what differs from the pins: of all servers with `changes` warn or block, of one, or of a workspace's."""
+
+    server: str | None = None
+    workspace: str | None = None
+
+
+class ToolsAccepted(Model):
+    """The answer to `accept_tool_changes`."""
+
+    accepted: tuple[str, ...]
+    """The names that were pinned anew; `instructions` for the instructions."""
+
+
+class AcceptToolChanges(Request[ToolsAccepted], kind="accept_tool_changes", sockets=("actual",), queue="trust"):
+    """Pin what a server offers now.
+
+    `tools` are names as in `tool_changes` (null: all that differ). With `digests`, only what was shown is accepted: if
+    one of the changes has another digest by now, nothing is.
+    """
+
+    server: str
+    tools: tuple[str, ...] | None = None
+    digests: tuple[Digest, ...] = ()
+
+
+ScanState = Literal["none", "waiting", "clean", "found", "failed"]
+
+
+class Scan(Model):
+    """What is known of one image or installed package."""
+
+    subject: str
+    """`image:NAME` or `package:KEY OF THE SERVER`."""
+    name: str
+    """The image's name, or the package's with its version."""
+    servers: tuple[str, ...] = ()
+    state: ScanState
+    """`none`: no scanner is installed. `clean`: the scanner that is named knew of nothing on that date."""
+    digest: str = ""
+    """The image's id, or the integrity of the package, where it is known."""
+    scanner: str = ""
+    """Name and version of the scanner that ran, or would run."""
+    database: float | None = None
+    """When the scanner's database was made (Unix time, seconds); null: the scanner does not say."""
+    at: float | None = None
+    """When the scan ended (Unix time, seconds)."""
+    critical: int = 0
+    high: int = 0
+    other: int = 0
+    """Vulnerabilities found, by severity; `other` are those of lower or unknown severity."""
+    reason: str = ""
+    """Why the scan failed, or is not made."""
+    retry_at: float | None = None
+    """When a failed scan is tried again (Unix time, seconds)."""
+    sbom: str = ""
+    """The file in `sboms/` of HUB_DATA_DIR with the list of its parts; empty: none was made."""
+    signature: Literal["", "verified", "not_checked"] = ""
+    """Of an image: whether its signature was verified before it ran; `not_checked`: none is configured."""
+
+
+class Scans(Model):
+    """The answer to `scans`: images and packages of the servers, by subject."""
+
+    scans: tuple[Scan, ...]
+
+
+class ReadScans(Request[Scans], kind="scans", sockets=("actual",)):
+    """Ask for the state of all scans."""
+
+
+class Rescan(Request[Done], kind="rescan", sockets=("actual",)):
+    """Scan an image or package again; `subject` as in `scans`, null for all."""
+
+    subject: str | None = None
