@@ -119,7 +119,8 @@ def bodies() -> Iterator[type[Model]]:
     further = (vars(module).values() for module in modules if isinstance(module, types.ModuleType))
     named = (each for each in itertools.chain(vars(models).values(), *further) if isinstance(each, type))
     for model in dict.fromkeys(named):
-        if issubclass(model, Model) and model not in (Model, Request):
+        is_base = model in (Model, Request) or "[" in model.__name__  # pydantic puts Request[...] into modules
+        if issubclass(model, Model) and not is_base:
             yield model
 
 

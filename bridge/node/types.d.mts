@@ -1917,9 +1917,6 @@ export interface ToolChanges {
   hints: Record<string, string[]>;
 }
 
-/**  */
-export type Request[ToolChanges] = Record<string, never>;
-
 /** Ask what differs from the pins: of all servers with `changes` warn or block, of one, or of a workspace's. */
 export interface ReadToolChanges {
   server?: string | null;
@@ -1931,9 +1928,6 @@ export interface ToolsAccepted {
   /** The names that were pinned anew; `instructions` for the instructions. */
   accepted: string[];
 }
-
-/**  */
-export type Request[ToolsAccepted] = Record<string, never>;
 
 /** Pin what a server offers now. */
 export interface AcceptToolChanges {
@@ -1978,14 +1972,8 @@ export interface Scans {
   scans: Scan[];
 }
 
-/**  */
-export type Request[Scans] = Record<string, never>;
-
 /** Ask for the state of all scans. */
 export type ReadScans = Record<string, never>;
-
-/**  */
-export type Request[Done] = Record<string, never>;
 
 /** Scan an image or package again; `subject` as in `scans`, null for all. */
 export interface Rescan {
