@@ -12,6 +12,7 @@ from typing import Any
 from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
+from hubctl.commands.approvals import approvals
 from hubctl.commands.calls import call
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
@@ -242,8 +243,22 @@ def _access(command: Adds) -> None:
     revoked.add_argument("key", help="its id, or its name")
     _signed_in(command)
     _rules(command)
+    _approvals(command)
     one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
     one.add_argument("--rotate", action="store_true", help="replace it; the old token becomes invalid")
+
+
+def _approvals(command: Adds) -> None:
+    one = command("approvals", "list, approve and refuse what agents have proposed", approvals)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    actions.add_parser("list", parents=[again], help="list proposals (as without an action)")
+    shown = actions.add_parser("show", parents=[again], help="show exactly what a proposal would run")
+    approved = actions.add_parser("approve", parents=[again], help="carry out a proposal")
+    refused = actions.add_parser("refuse", parents=[again], help="refuse a proposal")
+    for each in (shown, approved, refused):
+        each.add_argument("proposal", help="its id")
+    approved.add_argument("--digest", help="that of what was shown; with it, nothing is asked")
 
 
 def _signed_in(command: Adds) -> None:

@@ -23,6 +23,8 @@ import type {
   LimitsState,
   LogRecords,
   OptimizeReport,
+  Proposal,
+  Proposals,
   RecordedPrincipals,
   RecordedSessions,
   RecordsStatus,
@@ -146,6 +148,9 @@ export interface HubAnswers {
   deleteAccess: ChangedAccess;
   explainAccess: AccessExplained;
   viewAccess: AccessView;
+  approvals: Proposals;
+  approve: Proposal;
+  refuse: Proposal;
 }
 
 /** A server as YAMCP-UI shows it; `status` is one of the hub's states beside YAMCP-UI's own two. */
