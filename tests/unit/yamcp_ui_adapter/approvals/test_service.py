@@ -158,7 +158,7 @@ class Adapter:
         return made.proposal
 
 
-# --- who may -----------------------------------------------------------------------------------------------------------
+# --- who may --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("level", "error"), [("off", RegistryOff), ("find", RegistryOff)])
@@ -215,7 +215,7 @@ async def test_who_may_not_use_the_workspace_learns_nothing(tmp_path: Path, call
         await adapter.service.progress(ReadRegistryProgress(caller=caller, workspace="nope"))
 
 
-# --- adding and removing -----------------------------------------------------------------------------------------------
+# --- adding and removing --------------------------------------------------------------------------------------------
 
 
 async def test_added_and_removed_leaves_nothing(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ async def test_a_second_server_of_an_entry_gets_a_key_of_its_own(tmp_path: Path)
     assert [(await adapter.add()).key for _ in range(2)] == ["notes", "notes-2"]
 
 
-# --- proposals ---------------------------------------------------------------------------------------------------------
+# --- proposals ------------------------------------------------------------------------------------------------------
 
 
 async def test_an_approval_runs_exactly_what_was_shown(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ async def test_nobody_sees_what_others_asked_for(tmp_path: Path) -> None:
         assert (seen.job, seen.proposal, seen.ticket) == (None, None, None)
 
 
-# --- secrets -----------------------------------------------------------------------------------------------------------
+# --- secrets --------------------------------------------------------------------------------------------------------
 
 
 async def ticket_of(adapter: Adapter, caller: Caller) -> tuple[str, str]:
