@@ -285,7 +285,7 @@ export interface InstalledServer {
   version: string;
   /** The version to which `roll_back_installed` returns. */
   previous: string | null;
-  kind: 'npm' | 'pypi' | 'oci' | 'mcpb' | 'remote';
+  kind: 'npm' | 'pypi' | 'oci' | 'remote';
   /** Below HUB_DATA_DIR; empty for images and remote servers. */
   folder: string;
   /** The program and its arguments, as in providers.json; secrets are references. */
