@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from bridge.errors import ErrorBody
-from bridge.models.activation import ActivationJob
+from bridge.models.activation import ActivationJob, CatalogInput
 from bridge.models.base import Done, Model, Request
 
 ProposalState = Literal["pending", "approved", "refused", "expired", "failed"]
@@ -115,6 +115,36 @@ class SecretTicket(Model):
     """Names the ticket to those who wait for it; it opens nothing."""
     url: str
     expires: float
+
+
+class RegistryEntry(Model):
+    """An entry of the catalogue that `registry_find` found."""
+
+    name: str
+    version: str
+    title: str = ""
+    description: str = ""
+    """In the words of its publisher: untrusted text."""
+    source: str = ""
+    inputs: tuple[CatalogInput, ...] = ()
+    """The settings that its user may give."""
+
+
+class RegistryFound(Model):
+    """The answer to `registry_find`, best first."""
+
+    entries: tuple[RegistryEntry, ...]
+    more: int = 0
+    """How many further entries match."""
+
+
+class RegistryFind(Request[RegistryFound], kind="registry_find", sockets=("desired",)):
+    """Search the catalogue for a caller who may: its workspace has at least `find`."""
+
+    caller: Caller
+    workspace: str = Field(max_length=256)
+    text: str = Field(max_length=200)
+    limit: int = Field(10, ge=1, le=50)
 
 
 class RegistryOutcome(Model):

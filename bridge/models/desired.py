@@ -163,6 +163,9 @@ class ServerSpec(Model):
     """Whether the entry in the file is invalid now; this is its last valid version."""
 
 
+RegistryLevel = Literal["off", "find", "ask", "add"]
+"""What agents may do with the registry tools of a workspace (docs/hub-tools.md)."""
+
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """The name of a workspace in URLs."""
 
@@ -186,6 +189,7 @@ class WorkspaceSpec(Model):
     """Those of `servers` that are switched off in this workspace alone."""
     record: Record = "off"
     """What the history keeps of the arguments and results of requests, unless the server says otherwise."""
+    registry: RegistryLevel = "off"
     cache_read_only: float = Field(0, ge=0, le=86400 * 30)
     """How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all."""
 
@@ -265,12 +269,12 @@ def content_hash(
 ) -> str:
     """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process.
 
-    `access` and _LATER_SETTINGS are parts of it only where they are set, so that other snapshots keep their earlier
-    hashes.
+    `access`, _LATER_SETTINGS and _LATER_FIELDS are parts of it only where they are set, so that other snapshots keep
+    their earlier hashes.
     """
     content: dict[str, Any] = {
         "servers": [server.model_dump(mode="json", exclude=_unset(server)) for server in servers],
-        "workspaces": [workspace.model_dump(mode="json") for workspace in workspaces],
+        "workspaces": [workspace.model_dump(mode="json", exclude=_unset_of(workspace)) for workspace in workspaces],
     }
     if access is not None:
         content["access"] = access.model_dump(mode="json")
@@ -284,6 +288,15 @@ _LATER_SETTINGS = ("tenancy", "sign_in", "oauth_client_id", "oauth_client_secret
 def _unset(server: ServerSpec) -> dict[str, set[str]]:
     settings, fields = server.settings, ServerSettings.model_fields
     return {"settings": {name for name in _LATER_SETTINGS if getattr(settings, name) == fields[name].default}}
+
+
+_LATER_FIELDS = ("registry",)
+"""Fields of workspaces that are parts of the hash only where they are set."""
+
+
+def _unset_of(workspace: WorkspaceSpec) -> set[str]:
+    fields = WorkspaceSpec.model_fields
+    return {name for name in _LATER_FIELDS if getattr(workspace, name) == fields[name].default}
 
 
 def _first_duplicate(values: list[str]) -> str | None:

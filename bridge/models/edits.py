@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bridge.errors import ErrorBody
 from bridge.models.base import Model, Request
-from bridge.models.desired import Record, Slug, SnapshotId
+from bridge.models.desired import Record, RegistryLevel, Slug, SnapshotId
 
 
 class Changed(Model):
@@ -25,6 +25,7 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     name_template: str | None = None
     slug: Slug | Literal[""] | None = None
     """Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias."""
+    registry: RegistryLevel | None = None
     cache_read_only: float | None = Field(None, ge=0, le=86400 * 30)
     """As in `WorkspaceSpec`."""
     remove_aliases: tuple[str, ...] = ()

@@ -262,18 +262,18 @@ export interface CatalogInput {
   /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
   kind: 'variable' | 'argument' | 'header' | 'url';
   label: string;
-  description?: string;
-  required?: boolean;
-  secret?: boolean;
-  default?: string | null;
-  choices?: string[];
-  format?: 'string' | 'number' | 'boolean' | 'filepath';
+  description: string;
+  required: boolean;
+  secret: boolean;
+  default: string | null;
+  choices: string[];
+  format: 'string' | 'number' | 'boolean' | 'filepath';
   /** Whether it may have several values. */
-  repeated?: boolean;
+  repeated: boolean;
   /** The value that the entry sets, which nobody can change. */
-  fixed?: string | null;
+  fixed: string | null;
   /** An example of a value, for forms. */
-  placeholder?: string;
+  placeholder: string;
 }
 
 /** A server that was activated from the catalogue. */
@@ -667,6 +667,33 @@ export interface RegistryConfigure {
   reason?: string;
 }
 
+/** An entry of the catalogue that `registry_find` found. */
+export interface RegistryEntry {
+  name: string;
+  version: string;
+  title: string;
+  /** In the words of its publisher: untrusted text. */
+  description: string;
+  source: string;
+  /** The settings that its user may give. */
+  inputs: CatalogInput[];
+}
+
+/** Search the catalogue for a caller who may: its workspace has at least `find`. */
+export interface RegistryFind {
+  caller: Caller;
+  workspace: string;
+  text: string;
+  limit?: number;
+}
+
+/** The answer to `registry_find`, best first. */
+export interface RegistryFound {
+  entries: RegistryEntry[];
+  /** How many further entries match. */
+  more: number;
+}
+
 /** What became of a change that a registry tool asked for. */
 export interface RegistryOutcome {
   outcome: 'done' | 'started' | 'proposed' | 'secrets_needed';
@@ -949,6 +976,7 @@ export interface WorkspaceSpec {
   disabled_servers: string[];
   /** What the history keeps of the arguments and results of requests, unless the server says otherwise. */
   record: 'off' | 'sizes' | 'redacted' | 'full';
+  registry: 'off' | 'find' | 'ask' | 'add';
   /** How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all. */
   cache_read_only: number;
 }
@@ -1100,6 +1128,7 @@ export interface SetWorkspace {
   name_template?: string | null;
   /** Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias. */
   slug?: string | '' | null;
+  registry?: 'off' | 'find' | 'ask' | 'add' | null;
   /** As in `WorkspaceSpec`. */
   cache_read_only?: number | null;
   /** Aliases that no longer lead to it. */
@@ -2121,6 +2150,7 @@ export interface Requests {
   proposals: ListProposals;
   approve_proposal: ApproveProposal;
   refuse_proposal: RefuseProposal;
+  registry_find: RegistryFind;
   registry_add: RegistryAdd;
   registry_remove: RegistryRemove;
   registry_configure: RegistryConfigure;
@@ -2216,6 +2246,7 @@ export interface Answers {
   proposals: Proposals;
   approve_proposal: Proposal;
   refuse_proposal: Proposal;
+  registry_find: RegistryFound;
   registry_add: RegistryOutcome;
   registry_remove: RegistryOutcome;
   registry_configure: RegistryOutcome;

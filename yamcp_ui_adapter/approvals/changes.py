@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,14 +27,13 @@ from bridge.models import (
 )
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
 from yamcp_ui_adapter.activation.inputs import checked
+from yamcp_ui_adapter.activation.lookup import Lookup
 from yamcp_ui_adapter.activation.plan import described, literal
 from yamcp_ui_adapter.approvals.errors import ProposalChanged, SettingUnknown
-from yamcp_ui_adapter.approvals.shown import FoundEntry, Wanted, refuse_secrets, wanted
+from yamcp_ui_adapter.approvals.shown import Wanted, refuse_secrets, wanted
 from yamcp_ui_adapter.errors import NoSuchServer
 
 A = TypeVar("A", bound=Model)
-FindEntry = Callable[[str, str | None, str | None], Awaitable[FoundEntry]]
-"""Finds an entry of the catalogue by name, version (None: the newest) and source (None: the first that has it)."""
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -48,9 +47,9 @@ class Ask(Protocol):
 class Changes:
     """`snapshot` returns the desired state."""
 
-    def __init__(self, ask: Ask, find_entry: FindEntry, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(self, ask: Ask, catalog: Lookup, snapshot: Callable[[], Snapshot]) -> None:
         self._ask = ask
-        self._find_entry = find_entry
+        self._catalog = catalog
         self._snapshot = snapshot
 
     # --- adding ------------------------------------------------------------------------------------------------------
@@ -59,7 +58,7 @@ class Changes:
         self, name: str, version: str | None, source: str | None, values: Mapping[str, str | tuple[str, ...]]
     ) -> Wanted:
         """Return what an entry would run. Raises as `shown.wanted` and the catalogue."""
-        return wanted(await self._find_entry(name, version, source), values, str(Path.home()))
+        return wanted(await self._catalog.entry(name, version, source), values, str(Path.home()))
 
     def free_key(self, name: str) -> str:
         """Return a key in providers.json for an entry of that name."""
@@ -129,7 +128,8 @@ class Changes:
         known = await self.installed(key)
         if known is None:
             raise SettingUnknown(f"The server {key!r} was not added from the catalogue: its settings are not known.")
-        about = described((await self._find_entry(known.name, known.version, known.source or None)).entry, local=True)
+        found = await self._catalog.entry(known.name, known.version, known.source or None)
+        about = described(found.entry, local=found.local)
         inputs = {each.name: each for each in about.inputs if each.kind in ("variable", "header")}
         if strangers := [name for name in (*values, *secrets) if name not in inputs]:
             raise SettingUnknown(f"The server {key!r} has no setting {strangers[0]!r} that can be changed.")

@@ -27,6 +27,8 @@ from bridge.models import (
     RefuseProposal,
     RegistryAdd,
     RegistryConfigure,
+    RegistryFind,
+    RegistryFound,
     RegistryOutcome,
     RegistryProgress,
     RegistryRemove,
@@ -39,8 +41,9 @@ from bridge.models import (
 from bridge.server import Handlers
 from bridge.settings import Settings
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
-from yamcp_ui_adapter.approvals import queue
-from yamcp_ui_adapter.approvals.changes import Ask, Changes, FindEntry, unchanged
+from yamcp_ui_adapter.activation.lookup import OWN_SOURCE, OwnEntries
+from yamcp_ui_adapter.approvals import find, queue
+from yamcp_ui_adapter.approvals.changes import Ask, Changes, unchanged
 from yamcp_ui_adapter.approvals.errors import ProposalChanged
 from yamcp_ui_adapter.approvals.rights import RegistryRights
 from yamcp_ui_adapter.approvals.shown import digest_of
@@ -63,7 +66,7 @@ class ApprovalsService:
         self,
         settings: Settings,
         ask: Ask,
-        find_entry: FindEntry,
+        catalog: OwnEntries,
         snapshot: Callable[[], Snapshot],
         publish: Callable[[Event], None],
         now: Callable[[], float] = time.time,
@@ -71,7 +74,8 @@ class ApprovalsService:
         self._file = ApprovalsFile(settings.data_dir.absolute() / APPROVALS_FILE)
         self._base_url = settings.base_url
         self._ask = ask
-        self._changes = Changes(ask, find_entry, snapshot)
+        self._catalog = catalog
+        self._changes = Changes(ask, catalog, snapshot)
         self._rights = RegistryRights(settings, snapshot)
         self._tickets = Tickets(now)
         self._snapshot = snapshot
@@ -82,6 +86,7 @@ class ApprovalsService:
     def handlers(self) -> Handlers:
         """Return the handlers of the requests on the desired socket."""
         return {
+            RegistryFind: self.find,
             RegistryAdd: self.add,
             RegistryRemove: self.remove,
             RegistryConfigure: self.configure,
@@ -94,6 +99,13 @@ class ApprovalsService:
         }
 
     # --- what registry tools ask -------------------------------------------------------------------------------------
+
+    async def find(self, body: RegistryFind) -> RegistryFound:
+        """Search the catalogue. Raises RegistryForbidden, RegistryOff."""
+        self._rights.of(body.caller, body.workspace, change=False)
+        seen = (find.shown(each, OWN_SOURCE, local=True) for each in find.find(self._catalog.entries(), body.text))
+        found = [each for each in seen if each is not None]
+        return RegistryFound(entries=tuple(found[: body.limit]), more=max(0, len(found) - body.limit))
 
     async def add(self, body: RegistryAdd) -> RegistryOutcome:
         """Put a server of the catalogue into a workspace, or propose it.

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from bridge.models import CatalogInput, SecretAsked, Shown
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 from yamcp_ui_adapter.activation.inputs import Given, checked
+from yamcp_ui_adapter.activation.lookup import Found
 from yamcp_ui_adapter.activation.plan import Described, described
 from yamcp_ui_adapter.approvals.errors import SecretInConversation
 
 MAX_LOCAL_BYTES = 512 << 20
 """Bytes of the largest local file whose content is hashed."""
-
-
-@dataclass(frozen=True)
-class FoundEntry:
-    """An entry of the catalogue, in one version."""
-
-    entry: Mapping[str, Any]
-    """The server.json."""
-    source: str
-    local: bool
-    """Whether it may name files of this machine: the user's own entries."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ def digest_of(shown: Shown, action: str, workspace: str, key: str, content: str 
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def wanted(found: FoundEntry, values: Given, home: str = "") -> Wanted:
+def wanted(found: Found, values: Given, home: str = "") -> Wanted:
     """Return what the entry would run with these values.
 
     Raises:

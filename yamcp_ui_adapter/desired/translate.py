@@ -116,6 +116,7 @@ def _workspace(entry: WorkspaceEntry, slugs: WorkspaceSlugs, good: LastGood, iss
         name_template=_template(entry.name, settings.name_template, len(servers), issues),
         disabled_servers=tuple(key for key in servers if key in settings.disabled_servers),
         record=settings.record,
+        registry=settings.registry,
         cache_read_only=settings.cache_read_only,
     )
 

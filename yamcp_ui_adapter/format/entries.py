@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from bridge.models import AccessFile, Issue, Launch, Model, Record, Slug
+from bridge.models import AccessFile, Issue, Launch, Model, Record, RegistryLevel, Slug
 
 PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
@@ -70,6 +70,7 @@ class WorkspaceSettings(Model):
     """Members that are switched off in this workspace only."""
     record: Record = "off"
     """What the history keeps of arguments and results."""
+    registry: RegistryLevel = "off"
     cache_read_only: float = Field(0, ge=0, le=86400 * 30)
     """As in `WorkspaceSpec`."""
     slug: Slug | None = None

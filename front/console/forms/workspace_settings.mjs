@@ -13,6 +13,7 @@ export const SCHEMA = {
     name_template: {"default": "{namespace}_{name}", "type": "string"},
     disabled_servers: {"default": [], "items": {"type": "string"}, "type": "array"},
     record: {"default": "off", "enum": ["off", "sizes", "redacted", "full"], "type": "string"},
+    registry: {"default": "off", "enum": ["off", "find", "ask", "add"], "type": "string"},
     cache_read_only: {"default": 0, "maximum": 2592000, "minimum": 0, "type": "number"},
   },
 };

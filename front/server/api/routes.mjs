@@ -80,6 +80,7 @@ export const HUB_ROUTES = [
       remove_aliases: optional(names),
       record: optional(oneOf('off', 'sizes', 'redacted', 'full')),
       cache_read_only: optional(keptFor),
+      registry: optional(oneOf('off', 'find', 'ask', 'add')),
     },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],

@@ -42,6 +42,7 @@ from bridge.models import (
 )
 from bridge.settings import Settings
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
+from yamcp_ui_adapter.activation.lookup import Found
 from yamcp_ui_adapter.approvals import queue
 from yamcp_ui_adapter.approvals.errors import (
     ApprovalsFileBroken,
@@ -55,7 +56,6 @@ from yamcp_ui_adapter.approvals.errors import (
     TooManyProposals,
 )
 from yamcp_ui_adapter.approvals.service import ApprovalsService
-from yamcp_ui_adapter.approvals.shown import FoundEntry
 from yamcp_ui_adapter.errors import NoSuchServer
 
 BOB, ADA = "k0000b0b", "k00000ad"
@@ -85,7 +85,7 @@ class Adapter:
         self.asked: list[Any] = []
         self.events: list[Event] = []
         self.jobs: dict[str, ActivationJob] = {}
-        self.entry = entry()
+        self.offered = entry()
         self.members: dict[str, list[str]] = {"dev": [], "other": []}
         self.level = level
         self.access: AccessFile | None = None
@@ -101,7 +101,7 @@ class Adapter:
 
     def restarted(self) -> ApprovalsService:
         return ApprovalsService(
-            self.settings, self.ask, self.find, lambda: self.snapshot, self.events.append, lambda: self.clock
+            self.settings, self.ask, self, lambda: self.snapshot, self.events.append, lambda: self.clock
         )
 
     @property
@@ -114,8 +114,11 @@ class Adapter:
         )
         return Snapshot.of(1, 1, servers, spaces, self.access)
 
-    async def find(self, name: str, version: str | None, source: str | None) -> FoundEntry:
-        return FoundEntry(self.entry, source or "shipped", local=False)
+    def entries(self) -> list[Any]:
+        return [self.offered]
+
+    async def entry(self, name: str, version: str | None, source: str | None) -> Found:
+        return Found(self.offered, source or "shipped")
 
     async def ask(self, body: Any) -> Any:
         self.asked.append(body)
@@ -274,7 +277,7 @@ async def test_an_approval_runs_exactly_what_was_shown(tmp_path: Path) -> None:
 async def test_a_changed_entry_is_refused_and_shown_anew(tmp_path: Path, change: str) -> None:
     adapter = Adapter(tmp_path, "ask")
     proposal = await adapter.proposed()
-    adapter.entry = entry(**{change: "2.0.0"})
+    adapter.offered = entry(**{change: "2.0.0"})
     with pytest.raises(ProposalChanged):
         await adapter.service.approve(ApproveProposal(id=proposal.id, digest=proposal.digest))
     assert adapter.changes() == []
@@ -297,7 +300,7 @@ async def test_a_digest_that_was_not_shown_approves_nothing(tmp_path: Path) -> N
 
 async def test_secrets_come_with_the_approval_and_are_kept_nowhere(tmp_path: Path) -> None:
     adapter = Adapter(tmp_path, "ask")
-    adapter.entry = entry(secret=True)
+    adapter.offered = entry(secret=True)
     proposal = await adapter.proposed()
     with pytest.raises(SettingsInvalid):
         await adapter.service.approve(ApproveProposal(id=proposal.id, digest=proposal.digest))
@@ -358,7 +361,7 @@ async def test_nobody_sees_what_others_asked_for(tmp_path: Path) -> None:
 
 async def ticket_of(adapter: Adapter, caller: Caller) -> tuple[str, str]:
     """The secret in the URL of a ticket, and the ticket's id."""
-    adapter.entry = entry(secret=True)
+    adapter.offered = entry(secret=True)
     made = await adapter.add(caller)
     assert made.outcome == "secrets_needed"
     assert adapter.changes() == []
@@ -415,7 +418,7 @@ async def test_a_ticket_ends(tmp_path: Path) -> None:
 async def test_what_changed_after_a_ticket_was_made_is_not_run(tmp_path: Path) -> None:
     adapter = Adapter(tmp_path)
     ticket, _ = await ticket_of(adapter, EVERYBODY)
-    adapter.entry = entry(secret=True, program="evil-mcp")
+    adapter.offered = entry(secret=True, program="evil-mcp")
     with pytest.raises(ProposalChanged):
         await adapter.service.redeem(RedeemSecretTicket(ticket=ticket, principal="", values={"TOKEN": SECRET}))
     assert adapter.changes() == []
@@ -423,7 +426,7 @@ async def test_what_changed_after_a_ticket_was_made_is_not_run(tmp_path: Path) -
 
 async def test_a_secret_in_a_conversation_is_refused(tmp_path: Path) -> None:
     adapter = Adapter(tmp_path)
-    adapter.entry = entry(secret=True)
+    adapter.offered = entry(secret=True)
     with pytest.raises(SecretInConversation) as refused:
         await adapter.add(values={"TOKEN": SECRET})
     assert SECRET not in str(refused.value)
