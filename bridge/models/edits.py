@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bridge.errors import ErrorBody
 from bridge.models.base import Model, Request
+from bridge.models.curation import Curation
 from bridge.models.desired import Record, RegistryLevel, Slug, SnapshotId
 
 
@@ -25,12 +26,17 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     name_template: str | None = None
     slug: Slug | Literal[""] | None = None
     """Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias."""
-    registry: RegistryLevel | None = None
     cache_read_only: float | None = Field(None, ge=0, le=86400 * 30)
     """As in `WorkspaceSpec`."""
     remove_aliases: tuple[str, ...] = ()
     """Aliases that no longer lead to it."""
     record: Record | None = None
+    hub_tools: bool | None = None
+    registry: RegistryLevel | None = None
+    tools: Literal["all", "search"] | None = None
+    pinned_tools: tuple[str, ...] | None = Field(None, max_length=1000)
+    curation: Curation | None = None
+    """Replaces the whole curation; one without servers removes it."""
     servers: dict[str, bool] = Field(default_factory=dict)
     """Members of it that are switched on or off in this workspace alone, by key; the others stay as they are."""
 

@@ -206,167 +206,6 @@ export interface RoleGrant {
   workspaces?: string[] | null;
 }
 
-/** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
-export interface Activate {
-  name: string;
-  /** The newest one that the catalogue has, if omitted. */
-  version?: string | null;
-  source?: string | null;
-  /** The key in providers.json; if omitted, it is made of the entry's name. */
-  key?: string | null;
-  /** By the names of inputs. For a secret one only a reference to a variable that exists: `${NAME}`. */
-  values?: Record<string, string | string[]>;
-  /** Values of secret inputs. They go to variables.json, and nowhere else. */
-  secrets?: Record<string, string>;
-  /** Created if they do not exist. */
-  workspaces?: string[];
-}
-
-/** One installation or update, in progress or ended. */
-export interface ActivationJob {
-  id: string;
-  action: 'activate' | 'update';
-  /** The server's key in providers.json. */
-  key: string;
-  /** The entry's name in the catalogue. */
-  name: string;
-  version: string;
-  state: 'waiting' | 'installing' | 'checking' | 'adding' | 'done' | 'failed' | 'cancelled';
-  /** What it does now, for people. */
-  step: string;
-  /** The last line of the installer that tells something; without secret values. */
-  line: string;
-  /** How many tools the server listed when it was started; null before. */
-  tools: number | null;
-  /** What its user should know although it succeeded, such as: the server has no tools without its settings. */
-  note: string;
-  error: ErrorBody | null;
-  began: number;
-  ended: number | null;
-}
-
-/** The answer to `activation_jobs`: the jobs since the adapter's start, newest first. */
-export interface ActivationJobs {
-  jobs: ActivationJob[];
-}
-
-/** Cancel a job that has not ended; what it installed is removed. */
-export interface CancelActivation {
-  id: string;
-}
-
-/** One setting of an entry that its user may give, or that the entry fixes. */
-export interface CatalogInput {
-  /** Unique in the entry; `values` and `secrets` of `activate` refer to it. */
-  name: string;
-  /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
-  kind: 'variable' | 'argument' | 'header' | 'url';
-  label: string;
-  description: string;
-  required: boolean;
-  secret: boolean;
-  default: string | null;
-  choices: string[];
-  format: 'string' | 'number' | 'boolean' | 'filepath';
-  /** Whether it may have several values. */
-  repeated: boolean;
-  /** The value that the entry sets, which nobody can change. */
-  fixed: string | null;
-  /** An example of a value, for forms. */
-  placeholder: string;
-}
-
-/** A server that was activated from the catalogue. */
-export interface InstalledServer {
-  key: string;
-  /** The entry's name in the catalogue. */
-  name: string;
-  source: string;
-  version: string;
-  /** The version to which `roll_back_installed` returns. */
-  previous: string | null;
-  kind: 'npm' | 'pypi' | 'oci' | 'remote';
-  /** Below HUB_DATA_DIR; empty for images and remote servers. */
-  folder: string;
-  /** The program and its arguments, as in providers.json; secrets are references. */
-  command: string[];
-  /** What was installed: the integrity of the npm package, the SHA-256 of the wheel or file, or the image's digest. */
-  digest: string;
-  /** When, in seconds since the epoch. */
-  installed: number;
-  /** Whether providers.json still has an entry with this key. */
-  in_use: boolean;
-}
-
-/** The answer to `installed_servers`. */
-export interface InstalledServers {
-  servers: InstalledServer[];
-}
-
-/** The answer to `activate` and `update_installed`. */
-export interface JobStarted {
-  /** The id of the job; an event `activation` announces each change of it. */
-  job: string;
-  key: string;
-}
-
-/** Ask for the jobs of activation. */
-export type ReadActivationJobs = Record<string, never>;
-
-/** Ask which servers were activated from the catalogue. */
-export type ReadInstalled = Record<string, never>;
-
-/** Ask for the names of variables; their values never leave the hub. */
-export type ReadVariables = Record<string, never>;
-
-/** The answer to `remove_installed`. */
-export interface Removed {
-  snapshot: SnapshotId;
-  /** Names in variables.json that only this server used; `remove_variable` removes them. */
-  variables: string[];
-}
-
-/** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
-export interface RemoveInstalled {
-  key: string;
-}
-
-/** Remove a variable from variables.json; a variable of the hub's environment with that name counts again. */
-export interface RemoveVariable {
-  name: string;
-}
-
-/** Return to the version of an activated server before its last update; it is still installed. */
-export interface RollBackInstalled {
-  key: string;
-}
-
-/** Set variables in variables.json; servers that use them are started again with the new values. */
-export interface SetVariables {
-  values: Record<string, string>;
-}
-
-/** Install another version of an activated server, with the same settings. */
-export interface UpdateInstalled {
-  key: string;
-  /** The newest one that the catalogue has, if omitted. */
-  version?: string | null;
-}
-
-/** A name to which definitions refer as `${NAME}`, or that variables.json has. Never its value. */
-export interface Variable {
-  name: string;
-  /** `file`: variables.json, which comes before the hub's environment. */
-  set_in: 'file' | 'environment' | 'none';
-  /** Keys of servers. */
-  used_by: string[];
-}
-
-/** The answer to `variables`. */
-export interface Variables {
-  variables: Variable[];
-}
-
 /** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
 export interface Ask {
   workspace: string;
@@ -786,6 +625,63 @@ export interface Pong {
   serves: string[];
 }
 
+/** What a workspace changes of one tool, prompt or resource. Nothing is changed where a field is not set. */
+export interface CuratedItem {
+  /** Whether it is shown, whatever the rules say. */
+  on: boolean | null;
+  /** The name in place of its server's; the workspace's template is applied to it. */
+  name: string | null;
+  title: string | null;
+  description: string | null;
+  /** Annotations of a tool that replace its server's. */
+  annotations: Record<string, boolean>;
+  /** Presets of a tool's arguments, by name. */
+  arguments: Record<string, FixedArgument | DefaultArgument>;
+}
+
+/** Curation of the tools, prompts or resources of one server, by the server's own names (of resources: the URIs). */
+export interface CuratedKind {
+  /** What happens to items that are not in `known`; `ask`: they are off and shown as pending. */
+  new: 'on' | 'off' | 'ask';
+  /** The items that there were when an administrator last looked. */
+  known: string[];
+  rules: CurationRule[];
+  items: Record<string, CuratedItem>;
+}
+
+/** Curation of one server in one workspace. */
+export interface CuratedServer {
+  tools: CuratedKind;
+  prompts: CuratedKind;
+  /** Resources and resource templates. */
+  resources: CuratedKind;
+}
+
+/** Curation of a workspace's servers, by key. Servers that it does not name show everything as it is. */
+export interface Curation {
+  servers: Record<string, CuratedServer>;
+}
+
+/** Switches the items on or off that have a name that matches, and an annotation. The first that applies decides. */
+export interface CurationRule {
+  /** A name, or a pattern with `*`; for resources a URI. */
+  match: string;
+  /** The rule applies only to tools for which this annotation is true. */
+  annotation: 'readOnlyHint' | 'destructiveHint' | 'idempotentHint' | 'openWorldHint' | null;
+  on: boolean;
+}
+
+/** An argument that has this value where a client does not send it. Clients see the default in the schema. */
+export interface DefaultArgument {
+  default: any;
+}
+
+/** An argument that always has this value. Clients do not see it, and may not send it. */
+export interface FixedArgument {
+  value: any;
+  hidden: true;
+}
+
 /** The answer to `apply`: the snapshot is valid and accepted. A refusal is an `error` with `data.in_force`. */
 export interface Accepted {
   id: SnapshotId;
@@ -921,6 +817,8 @@ export interface ServerSettings {
   oauth_client_id: string | null;
   /** A reference to the secret of that client: `${NAME}`, never the secret itself. */
   oauth_client_secret: string | null;
+  /** What happens when a tool is no longer what it was when somebody accepted it (docs/trust.md). */
+  changes: 'allow' | 'warn' | 'block';
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */
@@ -976,9 +874,18 @@ export interface WorkspaceSpec {
   disabled_servers: string[];
   /** What the history keeps of the arguments and results of requests, unless the server says otherwise. */
   record: 'off' | 'sizes' | 'redacted' | 'full';
-  registry: 'off' | 'find' | 'ask' | 'add';
   /** How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all. */
   cache_read_only: number;
+  /** Whether it has the hub's own tools (docs/hub-tools.md). */
+  hub_tools: boolean;
+  /** Which registry tools it has, with which clients find and add servers. */
+  registry: 'off' | 'find' | 'ask' | 'add';
+  /** Whether clients are shown all its tools, or find them with `hub_search_tools`. */
+  tools: 'all' | 'search';
+  /** Tools that are listed beside the search, by exposed name or pattern. */
+  pinned_tools: string[];
+  /** Which items of its servers it shows, and how; null: all, as they are. */
+  curation: Curation | null;
 }
 
 /** The answer to a change of desired state: the first snapshot that contains it. */
@@ -1128,12 +1035,17 @@ export interface SetWorkspace {
   name_template?: string | null;
   /** Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias. */
   slug?: string | '' | null;
-  registry?: 'off' | 'find' | 'ask' | 'add' | null;
   /** As in `WorkspaceSpec`. */
   cache_read_only?: number | null;
   /** Aliases that no longer lead to it. */
   remove_aliases?: string[];
   record?: 'off' | 'sizes' | 'redacted' | 'full' | null;
+  hub_tools?: boolean | null;
+  registry?: 'off' | 'find' | 'ask' | 'add' | null;
+  tools?: 'all' | 'search' | null;
+  pinned_tools?: string[] | null;
+  /** Replaces the whole curation; one without servers removes it. */
+  curation?: Curation | null;
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }
@@ -1914,6 +1826,167 @@ export interface UpstreamSignIns {
   sign_ins: UpstreamSignIn[];
 }
 
+/** One setting of an entry that its user may give, or that the entry fixes. */
+export interface CatalogInput {
+  /** Unique in the entry; `values` and `secrets` of `activate` refer to it. */
+  name: string;
+  /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
+  kind: 'variable' | 'argument' | 'header' | 'url';
+  label: string;
+  description: string;
+  required: boolean;
+  secret: boolean;
+  default: string | null;
+  choices: string[];
+  format: 'string' | 'number' | 'boolean' | 'filepath';
+  /** Whether it may have several values. */
+  repeated: boolean;
+  /** The value that the entry sets, which nobody can change. */
+  fixed: string | null;
+  /** An example of a value, for forms. */
+  placeholder: string;
+}
+
+/** One installation or update, in progress or ended. */
+export interface ActivationJob {
+  id: string;
+  action: 'activate' | 'update';
+  /** The server's key in providers.json. */
+  key: string;
+  /** The entry's name in the catalogue. */
+  name: string;
+  version: string;
+  state: 'waiting' | 'installing' | 'checking' | 'adding' | 'done' | 'failed' | 'cancelled';
+  /** What it does now, for people. */
+  step: string;
+  /** The last line of the installer that tells something; without secret values. */
+  line: string;
+  /** How many tools the server listed when it was started; null before. */
+  tools: number | null;
+  /** What its user should know although it succeeded, such as: the server has no tools without its settings. */
+  note: string;
+  error: ErrorBody | null;
+  began: number;
+  ended: number | null;
+}
+
+/** The answer to `activation_jobs`: the jobs since the adapter's start, newest first. */
+export interface ActivationJobs {
+  jobs: ActivationJob[];
+}
+
+/** The answer to `activate` and `update_installed`. */
+export interface JobStarted {
+  /** The id of the job; an event `activation` announces each change of it. */
+  job: string;
+  key: string;
+}
+
+/** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
+export interface Activate {
+  name: string;
+  /** The newest one that the catalogue has, if omitted. */
+  version?: string | null;
+  source?: string | null;
+  /** The key in providers.json; if omitted, it is made of the entry's name. */
+  key?: string | null;
+  /** By the names of inputs. For a secret one only a reference to a variable that exists: `${NAME}`. */
+  values?: Record<string, string | string[]>;
+  /** Values of secret inputs. They go to variables.json, and nowhere else. */
+  secrets?: Record<string, string>;
+  /** Created if they do not exist. */
+  workspaces?: string[];
+}
+
+/** Ask for the jobs of activation. */
+export type ReadActivationJobs = Record<string, never>;
+
+/** Cancel a job that has not ended; what it installed is removed. */
+export interface CancelActivation {
+  id: string;
+}
+
+/** A server that was activated from the catalogue. */
+export interface InstalledServer {
+  key: string;
+  /** The entry's name in the catalogue. */
+  name: string;
+  source: string;
+  version: string;
+  /** The version to which `roll_back_installed` returns. */
+  previous: string | null;
+  kind: 'npm' | 'pypi' | 'oci' | 'remote';
+  /** Below HUB_DATA_DIR; empty for images and remote servers. */
+  folder: string;
+  /** The program and its arguments, as in providers.json; secrets are references. */
+  command: string[];
+  /** What was installed: the integrity of the npm package, the SHA-256 of the wheel or file, or the image's digest. */
+  digest: string;
+  /** When, in seconds since the epoch. */
+  installed: number;
+  /** Whether providers.json still has an entry with this key. */
+  in_use: boolean;
+}
+
+/** The answer to `installed_servers`. */
+export interface InstalledServers {
+  servers: InstalledServer[];
+}
+
+/** Ask which servers were activated from the catalogue. */
+export type ReadInstalled = Record<string, never>;
+
+/** Install another version of an activated server, with the same settings. */
+export interface UpdateInstalled {
+  key: string;
+  /** The newest one that the catalogue has, if omitted. */
+  version?: string | null;
+}
+
+/** Return to the version of an activated server before its last update; it is still installed. */
+export interface RollBackInstalled {
+  key: string;
+}
+
+/** The answer to `remove_installed`. */
+export interface Removed {
+  snapshot: SnapshotId;
+  /** Names in variables.json that only this server used; `remove_variable` removes them. */
+  variables: string[];
+}
+
+/** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
+export interface RemoveInstalled {
+  key: string;
+}
+
+/** A name to which definitions refer as `${NAME}`, or that variables.json has. Never its value. */
+export interface Variable {
+  name: string;
+  /** `file`: variables.json, which comes before the hub's environment. */
+  set_in: 'file' | 'environment' | 'none';
+  /** Keys of servers. */
+  used_by: string[];
+}
+
+/** The answer to `variables`. */
+export interface Variables {
+  variables: Variable[];
+}
+
+/** Ask for the names of variables; their values never leave the hub. */
+export type ReadVariables = Record<string, never>;
+
+/** Set variables in variables.json; servers that use them are started again with the new values. */
+export interface SetVariables {
+  values: Record<string, string>;
+}
+
+/** Remove a variable from variables.json; a variable of the hub's environment with that name counts again. */
+export interface RemoveVariable {
+  name: string;
+}
+
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -2101,10 +2174,6 @@ export interface FrontSettings {
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;
-  tool_changes: ReadToolChanges;
-  accept_tool_changes: AcceptToolChanges;
-  scans: ReadScans;
-  rescan: Rescan;
   apply: Snapshot;
   desired: ReadDesired;
   set_workspace: SetWorkspace;
@@ -2124,11 +2193,6 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
-  access_file: ReadAccessFile;
-  check_access_file: CheckAccessFile;
-  put_access_file: PutAccessFile;
-  explain_access: ExplainAccess;
-  view_as: ViewAs;
   activate: Activate;
   activation_jobs: ReadActivationJobs;
   cancel_activation: CancelActivation;
@@ -2139,6 +2203,15 @@ export interface Requests {
   variables: ReadVariables;
   set_variables: SetVariables;
   remove_variable: RemoveVariable;
+  tool_changes: ReadToolChanges;
+  accept_tool_changes: AcceptToolChanges;
+  scans: ReadScans;
+  rescan: Rescan;
+  access_file: ReadAccessFile;
+  check_access_file: CheckAccessFile;
+  put_access_file: PutAccessFile;
+  explain_access: ExplainAccess;
+  view_as: ViewAs;
   status: ReadStatus;
   restart: Restart;
   tools: ListTools;
@@ -2197,10 +2270,6 @@ export interface Requests {
 /** What each kind of request is answered with. */
 export interface Answers {
   ping: Pong;
-  tool_changes: ToolChanges;
-  accept_tool_changes: ToolsAccepted;
-  scans: Scans;
-  rescan: Done;
   apply: Accepted;
   desired: Desired;
   set_workspace: Changed;
@@ -2220,11 +2289,6 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
-  access_file: AccessText;
-  check_access_file: AccessChecked;
-  put_access_file: AccessSaved;
-  explain_access: AccessExplained;
-  view_as: AccessView;
   activate: JobStarted;
   activation_jobs: ActivationJobs;
   cancel_activation: Done;
@@ -2235,6 +2299,15 @@ export interface Answers {
   variables: Variables;
   set_variables: Done;
   remove_variable: Done;
+  tool_changes: ToolChanges;
+  accept_tool_changes: ToolsAccepted;
+  scans: Scans;
+  rescan: Done;
+  access_file: AccessText;
+  check_access_file: AccessChecked;
+  put_access_file: AccessSaved;
+  explain_access: AccessExplained;
+  view_as: AccessView;
   status: Status;
   restart: Done;
   tools: Tools;

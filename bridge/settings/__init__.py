@@ -120,9 +120,6 @@ class Settings(
     container_mounts: str = Field(
         "", description="Directories (comma-separated) that contained servers may mount; none: nothing."
     )
-    install_timeout: float = Field(
-        600, gt=0, le=86400, description="Longest time in seconds for each installer of a server of the catalogue."
-    )
     pass_env: str = Field(
         "", description="Names (comma-separated) of the hub's variables that every stdio server inherits."
     )

@@ -12,7 +12,8 @@ from contextvars import Context, copy_context
 from typing import Any, Literal
 
 from bridge.errors import HubError
-from bridge.models import ActivationJob, Event, JobState
+from bridge.models import Event
+from bridge.models.activation import ActivationJob, JobState
 from yamcp_ui_adapter.activation.errors import ActivationCancelled, NoSuchJob, TooManyActivations
 
 log = logging.getLogger(__name__)

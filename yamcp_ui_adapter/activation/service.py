@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bridge.models import (
+from bridge.models import Changed, Done
+from bridge.models.activation import (
     Activate,
     ActivationJobs,
     CancelActivation,
-    Changed,
-    Done,
     InstalledServer,
     InstalledServers,
     JobStarted,
@@ -40,6 +39,7 @@ from yamcp_ui_adapter.errors import AlreadyExists, EditConflict
 from yamcp_ui_adapter.format.entries import PROVIDERS
 from yamcp_ui_adapter.format.hubfile import with_settings_moved
 
+_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
 APPLY_SECONDS = 5.0
 """Seconds to wait for the sidecar to stop a removed server, before its folder is removed."""
 
@@ -105,7 +105,7 @@ class Activations:
             if not free(body.key):
                 raise AlreadyExists(f"There is a server {body.key!r} already.", data={"key": body.key})
             return body.key
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", body.name.rpartition("/")[2]).strip("-")[:60] or "server"
+        plain = _NOT_IN_KEYS.sub("-", body.name.rpartition("/")[2]).strip("-")[:60] or "server"
         return next(key for key in (plain, *(f"{plain}-{number}" for number in range(2, 100_000))) if free(key))
 
     async def update(self, body: UpdateInstalled) -> JobStarted:

@@ -29,10 +29,9 @@ _NPM_NAME = re.compile(r"(?:@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0
 _PYPI_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._,-]+\])?")
 _OCI_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?")
 _NPM_VERSION = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
-_PYPI_VERSION = re.compile(r"(?:\d+!)?\d+(?:\.\d+)*(?:[._-]?[A-Za-z]+[._-]?\d*)*(?:\+[A-Za-z0-9.]+)?")
-_REQUIREMENT = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?:\s*(?:[<>=!~]=?|===?)\s*[A-Za-z0-9.*+!,<>=~ -]+)?"
-)
+_PYPI_VERSION = re.compile(r"\d[A-Za-z0-9.!+_-]*")
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?: ?[<>=!~][A-Za-z0-9.*+!,<>=~ -]*)?")
+_HTTP_URL = re.compile(r"https?://[^\s]+")
 _PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -112,7 +111,7 @@ def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
 
 def _remote(remote: Json) -> Target:
     url = remote["url"]
-    if not re.match(r"https?://[^\s]+$", url):
+    if not _HTTP_URL.fullmatch(url):
         raise EntryUnsupported(f"The address {url!r} is not one of http:// or https://.")
     variables = {name: value for name, value in _object(remote.get("variables")).items() if isinstance(value, Mapping)}
     return Target(

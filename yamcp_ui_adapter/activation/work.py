@@ -33,6 +33,7 @@ from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import entries_of
 from yamcp_ui_adapter.format.hubfile import with_settings_moved
 
+_NOT_IN_NAMESPACES = re.compile(r"[^A-Za-z0-9_-]")
 POLL_SECONDS = 0.05
 
 
@@ -223,4 +224,4 @@ def _runs(entry: Any) -> Any:
 
 
 def _namespace(key: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", key)
+    return _NOT_IN_NAMESPACES.sub("_", key)

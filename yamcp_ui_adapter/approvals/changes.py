@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bridge.models import (
-    Activate,
     EditMany,
-    InstalledServer,
     Model,
     Proposal,
     PutServer,
     ReadConfig,
+    Request,
+    SecretAsked,
+    Shown,
+    Snapshot,
+)
+from bridge.models.activation import (
+    Activate,
+    InstalledServer,
     ReadInstalled,
     ReadVariables,
     RemoveInstalled,
     RemoveVariable,
-    Request,
-    SecretAsked,
     SetVariables,
-    Shown,
-    Snapshot,
 )
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
 from yamcp_ui_adapter.activation.inputs import checked

@@ -12,7 +12,6 @@ from urllib.parse import quote
 from bridge.author import ASKED
 from bridge.errors import HubError
 from bridge.models import (
-    ActivationJob,
     ApproveProposal,
     Caller,
     Done,
@@ -20,7 +19,6 @@ from bridge.models import (
     ListProposals,
     Proposal,
     Proposals,
-    ReadActivationJobs,
     ReadRegistryProgress,
     ReadSecretQuestion,
     RedeemSecretTicket,
@@ -37,6 +35,10 @@ from bridge.models import (
     SecretTicket,
     Shown,
     Snapshot,
+)
+from bridge.models.activation import (
+    ActivationJob,
+    ReadActivationJobs,
 )
 from bridge.server import Handlers
 from bridge.settings import Settings

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import orjson
 
-from bridge.models import CatalogInput, SecretAsked, Shown
+from bridge.models import (
+    SecretAsked,
+    Shown,
+)
+from bridge.models.activation import (
+    CatalogInput,
+)
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 from yamcp_ui_adapter.activation.inputs import Given, checked
 from yamcp_ui_adapter.activation.lookup import Found

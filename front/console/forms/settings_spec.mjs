@@ -103,6 +103,13 @@ const TEXTS = [
     example: '${CLIENT_SECRET}',
   },
   {
+    name: 'changes',
+    label: 'Changed tools',
+    help: 'What the hub does when a tool is no longer what it was when it was accepted.',
+    kind: 'pick',
+    labels: { allow: 'Nothing', warn: 'Report them', block: 'Report them, and block their calls until accepted' },
+  },
+  {
     name: 'start_timeout',
     label: 'Start timeout',
     help: 'Seconds for the handshake and the lists. The first run of npx or uvx downloads packages, which takes longer.',
@@ -245,6 +252,7 @@ export const GROUPS = [
     names: ['call_timeout', 'tool_timeouts', 'idle_timeout', 'tool_idle_timeouts', 'max_inflight'],
   },
   { title: 'Limits of the process', names: ['limits.memory', 'limits.cpus', 'limits.pids', 'limits.open_files'] },
+  { title: 'Trust', names: ['changes'] },
   { title: 'Container', names: ['container'] },
   { title: 'History and kept results', names: ['record', 'cache', 'cache_shared'] },
 ].map(({ title, names }) => ({ title, settings: SETTINGS.filter(({ name }) => names.includes(name)) }));

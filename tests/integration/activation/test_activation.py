@@ -17,14 +17,13 @@ import psutil
 import pytest
 
 from bridge.errors import RemoteError
-from bridge.models import (
+from bridge.models import Call, ReadStatus
+from bridge.models.activation import (
     Activate,
     ActivationJob,
-    Call,
     CancelActivation,
     ReadActivationJobs,
     ReadInstalled,
-    ReadStatus,
     ReadVariables,
     RemoveInstalled,
     RemoveVariable,

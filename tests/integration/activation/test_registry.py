@@ -19,15 +19,17 @@ from bridge.models import (
     ApproveProposal,
     Call,
     Caller,
-    ReadInstalled,
     ReadRegistryProgress,
-    ReadVariables,
     RegistryAdd,
     RegistryConfigure,
     RegistryFind,
     RegistryOutcome,
     RegistryRemove,
     SetWorkspace,
+)
+from bridge.models.activation import (
+    ReadInstalled,
+    ReadVariables,
 )
 from tests.support.hub import Hub, running
 from tests.support.packages import entry, tarball, wheel

@@ -20,6 +20,7 @@ from yamcp_ui_adapter.errors import DataDirUnusable
 
 log = logging.getLogger(__name__)
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.+-]")
 SERVERS = "servers"
 INSTALLED = "installed.json"
 
@@ -140,4 +141,4 @@ class Folders:
 
 def _name(text: str) -> str:
     """A text as the name of a folder."""
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text).strip(".")[:100]
+    return _NOT_IN_NAMES.sub("_", text).strip(".")[:100]

@@ -27,6 +27,7 @@ PASSED = re.compile(
     r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_.*|DOCKER_HOST|CONTAINER_HOST"
 )
 """Variables that installers get; npm's are found regardless of case."""
+_BREAK = re.compile(r"[\r\n]")
 _NPM = re.compile(r"npm_config_.*", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -136,7 +137,7 @@ async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
     """Yield the lines that say something; a longer one than MAX_LINE is cut, and no more of it is held."""
     rest = ""
     while chunk := await stream.read(CHUNK):
-        *whole, rest = re.split(r"[\r\n]", rest + chunk.decode("utf-8", "replace"))
+        *whole, rest = _BREAK.split(rest + chunk.decode("utf-8", "replace"))
         rest = rest[: 4 * MAX_LINE]
         for line in whole:
             if text := shown(line):

@@ -14,6 +14,7 @@ from yamcp_ui_adapter.activation.install.package import Package
 from yamcp_ui_adapter.activation.install.processes import Finished, Runner
 from yamcp_ui_adapter.activation.target import Target
 
+_SEPARATORS = re.compile(r"[-_.]+")
 OPTIONS = ("--no-input", "--disable-pip-version-check", "--prefer-binary", "--no-color", "--progress-bar", "off")
 
 
@@ -88,4 +89,4 @@ def _site_packages(folder: Path) -> list[str]:
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return _SEPARATORS.sub("-", name).lower()
