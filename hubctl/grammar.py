@@ -12,7 +12,6 @@ from typing import Any
 from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
-from hubctl.commands.approvals import approvals
 from hubctl.commands.calls import call
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
@@ -22,6 +21,7 @@ from hubctl.commands.history.moments import moment
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import asked, logs
 from hubctl.commands.metrics import metrics
+from hubctl.commands.principals.approvals import approvals
 from hubctl.commands.principals.limits import limits
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions

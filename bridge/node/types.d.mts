@@ -402,209 +402,6 @@ export interface WorkspaceStatus {
   sessions: number;
 }
 
-/** Carry out a proposal, if what it would run is still what its digest says. */
-export interface ApproveProposal {
-  id: string;
-  digest: string;
-  /** Values of secret settings, by name. */
-  secrets?: Record<string, string>;
-}
-
-/** Who called a registry tool, as the sidecar has authenticated them. The adapter decides what they may do. */
-export interface Caller {
-  /** As `Principal.id`: empty for everybody in a hub that asks for no credentials. */
-  id: string;
-  name?: string;
-  /** Whether they came with an OAuth grant, which is for one workspace and never for an administrator's rights. */
-  grant?: boolean;
-  /** As `Principal.subjects`: by what access.json may name them. */
-  subjects?: string[];
-}
-
-/** Ask for the proposals that wait, and the last ones that were decided. */
-export type ListProposals = Record<string, never>;
-
-/** A change that somebody has asked for who may not make it. */
-export interface Proposal {
-  id: string;
-  state: 'pending' | 'approved' | 'refused' | 'expired' | 'failed';
-  action: 'add' | 'remove' | 'configure';
-  /** The id of the principal who asked; empty for a hub without credentials. */
-  principal: string;
-  principal_name: string;
-  workspace: string;
-  /** The server's key in providers.json. */
-  key: string;
-  /** Why, in the words of who asked: untrusted text. */
-  reason: string;
-  shown: Shown;
-  /** Of everything that would run; `approve_proposal` names it. */
-  digest: string;
-  created: number;
-  expires: number;
-  decided: number | null;
-  decided_by: string;
-  /** The activation that the approval has started. */
-  job: string;
-  /** Why the state is `failed`. */
-  error: ErrorBody | null;
-}
-
-/** The answer to `proposals`, newest first. */
-export interface Proposals {
-  proposals: Proposal[];
-}
-
-/** Ask for a job, proposal or ticket of one's own. */
-export interface ReadRegistryProgress {
-  caller: Caller;
-  workspace: string;
-  id?: string;
-}
-
-/** Ask what a ticket is for. `principal`, `admin`: who has opened the page. */
-export interface ReadSecretQuestion {
-  ticket: string;
-  principal: string;
-  admin?: boolean;
-}
-
-/** Hand over the values of a ticket, and go on with what waits for them. The ticket ends with it. */
-export interface RedeemSecretTicket {
-  ticket: string;
-  principal: string;
-  admin?: boolean;
-  values: Record<string, string>;
-}
-
-/** Refuse a proposal that waits. */
-export interface RefuseProposal {
-  id: string;
-}
-
-/** Put a server of the catalogue into a workspace, or propose it, as the caller's rights are. */
-export interface RegistryAdd {
-  caller: Caller;
-  workspace: string;
-  name: string;
-  version?: string | null;
-  source?: string | null;
-  /** Settings that are no secrets, by name. */
-  values?: Record<string, string | string[]>;
-  reason?: string;
-}
-
-/** Change settings of a server that was activated from the catalogue. */
-export interface RegistryConfigure {
-  caller: Caller;
-  workspace: string;
-  server: string;
-  /** Settings that are no secrets, by name. */
-  values?: Record<string, string>;
-  /** Names of secret settings that a person is to enter. */
-  secrets?: string[];
-  reason?: string;
-}
-
-/** An entry of the catalogue that `registry_find` found. */
-export interface RegistryEntry {
-  name: string;
-  version: string;
-  title: string;
-  /** In the words of its publisher: untrusted text. */
-  description: string;
-  source: string;
-  /** The settings that its user may give. */
-  inputs: CatalogInput[];
-}
-
-/** Search the catalogue for a caller who may: its workspace has at least `find`. */
-export interface RegistryFind {
-  caller: Caller;
-  workspace: string;
-  text: string;
-  limit?: number;
-}
-
-/** The answer to `registry_find`, best first. */
-export interface RegistryFound {
-  entries: RegistryEntry[];
-  /** How many further entries match. */
-  more: number;
-}
-
-/** What became of a change that a registry tool asked for. */
-export interface RegistryOutcome {
-  outcome: 'done' | 'started' | 'proposed' | 'secrets_needed';
-  key: string;
-  /** With `started`: the activation. */
-  job: string;
-  /** With `proposed`. */
-  proposal: Proposal | null;
-  /** With `secrets_needed`: where a person enters them; then the change goes on. */
-  ticket: SecretTicket | null;
-  /** Whether a removed server was uninstalled, because nobody else uses it. */
-  uninstalled: boolean;
-}
-
-/** The answer to `registry_progress`: of what was asked for, what the caller has asked for. */
-export interface RegistryProgress {
-  job: ActivationJob | null;
-  proposal: Proposal | null;
-  ticket: 'waiting' | 'used' | 'expired' | null;
-  /** Keys of the servers that registry tools have added to the workspace. */
-  added: string[];
-}
-
-/** Take a server out of a workspace, and uninstall it if a registry tool has added it and nobody else uses it. */
-export interface RegistryRemove {
-  caller: Caller;
-  workspace: string;
-  server: string;
-  reason?: string;
-}
-
-/** One secret that a person is asked for. */
-export interface SecretAsked {
-  name: string;
-  description: string;
-}
-
-/** The answer to `secret_question`: what the page of a ticket asks for. */
-export interface SecretQuestion {
-  server: string;
-  package: string;
-  workspace: string;
-  secrets: SecretAsked[];
-  expires: number;
-}
-
-/** The right to enter some secrets once, on a page of the hub, for the principal it was made for. */
-export interface SecretTicket {
-  /** Names the ticket to those who wait for it; it opens nothing. */
-  id: string;
-  url: string;
-  expires: number;
-}
-
-/** What would run, exactly: an administrator approves this and nothing else. */
-export interface Shown {
-  /** The entry's name in the catalogue. */
-  name: string;
-  version: string;
-  source: string;
-  /** What is installed: kind, name and version; or the address of a remote server. */
-  package: string;
-  /** The command line, with `{input}` for each value of the settings. */
-  command: string[];
-  /** Values of settings that are no secrets, by name, with the defaults. */
-  variables: Record<string, string[]>;
-  /** Names of the secret settings that the server needs, which are entered when it is approved. */
-  secrets: string[];
-  /** What the server may reach and gets, one sentence each. */
-  reach: string[];
-}
-
 /** An answer without content. */
 export type Done = Record<string, never>;
 
@@ -1987,6 +1784,209 @@ export interface RemoveVariable {
   name: string;
 }
 
+/** Who called a registry tool, as the sidecar has authenticated them. The adapter decides what they may do. */
+export interface Caller {
+  /** As `Principal.id`: empty for everybody in a hub that asks for no credentials. */
+  id: string;
+  name?: string;
+  /** Whether they came with an OAuth grant, which is for one workspace and never for an administrator's rights. */
+  grant?: boolean;
+  /** As `Principal.subjects`: by what access.json may name them. */
+  subjects?: string[];
+}
+
+/** What would run, exactly: an administrator approves this and nothing else. */
+export interface Shown {
+  /** The entry's name in the catalogue. */
+  name: string;
+  version: string;
+  source: string;
+  /** What is installed: kind, name and version; or the address of a remote server. */
+  package: string;
+  /** The command line, with `{input}` for each value of the settings. */
+  command: string[];
+  /** Values of settings that are no secrets, by name, with the defaults. */
+  variables: Record<string, string[]>;
+  /** Names of the secret settings that the server needs, which are entered when it is approved. */
+  secrets: string[];
+  /** What the server may reach and gets, one sentence each. */
+  reach: string[];
+}
+
+/** A change that somebody has asked for who may not make it. */
+export interface Proposal {
+  id: string;
+  state: 'pending' | 'approved' | 'refused' | 'expired' | 'failed';
+  action: 'add' | 'remove' | 'configure';
+  /** The id of the principal who asked; empty for a hub without credentials. */
+  principal: string;
+  principal_name: string;
+  workspace: string;
+  /** The server's key in providers.json. */
+  key: string;
+  /** Why, in the words of who asked: untrusted text. */
+  reason: string;
+  shown: Shown;
+  /** Of everything that would run; `approve_proposal` names it. */
+  digest: string;
+  created: number;
+  expires: number;
+  decided: number | null;
+  decided_by: string;
+  /** The activation that the approval has started. */
+  job: string;
+  /** Why the state is `failed`. */
+  error: ErrorBody | null;
+}
+
+/** The answer to `proposals`, newest first. */
+export interface Proposals {
+  proposals: Proposal[];
+}
+
+/** Ask for the proposals that wait, and the last ones that were decided. */
+export type ListProposals = Record<string, never>;
+
+/** Carry out a proposal, if what it would run is still what its digest says. */
+export interface ApproveProposal {
+  id: string;
+  digest: string;
+  /** Values of secret settings, by name. */
+  secrets?: Record<string, string>;
+}
+
+/** Refuse a proposal that waits. */
+export interface RefuseProposal {
+  id: string;
+}
+
+/** The right to enter some secrets once, on a page of the hub, for the principal it was made for. */
+export interface SecretTicket {
+  /** Names the ticket to those who wait for it; it opens nothing. */
+  id: string;
+  url: string;
+  expires: number;
+}
+
+/** An entry of the catalogue that `registry_find` found. */
+export interface RegistryEntry {
+  name: string;
+  version: string;
+  title: string;
+  /** In the words of its publisher: untrusted text. */
+  description: string;
+  source: string;
+  /** The settings that its user may give. */
+  inputs: CatalogInput[];
+}
+
+/** The answer to `registry_find`, best first. */
+export interface RegistryFound {
+  entries: RegistryEntry[];
+  /** How many further entries match. */
+  more: number;
+}
+
+/** Search the catalogue for a caller who may: its workspace has at least `find`. */
+export interface RegistryFind {
+  caller: Caller;
+  workspace: string;
+  text: string;
+  limit?: number;
+}
+
+/** What became of a change that a registry tool asked for. */
+export interface RegistryOutcome {
+  outcome: 'done' | 'started' | 'proposed' | 'secrets_needed';
+  key: string;
+  /** With `started`: the activation. */
+  job: string;
+  /** With `proposed`. */
+  proposal: Proposal | null;
+  /** With `secrets_needed`: where a person enters them; then the change goes on. */
+  ticket: SecretTicket | null;
+  /** Whether a removed server was uninstalled, because nobody else uses it. */
+  uninstalled: boolean;
+}
+
+/** Put a server of the catalogue into a workspace, or propose it, as the caller's rights are. */
+export interface RegistryAdd {
+  caller: Caller;
+  workspace: string;
+  name: string;
+  version?: string | null;
+  source?: string | null;
+  /** Settings that are no secrets, by name. */
+  values?: Record<string, string | string[]>;
+  reason?: string;
+}
+
+/** Take a server out of a workspace, and uninstall it if a registry tool has added it and nobody else uses it. */
+export interface RegistryRemove {
+  caller: Caller;
+  workspace: string;
+  server: string;
+  reason?: string;
+}
+
+/** Change settings of a server that was activated from the catalogue. */
+export interface RegistryConfigure {
+  caller: Caller;
+  workspace: string;
+  server: string;
+  /** Settings that are no secrets, by name. */
+  values?: Record<string, string>;
+  /** Names of secret settings that a person is to enter. */
+  secrets?: string[];
+  reason?: string;
+}
+
+/** The answer to `registry_progress`: of what was asked for, what the caller has asked for. */
+export interface RegistryProgress {
+  job: ActivationJob | null;
+  proposal: Proposal | null;
+  ticket: 'waiting' | 'used' | 'expired' | null;
+  /** Keys of the servers that registry tools have added to the workspace. */
+  added: string[];
+}
+
+/** Ask for a job, proposal or ticket of one's own. */
+export interface ReadRegistryProgress {
+  caller: Caller;
+  workspace: string;
+  id?: string;
+}
+
+/** One secret that a person is asked for. */
+export interface SecretAsked {
+  name: string;
+  description: string;
+}
+
+/** The answer to `secret_question`: what the page of a ticket asks for. */
+export interface SecretQuestion {
+  server: string;
+  package: string;
+  workspace: string;
+  secrets: SecretAsked[];
+  expires: number;
+}
+
+/** Ask what a ticket is for. `principal`, `admin`: who has opened the page. */
+export interface ReadSecretQuestion {
+  ticket: string;
+  principal: string;
+  admin?: boolean;
+}
+
+/** Hand over the values of a ticket, and go on with what waits for them. The ticket ends with it. */
+export interface RedeemSecretTicket {
+  ticket: string;
+  principal: string;
+  admin?: boolean;
+  values: Record<string, string>;
+}
+
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -2203,6 +2203,16 @@ export interface Requests {
   variables: ReadVariables;
   set_variables: SetVariables;
   remove_variable: RemoveVariable;
+  proposals: ListProposals;
+  approve_proposal: ApproveProposal;
+  refuse_proposal: RefuseProposal;
+  registry_find: RegistryFind;
+  registry_add: RegistryAdd;
+  registry_remove: RegistryRemove;
+  registry_configure: RegistryConfigure;
+  registry_progress: ReadRegistryProgress;
+  secret_question: ReadSecretQuestion;
+  redeem_secret_ticket: RedeemSecretTicket;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
   scans: ReadScans;
@@ -2220,16 +2230,6 @@ export interface Requests {
   ask: Ask;
   logs: Logs;
   history: ReadHistory;
-  proposals: ListProposals;
-  approve_proposal: ApproveProposal;
-  refuse_proposal: RefuseProposal;
-  registry_find: RegistryFind;
-  registry_add: RegistryAdd;
-  registry_remove: RegistryRemove;
-  registry_configure: RegistryConfigure;
-  registry_progress: ReadRegistryProgress;
-  secret_question: ReadSecretQuestion;
-  redeem_secret_ticket: RedeemSecretTicket;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -2299,6 +2299,16 @@ export interface Answers {
   variables: Variables;
   set_variables: Done;
   remove_variable: Done;
+  proposals: Proposals;
+  approve_proposal: Proposal;
+  refuse_proposal: Proposal;
+  registry_find: RegistryFound;
+  registry_add: RegistryOutcome;
+  registry_remove: RegistryOutcome;
+  registry_configure: RegistryOutcome;
+  registry_progress: RegistryProgress;
+  secret_question: SecretQuestion;
+  redeem_secret_ticket: Done;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
   scans: Scans;
@@ -2316,16 +2326,6 @@ export interface Answers {
   ask: AskResult;
   logs: LogRecords;
   history: History;
-  proposals: Proposals;
-  approve_proposal: Proposal;
-  refuse_proposal: Proposal;
-  registry_find: RegistryFound;
-  registry_add: RegistryOutcome;
-  registry_remove: RegistryOutcome;
-  registry_configure: RegistryOutcome;
-  registry_progress: RegistryProgress;
-  secret_question: SecretQuestion;
-  redeem_secret_ticket: Done;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;

@@ -10,12 +10,9 @@ from typing import Any, Protocol, TypeVar
 from bridge.models import (
     EditMany,
     Model,
-    Proposal,
     PutServer,
     ReadConfig,
     Request,
-    SecretAsked,
-    Shown,
     Snapshot,
 )
 from bridge.models.activation import (
@@ -27,6 +24,11 @@ from bridge.models.activation import (
     RemoveVariable,
     SetVariables,
 )
+from bridge.models.approvals import (
+    Proposal,
+    SecretAsked,
+    Shown,
+)
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
 from yamcp_ui_adapter.activation.inputs import checked
 from yamcp_ui_adapter.activation.lookup import Lookup
@@ -37,6 +39,7 @@ from yamcp_ui_adapter.errors import NoSuchServer
 
 A = TypeVar("A", bound=Model)
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -184,7 +187,7 @@ def _variable(key: str, name: str, present: object) -> str:
     found = _REFERENCE.fullmatch(present) if isinstance(present, str) else None
     if found:
         return found[1]
-    made = re.sub(r"[^A-Za-z0-9]+", "_", f"{key}_{name}").strip("_").upper()
+    made = _NOT_IN_NAMES.sub("_", f"{key}_{name}").strip("_").upper()
     return f"_{made}" if made[:1].isdigit() else made
 
 

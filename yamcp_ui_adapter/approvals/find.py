@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bridge.models import RegistryEntry
+from bridge.models.approvals import (
+    RegistryEntry,
+)
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 from yamcp_ui_adapter.activation.plan import described
 from yamcp_ui_adapter.activation.target import Json
@@ -42,6 +44,6 @@ def _score(entry: Json, words: set[str]) -> int:
     """How well an entry fits: each word counts once in each field, wherever it begins a word there."""
     score = 0
     for field, weight in WEIGHTS:
-        there = _WORD.findall(re.sub(r"[_-]", " ", str(entry.get(field, "")).lower()))
+        there = _WORD.findall(str(entry.get(field, "")).lower().replace("_", " "))
         score += weight * sum(any(one.startswith(word) for one in there) for word in words)
     return score

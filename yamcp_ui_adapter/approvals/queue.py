@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bridge.models import Proposal
+from bridge.models.approvals import (
+    Proposal,
+)
 from yamcp_ui_adapter.approvals.errors import NoSuchProposal, ProposalDecided, TooManyProposals
 
 LIFETIME_SECONDS = 7 * 86400.0

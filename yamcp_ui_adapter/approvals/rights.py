@@ -7,7 +7,13 @@ from typing import Literal
 
 from bridge.access.policy import Policy
 from bridge.keys import ADMIN, FRONT, KEY_ID, OWN_PRINCIPALS, Keyring, Principal
-from bridge.models import Caller, Snapshot, WorkspaceSpec
+from bridge.models import (
+    Snapshot,
+    WorkspaceSpec,
+)
+from bridge.models.approvals import (
+    Caller,
+)
 from bridge.settings import Settings
 from yamcp_ui_adapter.approvals.errors import RegistryForbidden, RegistryOff
 

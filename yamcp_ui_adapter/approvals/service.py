@@ -12,10 +12,17 @@ from urllib.parse import quote
 from bridge.author import ASKED
 from bridge.errors import HubError
 from bridge.models import (
-    ApproveProposal,
-    Caller,
     Done,
     Event,
+    Snapshot,
+)
+from bridge.models.activation import (
+    ActivationJob,
+    ReadActivationJobs,
+)
+from bridge.models.approvals import (
+    ApproveProposal,
+    Caller,
     ListProposals,
     Proposal,
     Proposals,
@@ -34,11 +41,6 @@ from bridge.models import (
     SecretQuestion,
     SecretTicket,
     Shown,
-    Snapshot,
-)
-from bridge.models.activation import (
-    ActivationJob,
-    ReadActivationJobs,
 )
 from bridge.server import Handlers
 from bridge.settings import Settings

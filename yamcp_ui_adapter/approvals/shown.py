@@ -8,12 +8,12 @@ from pathlib import Path
 
 import orjson
 
-from bridge.models import (
-    SecretAsked,
-    Shown,
-)
 from bridge.models.activation import (
     CatalogInput,
+)
+from bridge.models.approvals import (
+    SecretAsked,
+    Shown,
 )
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 from yamcp_ui_adapter.activation.inputs import Given, checked

@@ -7,7 +7,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from bridge.models import Model, Proposal
+from bridge.models import (
+    Model,
+)
+from bridge.models.approvals import (
+    Proposal,
+)
 from bridge.private import write_file
 from yamcp_ui_adapter.approvals.errors import ApprovalsFileBroken
 from yamcp_ui_adapter.errors import DataDirUnusable

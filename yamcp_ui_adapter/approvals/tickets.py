@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bridge.keys import token_hash
-from bridge.models import SecretAsked
+from bridge.models.approvals import (
+    SecretAsked,
+)
 from yamcp_ui_adapter.approvals.errors import TicketInvalid
 
 LIFETIME_SECONDS = 600.0

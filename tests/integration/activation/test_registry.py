@@ -16,8 +16,15 @@ import pytest
 from bridge.errors import RemoteError
 from bridge.models import (
     AddKey,
-    ApproveProposal,
     Call,
+    SetWorkspace,
+)
+from bridge.models.activation import (
+    ReadInstalled,
+    ReadVariables,
+)
+from bridge.models.approvals import (
+    ApproveProposal,
     Caller,
     ReadRegistryProgress,
     RegistryAdd,
@@ -25,11 +32,6 @@ from bridge.models import (
     RegistryFind,
     RegistryOutcome,
     RegistryRemove,
-    SetWorkspace,
-)
-from bridge.models.activation import (
-    ReadInstalled,
-    ReadVariables,
 )
 from tests.support.hub import Hub, running
 from tests.support.packages import entry, tarball, wheel

@@ -11,18 +11,9 @@ from bridge.errors import HubError
 from bridge.keys import KeysFile, StoredKey, new_token, token_hash
 from bridge.models import (
     AccessFile,
-    ApproveProposal,
-    Caller,
     Changed,
     EditMany,
     Event,
-    Proposal,
-    ReadRegistryProgress,
-    ReadSecretQuestion,
-    RedeemSecretTicket,
-    RefuseProposal,
-    RegistryAdd,
-    RegistryRemove,
     ServerSpec,
     Snapshot,
     SnapshotId,
@@ -41,6 +32,17 @@ from bridge.models.activation import (
     Removed,
     RemoveInstalled,
     RemoveVariable,
+)
+from bridge.models.approvals import (
+    ApproveProposal,
+    Caller,
+    Proposal,
+    ReadRegistryProgress,
+    ReadSecretQuestion,
+    RedeemSecretTicket,
+    RefuseProposal,
+    RegistryAdd,
+    RegistryRemove,
 )
 from bridge.settings import Settings
 from yamcp_ui_adapter.activation.errors import SettingsInvalid

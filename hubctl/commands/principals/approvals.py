@@ -8,7 +8,12 @@ import getpass
 import sys
 import time
 
-from bridge.models import ApproveProposal, ListProposals, Proposal, RefuseProposal
+from bridge.models.approvals import (
+    ApproveProposal,
+    ListProposals,
+    Proposal,
+    RefuseProposal,
+)
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, NoSuchProposal
 from hubctl.render import clean, span, table
