@@ -27,6 +27,12 @@ class ServiceSettings(SecretSettings):
         description="URL of a Redis or Valkey (redis://, rediss://, unix://) in which several hubs count together for "
         "the limits of access.json.",
     )
+    replica: str = Field(
+        "",
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$",
+        description="Name of this hub among the replicas behind one load balancer (docs/scaling.md): lower-case "
+        "letters, digits and `-`. Ids of sessions begin with it. Empty: it is alone.",
+    )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         description="Base URL of an OTLP/HTTP receiver that traces of requests are sent to; unset: "

@@ -79,7 +79,7 @@ class Hub:
         self._metrics = metrics
         self._redactor = redactor
         self._publish = publish
-        self._request_states = RequestStates(settings.input_timeout)
+        self._request_states = RequestStates(settings.input_timeout, settings.replica)
         self._by_slug: dict[str, Workspace] = {}
         self._endpoints: dict[Workspace, Endpoint] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}

@@ -22,6 +22,7 @@ from sidecar.upstream.variables import references_replaced
 from yamcp_ui_adapter.format.providers import shown_variables
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder", "own_servers")
 FUNCTIONS = frozenset({"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"})
 ANCHORED = frozenset({"match", "fullmatch"})
 PASSED_ON = frozenset({"_INIT", "_ENGINE"})
@@ -37,6 +38,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "yamcp_ui_adapter/approvals/find.py _WORD": ("a", " ", "a "),
     "sidecar/access/users.py _USER_ID": ("u", "u0", "u" + "0" * 15),
     "sidecar/listener/auth.py HOLDER_ID": ("k", "g0", "k0000000", "g" + "0" * 16),
+    "sidecar/downstream/router.py _PLAIN_ID": ("a", "r0.", "-", "a."),
     "sidecar/listener/challenges.py _BASE": ("http", "http://", "https://a", "http://a.", "/"),
     "sidecar/listener/challenges.py _ENDPOINT": ("/mcp", "/mcp/", "/mcp/a", "/mcp/a/sse", "/mcp/a/messages/", "/"),
     "sidecar/audit/bodies.py HEADER": ("a", "a: ", "a:  ", "a: x"),
@@ -139,6 +141,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "bridge/generate.py (?<!\\\\)\\|": ("|", "\\", "\\|"),
     "bridge/generate.py \\| (?:`(\\w+)`|code) \\|": ("| ", "| `", "| `a"),
     "hubctl/commands/doctor/__init__.py STARTED_LATELY": ("STARTING", "uptime ", "uptime 0:0"),
+    "own_servers/openapi.py _VARIABLE": ("$", "${", "${a"),
+    "own_servers/openapi.py _HEADER": ("a", "a "),
     "recorder/sql/migrations.py --[^\\n]*": ("-", "--", "-- "),
     "recorder/sql/migrations.py FILE": ("0", "0001_", "0001_a."),
     "bridge/settings/variables.py VARIABLE_NAME": ("a", "A0_"),
@@ -296,7 +300,7 @@ def expressions() -> dict[str, re.Pattern[str] | None]:
 
 def sources() -> Iterator[Path]:
     """Every Python file of the packages."""
-    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder"):
+    for package in PACKAGES:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 

@@ -34,6 +34,7 @@ from bridge.models.activation import (
 from tests.support.fake_server import until
 from tests.support.hub import Hub, running
 from tests.support.packages import entry, tarball, wheel
+from tests.support.run import hubctl
 
 pytestmark = pytest.mark.outside
 
@@ -255,6 +256,33 @@ async def test_an_installer_ends_with_its_job_and_with_the_adapter(built: Path) 
         await hub.start("adapter")
         await until(lambda: not (hub.data_dir / "servers/node").exists())
         assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
+
+
+async def test_hubctl(built: Path) -> None:
+    """From the command line: added with a secret from a file, listed, its variable set, removed; no output has it."""
+    secret = built / "secret"
+    secret.write_text(f"{SECRET}\n")
+    async with running({}, {"w": []}, **DEAD) as hub:
+        offer(hub, entry(tarball(built), "test/node", environmentVariables=[KEY]))
+        said = []
+        for words, code in {
+            ("add", "test/node", "--workspace", "w", "--yes"): 1,
+            ("add", "test/node", "--workspace", "w", "--secret", f"API_KEY=@{secret}", "--key", "n"): 0,
+            ("installed",): 0,
+            ("variables",): 0,
+            ("variables", "set", "OTHER", "--file", str(secret)): 0,
+            ("variables", "unset", "OTHER"): 0,
+            ("remove", "n"): 0,
+            ("update", "n"): 1,
+        }.items():
+            status, out, err = await hubctl(hub.env, "catalog", *words)
+            assert status == code, (words, out, err)
+            said.append(out + err)
+        assert "SETTINGS_INVALID" in said[0]
+        assert "installed, version 1.0.0, with 3 tools" in said[1]
+        assert "variables unset API_KEY" in said[6]
+        assert "NOT_INSTALLED" in said[7]
+        assert SECRET not in "".join(said)
 
 
 async def test_a_variable_of_an_entry_of_today() -> None:
