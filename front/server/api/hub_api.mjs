@@ -2,6 +2,7 @@
 
 import { access } from './access/handlers.mjs';
 import { approvals } from './approvals/handlers.mjs';
+import { curation } from './curation/handlers.mjs';
 import { authorize } from './access/rights.mjs';
 import { account } from './account/handlers.mjs';
 import { clientRequests } from './client_requests.mjs';
@@ -46,6 +47,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...many(hub),
     ...keys(hub, auth.keyUses),
     ...account(hub, auth, settings.oidc),
+    ...curation(hub),
     ...access(hub),
     ...approvals(hub),
     ...records(recorder),

@@ -11,6 +11,7 @@ import type {
   CallDetails,
   CallRecords,
   CatalogItem,
+  Curation,
   ChangeRecords,
   Exported,
   Grant,
@@ -35,6 +36,7 @@ import type {
   Tools,
   UpstreamSignIns,
   Usage,
+  WorkspaceTools,
 } from '../../../../bridge/node/types.mjs';
 import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
 
@@ -151,6 +153,7 @@ export interface HubAnswers {
   approvals: Proposals;
   approve: Proposal;
   refuse: Proposal;
+  curation: WorkspaceTools & { curation: Curation };
 }
 
 /** A server as YAMCP-UI shows it; `status` is one of the hub's states beside YAMCP-UI's own two. */
