@@ -68,8 +68,11 @@ def parser() -> argparse.ArgumentParser:
 def _looking(command: Adds) -> None:
     command("status", "show the hub, every workspace and every server", lambda ctx, _: status(ctx))
     command("health", "check whether the hub is healthy", lambda ctx, _: health(ctx))
-    one = command("tools", "list a workspace's tools as its clients see them", lambda ctx, a: tools(ctx, a.workspace))
+    one = command(
+        "tools", "list a workspace's tools as its clients see them", lambda c, a: tools(c, a.workspace, a.search)
+    )
     one.add_argument("workspace", help="name or slug")
+    one.add_argument("--search", metavar="WORDS", help="show the tools that fit these words best, hidden ones too")
     one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport, a.direct))
     one.add_argument("workspace", help="name or slug")
     one.add_argument("--transport", choices=("sse", "http"), help="print only the URL of this transport")

@@ -60,6 +60,7 @@ export const TABLE = /** @type {const} */ ([
   ['ask', ['actual'], false],
   ['logs', ['actual'], true],
   ['history', ['actual'], true],
+  ['search_tools', ['actual'], true],
   ['find_client', ['desired'], true],
   ['register_client', ['desired'], false],
   ['issue_code', ['desired'], false],

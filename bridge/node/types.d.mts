@@ -2262,6 +2262,7 @@ export interface Requests {
   ask: Ask;
   logs: Logs;
   history: ReadHistory;
+  search_tools: SearchTools;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -2359,6 +2360,7 @@ export interface Answers {
   ask: AskResult;
   logs: LogRecords;
   history: History;
+  search_tools: FoundTools;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;
