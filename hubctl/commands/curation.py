@@ -142,7 +142,7 @@ def _change(item: dict[str, Any], arguments: argparse.Namespace) -> None:
     presets[arguments.argument] = {"default": value} if arguments.default else {"value": value, "hidden": True}
 
 
-def add_actions(one: argparse.ArgumentParser, again: argparse.ArgumentParser) -> None:
+def add_curation_actions(one: argparse.ArgumentParser, again: argparse.ArgumentParser) -> None:
     """Add the actions to the command's parser; `again` has the options that each action takes, too."""
     actions = one.add_subparsers(dest="action", metavar="action", title="actions", required=True)
 
