@@ -14,6 +14,7 @@ from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
 from hubctl.commands.catalog.grammar import add_actions, catalog
+from hubctl.commands.curation import add_curation_actions, curation
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
 from hubctl.commands.history.changes import changes
@@ -22,6 +23,7 @@ from hubctl.commands.history.moments import moment
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import asked, logs
 from hubctl.commands.metrics import metrics
+from hubctl.commands.principals.approvals import approvals
 from hubctl.commands.principals.limits import limits
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
@@ -59,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _history(command)
     _steering(command)
     _editing(command)
+    _curation(command)
     _access(command)
     _whole_hub(command)
     return root
@@ -229,6 +232,11 @@ def _workspaces(command: Adds) -> None:
     removed.add_argument("workspace", help="name or slug")
 
 
+def _curation(command: Adds) -> None:
+    one = command("curation", "choose which tools, prompts and resources a workspace shows, and how", curation)
+    add_curation_actions(one, _json_again())
+
+
 def _json_again() -> Parser:
     """Add `--json` to an action, without overriding a `--json` that stands before the action."""
     again = Parser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -249,8 +257,22 @@ def _access(command: Adds) -> None:
     revoked.add_argument("key", help="its id, or its name")
     _signed_in(command)
     _rules(command)
+    _approvals(command)
     one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
     one.add_argument("--rotate", action="store_true", help="replace it; the old token becomes invalid")
+
+
+def _approvals(command: Adds) -> None:
+    one = command("approvals", "list, approve and refuse what agents have proposed", approvals)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    actions.add_parser("list", parents=[again], help="list proposals (as without an action)")
+    shown = actions.add_parser("show", parents=[again], help="show exactly what a proposal would run")
+    approved = actions.add_parser("approve", parents=[again], help="carry out a proposal")
+    refused = actions.add_parser("refuse", parents=[again], help="refuse a proposal")
+    for each in (shown, approved, refused):
+        each.add_argument("proposal", help="its id")
+    approved.add_argument("--digest", help="that of what was shown; with it, nothing is asked")
 
 
 def _signed_in(command: Adds) -> None:

@@ -36,6 +36,7 @@ export const TABLE = /** @type {const} */ ([
   ['proposals', ['desired'], true],
   ['approve_proposal', ['desired'], false],
   ['refuse_proposal', ['desired'], false],
+  ['registry_find', ['desired'], true],
   ['registry_add', ['desired'], false],
   ['registry_remove', ['desired'], false],
   ['registry_configure', ['desired'], false],
