@@ -144,7 +144,7 @@ class Endpoint:
     ) -> dict[str, Any]:
         if timeout is None:
             if relayed:
-                if self.workspace.has_hub_tools and call.method == "tools/call":
+                if self.workspace.wanted.has_hub_tools and call.method == "tools/call":
                     CALLER.set(HubCaller(self, session, call, notify))
                 return await self.relay.answer(session, call, notify)
             return await self.fastmcp.answer(session, frame, notify)

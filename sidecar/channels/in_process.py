@@ -25,11 +25,13 @@ PROTOCOL_VERSION = "2025-11-25"
 
 class InProcessLaunch(StdioLaunch):
     """The launch of the hub's own tools in a workspace. The sidecar makes it (workspaces/hub_tools_member.py); no
-    snapshot has one. `tools` are the names of the tools that the workspace shows."""
+    snapshot has one. `tools` are the names of the tools that the workspace shows, `servers` the namespaces of its
+    servers, running or not."""
 
     command: str = "yamcp-hub"
     workspace: str
     tools: tuple[str, ...]
+    servers: tuple[str, ...] = ()
 
 
 def is_hubs_own(spec: ServerSpec) -> bool:

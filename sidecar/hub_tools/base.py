@@ -21,6 +21,8 @@ from sidecar.errors import SidecarError, ToolUnknown
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SERVERS = "{servers}"
+"""Stands for the names of the workspace's servers in a description."""
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
 

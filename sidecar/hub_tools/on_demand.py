@@ -22,4 +22,4 @@ class HubToolsOnDemand:
             from sidecar.hub_tools.service import HubToolsService  # noqa: PLC0415 - most hubs show no such tools
 
             self._service = HubToolsService()
-        return self._service.server_of(launch.tools)
+        return self._service.server_of(launch.tools, launch.servers)

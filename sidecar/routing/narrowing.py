@@ -12,5 +12,5 @@ NarrowedBy = tuple[ServerRights | None, ServerCurator | None]
 
 
 def narrowing(spec: ServerSpec, rights: Rights | None, curation: Curation | None) -> NarrowedBy:
-    """What narrows a server's lists. Rights do not apply to the hub's own tools, which act with those of their callers."""
+    """What narrows a server's lists. Rights do not apply to the hub's own tools, which act with those of callers."""
     return None if is_hubs_own(spec) else rights_of(rights, spec.key), curator_of(curation, spec.key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from bridge.models import ServerSettings, ServerSpec, WorkspaceSpec
 from sidecar.channels.in_process import InProcessLaunch
@@ -24,13 +24,14 @@ def hub_tools_of(spec: WorkspaceSpec) -> tuple[str, ...]:
     return (*hub_tools, *registry)
 
 
-def hub_tools_member(spec: WorkspaceSpec, keys: Collection[str]) -> ServerSpec | None:
-    """The member with the hub's own tools; None if the workspace shows none. `keys`: those of all servers."""
+def hub_tools_member(spec: WorkspaceSpec, servers: Iterable[ServerSpec], keys: Collection[str]) -> ServerSpec | None:
+    """The member with the hub's own tools; None if the workspace shows none. `servers`: those of the workspace; `keys`:
+    those of all servers."""
     tools = hub_tools_of(spec)
     if not tools:
         return None
     key = KEY
     while key in keys:
         key += "-tools"
-    launch = InProcessLaunch(workspace=spec.name, tools=tools)
+    launch = InProcessLaunch(workspace=spec.name, tools=tools, servers=tuple(each.namespace for each in servers))
     return ServerSpec(key=key, namespace="hub", launch=launch, settings=SETTINGS)

@@ -18,6 +18,11 @@ class WantedWorkspace:
     spec: WorkspaceSpec
     servers: tuple[ServerSpec, ...]
 
+    @property
+    def has_hub_tools(self) -> bool:
+        """Whether the hub's own tools are among the servers: then they are the last."""
+        return bool(self.servers) and is_hubs_own(self.servers[-1])
+
     def seen_by(self, sees: Callable[[str], bool]) -> WantedWorkspace:
         """Without the servers that `sees` denies. The hub's own tools act with the rights of their callers."""
         return replace(self, servers=tuple(spec for spec in self.servers if is_hubs_own(spec) or sees(spec.key)))
@@ -39,7 +44,7 @@ def wanted_workspaces(snapshot: Snapshot) -> dict[str, WantedWorkspace]:
     found = {}
     for spec in snapshot.workspaces:
         members = tuple(servers[key] for key in _on(spec) if key in servers)
-        own = hub_tools_member(spec, keys) if spec.enabled else None
+        own = hub_tools_member(spec, members, keys) if spec.enabled else None
         found[spec.name] = WantedWorkspace(spec, (*members, own) if own is not None else members)
     return found
 

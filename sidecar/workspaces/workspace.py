@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from bridge.models import ServerSpec, WorkspaceSpec
 from bridge.settings import Settings
-from sidecar.channels.in_process import is_hubs_own
 from sidecar.concurrency.shares import Caller
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.protocol import extensions
@@ -93,8 +92,6 @@ class Workspace:
         self.members: dict[str, Member] = {}
         self.has_per_client = False
         """Whether a server is `per_client`, so that it may send requests to its client."""
-        self.has_hub_tools = False
-        """Whether it shows tools of the hub's own."""
         self.observers: list[ListObserver] = []
         self.listening = 0
         """The number of `subscriptions/listen` requests in progress."""
@@ -182,7 +179,6 @@ class Workspace:
             released += [(held, self) for held in (member.upstream, member.before) if held]
         self.members = members
         self.has_per_client = any(spec.settings.session == "per_client" for spec in wanted.servers)
-        self.has_hub_tools = any(map(is_hubs_own, wanted.servers))
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
