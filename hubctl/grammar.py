@@ -14,7 +14,7 @@ from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
 from hubctl.commands.catalog.grammar import add_actions, catalog
-from hubctl.commands.curation import add_curation_actions, curation
+from hubctl.commands.curation.command import add_curation_actions, curation
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
 from hubctl.commands.history.changes import changes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.models import Curation, WorkspaceItem, WorkspaceTools
-from hubctl.commands.curation import accepted, edited, parse
+from hubctl.commands.curation.command import accepted, edited, parse
 from hubctl.errors import ArgumentsInvalid
 
 
