@@ -42,6 +42,7 @@ ORDER = {
         "upstream_auth",
         "containers",
         "supervision",
+        "trust",
         "upstream",
         "routing",
         "cache",
