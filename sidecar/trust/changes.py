@@ -10,8 +10,8 @@ from typing import Protocol
 
 from bridge.models import ServerSpec
 from bridge.models.trust import ToolChange
-from sidecar.errors import SidecarError
 from sidecar.protocol.catalog import Catalog, Item
+from sidecar.trust.errors import ChangeOutdated, ChangeUnknown
 from sidecar.trust.hints import hints_of
 from sidecar.trust.pins import Kind, Pins, ServerPins
 from sidecar.trust.tool_hash import canonical, diff, digest, readable
@@ -22,20 +22,6 @@ MAX_OPEN = 5000
 """Changes of one server that are remembered."""
 Place = tuple[Kind, str]
 """A kind and the server's own name of an item; the name of instructions is empty."""
-
-
-class ChangeOutdated(SidecarError):
-    """A change that was to be accepted is not what the server offers now."""
-
-    code = "CHANGE_OUTDATED"
-    hint = "Look at the change again: `hubctl trust list`, or the server's page of the console."
-
-
-class ChangeUnknown(SidecarError):
-    """A change that was to be accepted does not exist: the server offers nothing that differs from its pins."""
-
-    code = "CHANGE_UNKNOWN"
-    hint = "`hubctl trust list` shows what differs; changes of servers with `changes` set to `allow` are not looked at."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +43,12 @@ class Reviewed:
     mode: str
     version: int
     shown: Catalog
-    withheld: frozenset[Place]
+    differing: frozenset[Place]
+
+    @property
+    def withheld(self) -> frozenset[Place]:
+        """What clients do not see."""
+        return self.differing if self.mode == "block" else frozenset()
 
 
 class Reviewable(Protocol):
@@ -88,10 +79,10 @@ class Changes:
             return catalog
         known = upstream.reviewed.get(spec.key)
         if known is None or known.catalog is not catalog or (known.mode, known.version) != (mode, self._version):
-            known = upstream.reviewed[spec.key] = self._review(spec, catalog)
+            known = upstream.reviewed[spec.key] = self._review(spec, catalog, known)
         return known.shown
 
-    def _review(self, spec: ServerSpec, catalog: Catalog) -> Reviewed:
+    def _review(self, spec: ServerSpec, catalog: Catalog, before: Reviewed | None) -> Reviewed:
         definition = self._definition(spec)
         pins = self._pins.of(spec.key, definition)
         differing: dict[Place, Change] = {}
@@ -106,24 +97,28 @@ class Changes:
         if first_sight:
             self._pins.write()
             self._note_first_sight(spec.key, pins)
-        self._remember(spec, definition, differing)
+        gone = before.differing - differing.keys() if before else frozenset[Place]()
+        self._remember(spec, definition, differing, gone)
         withheld = frozenset(differing) if spec.settings.changes == "block" else frozenset[Place]()
-        return Reviewed(catalog, spec.settings.changes, self._version, _without(catalog, withheld), withheld)
+        shown = _without(catalog, withheld)
+        return Reviewed(catalog, spec.settings.changes, self._version, shown, frozenset(differing))
 
     def _note_first_sight(self, server: str, pins: ServerPins) -> None:
         text = "a server's definition has changed: it is pinned anew" if pins.renewed else "a server was pinned"
         log.info(text, extra={"server": server, "tools": len(pins.kinds.get("tool", ()))})
 
-    def _remember(self, spec: ServerSpec, definition: str, differing: dict[Place, Change]) -> None:
-        """Keep what differs to show it. Of processes that are one client's alone, it stays after they have ended."""
+    def _remember(
+        self, spec: ServerSpec, definition: str, differing: dict[Place, Change], gone: frozenset[Place]
+    ) -> None:
+        """Keep what differs, to show it; also after the process has ended, which may be one client's alone. `gone` is
+        what a process offered before, and offers no more."""
         known_definition, known = self._open.get(spec.key, ("", {}))
         known = known if known_definition == definition else {}
-        one = spec.settings.session == "shared" and spec.settings.shared_by == "all"
         fresh = [place for place, change in differing.items() if _digest(known.get(place)) != change.digest]
-        kept = {} if one else {place: each for place, each in known.items() if place not in differing}
-        merged = kept | {
-            place: replace(each, since=_since(known.get(place), each)) for place, each in differing.items()
-        }
+        if gone & known.keys():
+            self._version += 1  # another process may offer it still: all are compared again
+        merged = {place: each for place, each in known.items() if place not in gone}
+        merged |= {place: replace(each, since=_since(known.get(place), each)) for place, each in differing.items()}
         self._open[spec.key] = (definition, dict(list(merged.items())[-MAX_OPEN:]))
         if fresh:
             names = ", ".join(sorted(name or "instructions" for _, name in fresh)[:10])

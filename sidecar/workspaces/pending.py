@@ -6,22 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bridge.models import ServerSpec
-from sidecar.errors import INVALID_PARAMS, SidecarError
 from sidecar.features import names
 from sidecar.routing.rights import Rights, rights_of
 from sidecar.trust.changes import Place, items_of
+from sidecar.trust.errors import ToolPending
 from sidecar.upstream.upstream import Upstream
-
-
-class ToolPending(SidecarError):
-    """A client used a tool or prompt that its server has added or changed, and that nobody has accepted yet."""
-
-    code = "TOOL_PENDING"
-    rpc_code = INVALID_PARAMS
-    hint = (
-        "Have an administrator look at the change and accept it: `hubctl trust list`, `hubctl trust accept`, or on the "
-        "server's page of the console."
-    )
 
 
 def pending(
