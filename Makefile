@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser suite-image set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -62,7 +62,7 @@ JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
 SOAK_RESULTS := $(CURDIR)/.soak.jsonl
 PYTEST_SUITES := acceptance-2 integration-1 faults integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
-SUITES := acceptance-2 front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
+SUITES := acceptance-2 $(if $(filter true,$(CI)),image) front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
 PYTEST_OPTIONS :=
 # Coverage is measured in these suites. The others would add a few lines in a hundred, and take minutes longer: in
 # integration-2, which starts whole hubs, only that of their fronts is.
@@ -96,8 +96,7 @@ run: $(READY) $(NODE_READY) ## Set up and run the hub until Ctrl-C
 	@$(BIN)/hubctl run
 
 test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
-	@$(MAKE) set-up-tests
-	@$(MAKE) lint
+	@$(MAKE) -j 2 --keep-going --output-sync=target set-up-tests lint
 	@rm -rf "$(NODE_COVERAGE)"
 	@$(MAKE) suites
 	@echo "test: coverage of the Python parts"
@@ -106,14 +105,14 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@$(BIN)/python -m coverage report --skip-covered
 	@echo "test: coverage of the Node parts"
 	@$(NODE_TOOLS)/c8 report --temp-directory="$(NODE_COVERAGE)"
-	@if [ "$$CI" = true ]; then $(MAKE) image-test; else echo "test: make image-test tests the container image"; fi
+	@[ "$$CI" = true ] || echo "test: make image-test tests the container image"
 
 test-fast: $(DEV) $(NODE_DEV) ## Run every test but those of the client matrix, conformance, the browser and the image
 	@bash tests/real/setup.sh
 	@bash tests/integration/proxies/setup.sh
 	@bash tests/integration/databases/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
-	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" COVERED=
+	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser image,$(SUITES))" COVERED=
 
 test-unit: $(DEV) ## Run the tests that start no process and open no network socket
 	@$(MAKE) suites JOBS=2 SUITES="unit-1 unit-2" COVERED= PYTEST_OPTIONS="-q -m 'not outside'"
@@ -146,6 +145,9 @@ suite-front:
 suite-browser:
 	$(call suite,browser,bash tests/browser/setup.sh && $(node_test) $(call junit,browser) $(BROWSER) || [ $$? = 3 ])
 
+suite-image:
+	$(call suite,image,bash tests/container/run.sh)
+
 test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
 	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/front"
@@ -170,6 +172,10 @@ real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd o
 	@bash tests/real/setup.sh
 	@bash tests/real_servers/setup.sh
 	@$(BIN)/python -m tests.real_servers
+
+search-recall: $(DEV) ## Install 25 real servers from locks and measure how well the tool search finds their tools (network)
+	@bash tests/search/setup.sh
+	@$(BIN)/python -m tests.search $(if $(WRITE),--write)
 
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
 	@bash tests/real/setup.sh >/dev/null
@@ -259,6 +265,8 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$clients.txt locks/$$clients.in || exit 1; done
 	@echo "lock: locks/schemathesis.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/schemathesis.txt locks/schemathesis.in
+	@for servers in search-mcp1 search-mcp2; do echo "lock: locks/$$servers.txt"; \
+	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$servers.txt locks/$$servers.in || exit 1; done
 	@echo "lock: locks/image.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/image.txt locks/image.in
 	@echo "lock: bench/peers"
@@ -269,7 +277,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules tests/search/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

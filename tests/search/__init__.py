@@ -1,0 +1,1 @@
+"""The recall of the tool search, on the tools of real servers."""
