@@ -34,11 +34,11 @@ _CONCEAL = re.compile(
     r"[^.\n]{0,30}\b(?:the )?(?:user|human|person|anyone)\b"
 )
 _FILES = re.compile(
-    r"(?i)(?:~|\$HOME|/home/\w{1,64}|/root)?/?\.(?:ssh|aws|gnupg|kube|netrc|git-credentials)\b|\bid_(?:rsa|ed25519)\b"
+    r"(?i)(?<![\w.-])(?:(?:~|\$HOME|/home/\w{1,64}|/root)?/)?\.(?:ssh|aws|gnupg|kube|netrc|git-credentials)\b|\bid_(?:rsa|ed25519)\b"
     r"|/etc/(?:passwd|shadow)\b|~/\.(?:env|cursor|config/)"
 )
 _TAKE_SECRETS = re.compile(
-    r"(?i)\b(?:send|include|pass|provide|append|attach|upload|copy|read|leak|forward)\b[^.\n]{0,60}\b(?:user'?s?|your|"
+    r"(?i)\b(?:send|include|pass|provide|append|attach|upload|leak|forward)\b[^.\n]{0,60}\b(?:user'?s?|your|"
     r"system|all|full|entire|its)\b[^.\n]{0,30}\b(?:api[ _-]?keys?|passwords?|credentials?|private keys?|secrets?|"
     r"conversation|chat history|system prompt|environment variables)\b"
 )

@@ -80,6 +80,13 @@ const TEXTS = [
     labels: { false: 'Start again', true: 'Keep running' },
   },
   {
+    name: 'changes',
+    label: 'Changed tools',
+    help: 'What happens when the server changes its tools, prompts or instructions after the hub has first seen them. “Withhold” keeps the change from clients until an administrator accepts it.',
+    kind: 'pick',
+    labels: { allow: 'Allow, do not look', warn: 'Show the change', block: 'Withhold until accepted' },
+  },
+  {
     name: 'sign_in',
     label: 'Sign-in (OAuth)',
     help: 'For a remote server that wants an OAuth access token: the hub signs in at its authorization server. “Each user” gives each user a connection of their own.',
@@ -239,6 +246,7 @@ export const SETTINGS = TEXTS.map((said) => {
 export const GROUPS = [
   { title: 'Process', names: ['session', 'max_instances', 'tenancy', 'start', 'idle_stop', 'keep'] },
   { title: 'Connection', names: ['era', 'start_timeout', 'connect_timeout', 'health_interval'] },
+  { title: 'Trust', names: ['changes'] },
   { title: 'Sign-in at the server', names: ['sign_in', 'oauth_client_id', 'oauth_client_secret'] },
   {
     title: 'Calls',

@@ -12,7 +12,7 @@ import pytest
 from bridge.models import ServerSettings, ServerSpec, StdioLaunch
 from bridge.models.desired import RemoteLaunch
 from sidecar.protocol.catalog import Catalog, Greeting
-from sidecar.trust.changes import ChangeOutdated, Changes, ChangeUnknown, Place, Reviewed
+from sidecar.trust.changes import Changes, Place, Reviewed
 from sidecar.trust.definition import definition_of
 from sidecar.trust.errors import ChangeOutdated, ChangeUnknown
 from sidecar.trust.pins import MAX_VARIANTS, Pins
