@@ -73,10 +73,11 @@ COPY front front
 COPY demo_servers demo_servers
 COPY acceptor acceptor
 COPY recorder recorder
+COPY own_servers own_servers
 COPY container/start.sh container/healthcheck.mjs container/
 RUN touch /build/before \
  && PYTHONPATH=/build/lib /opt/venv/bin/python -m pip install -q --no-deps --no-build-isolation -e . && rm -rf build \
- && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash bridge sidecar hubctl yamcp_ui_adapter demo_servers acceptor recorder \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash bridge sidecar hubctl yamcp_ui_adapter demo_servers acceptor recorder own_servers \
  && mkdir -p /hub/opt/yamcp-hub && cp -a ./[!n]* /hub/opt/yamcp-hub/ \
  && find /opt/venv -newer /build/before ! -type d -exec cp -a --parents {} /hub/ \;
 

@@ -119,7 +119,11 @@ def bodies() -> Iterator[type[Model]]:
     further = (vars(module).values() for module in modules if isinstance(module, types.ModuleType))
     named = (each for each in itertools.chain(vars(models).values(), *further) if isinstance(each, type))
     for model in dict.fromkeys(named):
-        if issubclass(model, Model) and model not in (Model, Request):
+        if (
+            issubclass(model, Model)
+            and Request not in (model, model.__pydantic_generic_metadata__["origin"])
+            and model is not Model
+        ):
             yield model
 
 
@@ -187,7 +191,7 @@ def composed(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> str:
         return " | ".join(parts)
     if origin is tuple and arguments[1:] == (...,):
         return f"({parts[0]})[]" if " | " in parts[0] else f"{parts[0]}[]"
-    if origin is dict and arguments[0] is str:
+    if origin is dict and parts[0] == "string":
         return f"Record<string, {parts[1]}>"
     raise TypeError(f"{annotation} has no TypeScript form here")
 

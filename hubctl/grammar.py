@@ -13,6 +13,7 @@ from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
+from hubctl.commands.catalog.grammar import add_actions, catalog
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
 from hubctl.commands.history.changes import changes
@@ -156,6 +157,8 @@ def _editing(command: Adds) -> None:
     one = command("add", "add a server: hubctl add NAME -- COMMAND ..., or --url", editing.add)
     one.add_argument("server", help="its key; also the prefix of its tools, unless --namespace sets another")
     one.add_argument("--workspace", action="append", help="add it to this workspace, created if needed; repeatable")
+    one.add_argument("--python", metavar="FILE", help="serve the public functions of this Python file as tools")
+    one.add_argument("--openapi", metavar="FILE", help="serve the operations of this OpenAPI document; --url: its API")
     _entry_options(one)
     one = command("edit", "change a server; keep everything that no option names", editing.edit)
     one.add_argument("server", help="its key in providers.json")
@@ -178,6 +181,7 @@ def _editing(command: Adds) -> None:
     one.add_argument("--workspace", help="also add them to this workspace, created if needed")
     one.add_argument("--replace", action="store_true", help="replace existing servers")
     one.add_argument("--dry-run", action="store_true", help="show the result, and change nothing")
+    add_actions(command("catalog", "install servers of the catalogue, and set variables", catalog), _json_again())
     _workspaces(command)
     _connect(command)
 

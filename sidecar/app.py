@@ -18,11 +18,11 @@ from bridge.models import Event, NoteRefusals, ServerState
 from bridge.private import make_directory
 from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
+from bridge.settings.variables import VARIABLES_FILE
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from sidecar.admission.context import ANONYMOUS
-from sidecar.audit.bodies import BodyRecorder
-from sidecar.audit.writer import AuditWriter
+from sidecar.audit.audited import audited
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
 from sidecar.concurrency.ending import end
@@ -34,6 +34,7 @@ from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
 from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
+from sidecar.hub.live_variables import LiveVariables
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
@@ -51,6 +52,7 @@ from sidecar.observe.log_buffer import SERVER_LOGGER, LogBuffer, RateLimit
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.secret_sources.sources import SecretSources
+from sidecar.secret_sources.variables_file import VariablesFile
 from sidecar.sessions.earlier import Forward, Forwarded
 from sidecar.spawner.client import Spawner
 from sidecar.succession.drain import drain
@@ -94,9 +96,11 @@ class App:
         self.publisher = EventPublisher(settings.events_address, transport=transport)
         self.logs = LogBuffer(logs.configure("sidecar", settings.log_level, self.redactor), self._publish_record)
         self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
-        self.audit = self._audit() if settings.history else None
+        self.variables = LiveVariables(self.hub, VariablesFile(settings.data_dir / VARIABLES_FILE, self.redactor))
+        self.audit = audited(settings, self.hub.admission, self.hub.on_applied, self.metrics, self.redactor)
         applied = settings.data_dir / "applied.json"
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
+        self.reconciler.before_applying = self.variables.look
         session = self.session = new_session()
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
         requests = OpenRequests(settings)
@@ -161,8 +165,8 @@ class App:
             containers = self._containers(spawner, alone=successor is None)
             self.reporter.enforcement = lambda: spawner.enforcement
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
-            loops = (self.reconciler.run(), self.recorder.run(), self.reporter.run(), containers.run())
-            services = [tasks.create_task(loop) for loop in loops]
+            loops = (self.reconciler, self.recorder, self.reporter, containers, self.variables)
+            services = [tasks.create_task(each.run()) for each in loops]
             if self.audit:
                 services.append(tasks.create_task(self.audit.run()))
             listeners = bound or (await self._succeed(successor) if successor else None)
@@ -205,15 +209,6 @@ class App:
         stranger = NOBODY if self.settings.protected else ANONYMOUS
         omitted = self.audit.observer.omitted if self.audit else lambda count: None
         return Refusals(self.hub.admission, stranger, omitted)
-
-    def _audit(self) -> AuditWriter:
-        most_bytes = self.settings.spool_max_mb * 1_000_000
-        audit = AuditWriter(self.settings.spool_dir, most_bytes, self.metrics.records_lost, self.redactor)
-        self.hub.admission.add_observer(audit.observer)
-        self.hub.admission.session_observers = (audit.observer,)
-        most = self.settings.history_body_bytes
-        self.hub.on_applied.append(BodyRecorder(self.hub.admission, audit.observer, self.redactor, most).applied)
-        return audit
 
     # --- the start -----------------------------------------------------------------------------------------------
 
@@ -366,6 +361,7 @@ class App:
             connections,
             self.redactor,
             tuple(listed(self.settings.pass_env)),
+            self.variables.file,
             containers=containers,
             limits=self.settings,
             max_line=self.settings.max_line_bytes,
@@ -375,7 +371,11 @@ class App:
             connector=connector,
             shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
-            fingerprint=partial(fingerprint, key=load_key(self.settings.data_dir / "fingerprint.key")),
+            fingerprint=partial(
+                fingerprint,
+                key=load_key(self.settings.data_dir / "fingerprint.key"),
+                variables=self.variables.file.in_file,
+            ),
             listener=self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,

@@ -174,10 +174,10 @@ class AnswerInvalid(SidecarError):
 
 
 class VariableMissing(SidecarError):
-    """A server's definition refers to a `${VAR}` that is not set in the hub's environment."""
+    """A server's definition refers to a `${VAR}` that neither variables.json nor the hub's environment has."""
 
     code = "SERVER_VARIABLE_MISSING"
-    hint = "Set it in the environment that starts the hub and restart the hub, or give a default: ${VAR:-default}."
+    hint = "Set it (`hubctl catalog variables set NAME`): the server then starts. Or give a default: ${VAR:-default}."
 
 
 class SpawnerLost(SidecarError):

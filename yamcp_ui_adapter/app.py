@@ -10,8 +10,15 @@ from bridge.models import SnapshotId
 from bridge.runtime import prepare_runtime_dir
 from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
+from bridge.settings.variables import VARIABLES_FILE
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from yamcp_ui_adapter.activation.install.folders import Folders
+from yamcp_ui_adapter.activation.jobs import Jobs
+from yamcp_ui_adapter.activation.lookup import OwnEntries
+from yamcp_ui_adapter.activation.service import Activations
+from yamcp_ui_adapter.activation.variables import VariableStore
+from yamcp_ui_adapter.activation.work import Site
 from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.editor import Editor
@@ -87,6 +94,11 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             reader, state, publisher, debouncer, writer, events.publish, keys, changes, access
         )
         editor = Editor(service, writer, paths)
+        variables = VariableStore(settings.data_dir.absolute() / VARIABLES_FILE, lambda: state.snapshot.servers)
+        variables.on_change = changed
+        folders = Folders(settings.data_dir)
+        site = Site(settings, service, writer, publisher, variables, folders, transport)
+        activations = Activations(site, OwnEntries(settings.data_dir), Jobs(events.publish))
         await service.start(FIRST_START_WAIT_SECONDS)
         handlers = {
             **service.handlers(),
@@ -94,12 +106,15 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             **keys.handlers(),
             **access.handlers(),
             **sign_in.handlers(),
+            **variables.handlers(),
+            **activations.handlers(),
         }
         server = BridgeServer(settings.desired_address, handlers, transport=transport)
         async with events, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(started), name="serve desired state")
             tasks.create_task(publisher.run(), name="publish snapshots")
             tasks.create_task(service.run(), name="follow the files")
+            tasks.create_task(activations.run(), name="activate servers")
             tasks.create_task(watch([*paths.values(), keys.path], debouncer.notice), name="watch the files")
             if settings.protected:
                 tasks.create_task(keys.uses.run(settings.actual_address, transport), name="keep the uses of keys")

@@ -114,7 +114,7 @@ class InstalledServer(Model):
     version: str
     previous: str | None = None
     """The version to which `roll_back_installed` returns."""
-    kind: Literal["npm", "pypi", "oci", "mcpb", "remote"]
+    kind: Literal["npm", "pypi", "oci", "remote"]
     folder: str = ""
     """Below HUB_DATA_DIR; empty for images and remote servers."""
     command: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from bridge.errors import ErrorBody, InvalidSnapshot
 from bridge.models.access_file import AccessFile
 from bridge.models.base import Model, Request
+from bridge.models.curation import Curation
 
 _PATH = r"^/[^,:\x00-\x1f]{0,1023}$"
 """An absolute path without characters that separate the parts of an engine's `--mount` option."""
@@ -96,6 +97,8 @@ RecordOfServer = Literal["workspace", "off", "sizes", "redacted", "full"]
 
 
 Tenancy = Literal["own", "group", "all"]
+RegistryLevel = Literal["off", "find", "ask", "add"]
+"""What the registry tools of a workspace may do: there are none; look only; propose changes; make them."""
 
 
 class ServerSettings(Model):
@@ -192,6 +195,16 @@ class WorkspaceSpec(Model):
     """What the history keeps of the arguments and results of requests, unless the server says otherwise."""
     cache_read_only: float = Field(0, ge=0, le=86400 * 30)
     """How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all."""
+    hub_tools: bool = False
+    """Whether it has the hub's own tools (docs/hub-tools.md)."""
+    registry: RegistryLevel = "off"
+    """Which registry tools it has, with which clients find and add servers."""
+    tools: Literal["all", "search"] = "all"
+    """Whether clients are shown all its tools, or find them with `hub_search_tools`."""
+    pinned_tools: tuple[str, ...] = Field((), max_length=1000)
+    """Tools that are listed beside the search, by exposed name or pattern."""
+    curation: Curation | None = None
+    """Which items of its servers it shows, and how; null: all, as they are."""
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -269,25 +282,33 @@ def content_hash(
 ) -> str:
     """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process.
 
-    `access` and _LATER_SETTINGS are parts of it only where they are set, so that other snapshots keep their earlier
+    `access` and the later settings are parts of it only where they are set, so that other snapshots keep their earlier
     hashes.
     """
     content: dict[str, Any] = {
-        "servers": [server.model_dump(mode="json", exclude=_unset(server)) for server in servers],
-        "workspaces": [workspace.model_dump(mode="json") for workspace in workspaces],
+        "servers": [
+            server.model_dump(mode="json", exclude={"settings": _at_default(server.settings, _LATER_SETTINGS)})
+            for server in servers
+        ],
+        "workspaces": [
+            workspace.model_dump(mode="json", exclude=_at_default(workspace, _LATER_WORKSPACE_SETTINGS))
+            for workspace in workspaces
+        ],
     }
     if access is not None:
         content["access"] = access.model_dump(mode="json")
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-_LATER_SETTINGS = ("tenancy", "sign_in", "oauth_client_id", "oauth_client_secret")
-"""Settings that are parts of the hash only where they are set."""
+_LATER_SETTINGS = ("tenancy", "sign_in", "oauth_client_id", "oauth_client_secret", "changes")
+"""Settings of a server that are parts of the hash only where they are set."""
+_LATER_WORKSPACE_SETTINGS = ("hub_tools", "registry", "tools", "pinned_tools", "curation")
 
 
-def _unset(server: ServerSpec) -> dict[str, set[str]]:
-    settings, fields = server.settings, ServerSettings.model_fields
-    return {"settings": {name for name in _LATER_SETTINGS if getattr(settings, name) == fields[name].default}}
+def _at_default(model: Model, names: tuple[str, ...]) -> set[str]:
+    """Those of some fields that have their default value."""
+    fields = type(model).model_fields
+    return {name for name in names if getattr(model, name) == fields[name].default}
 
 
 def _first_duplicate(values: list[str]) -> str | None:

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from bridge.errors import ErrorBody
 from bridge.models.base import Model, Request
-from bridge.models.desired import Record, Slug, SnapshotId
+from bridge.models.curation import Curation
+from bridge.models.desired import Record, RegistryLevel, Slug, SnapshotId
 
 
 class Changed(Model):
@@ -30,6 +31,12 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     remove_aliases: tuple[str, ...] = ()
     """Aliases that no longer lead to it."""
     record: Record | None = None
+    hub_tools: bool | None = None
+    registry: RegistryLevel | None = None
+    tools: Literal["all", "search"] | None = None
+    pinned_tools: tuple[str, ...] | None = Field(None, max_length=1000)
+    curation: Curation | None = None
+    """Replaces the whole curation; one without servers removes it."""
     servers: dict[str, bool] = Field(default_factory=dict)
     """Members of it that are switched on or off in this workspace alone, by key; the others stay as they are."""
 

@@ -206,167 +206,6 @@ export interface RoleGrant {
   workspaces?: string[] | null;
 }
 
-/** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
-export interface Activate {
-  name: string;
-  /** The newest one that the catalogue has, if omitted. */
-  version?: string | null;
-  source?: string | null;
-  /** The key in providers.json; if omitted, it is made of the entry's name. */
-  key?: string | null;
-  /** By the names of inputs. For a secret one only a reference to a variable that exists: `${NAME}`. */
-  values?: Record<string, string | string[]>;
-  /** Values of secret inputs. They go to variables.json, and nowhere else. */
-  secrets?: Record<string, string>;
-  /** Created if they do not exist. */
-  workspaces?: string[];
-}
-
-/** One installation or update, in progress or ended. */
-export interface ActivationJob {
-  id: string;
-  action: 'activate' | 'update';
-  /** The server's key in providers.json. */
-  key: string;
-  /** The entry's name in the catalogue. */
-  name: string;
-  version: string;
-  state: 'waiting' | 'installing' | 'checking' | 'adding' | 'done' | 'failed' | 'cancelled';
-  /** What it does now, for people. */
-  step: string;
-  /** The last line of the installer that tells something; without secret values. */
-  line: string;
-  /** How many tools the server listed when it was started; null before. */
-  tools: number | null;
-  /** What its user should know although it succeeded, such as: the server has no tools without its settings. */
-  note: string;
-  error: ErrorBody | null;
-  began: number;
-  ended: number | null;
-}
-
-/** The answer to `activation_jobs`: the jobs since the adapter's start, newest first. */
-export interface ActivationJobs {
-  jobs: ActivationJob[];
-}
-
-/** Cancel a job that has not ended; what it installed is removed. */
-export interface CancelActivation {
-  id: string;
-}
-
-/** One setting of an entry that its user may give, or that the entry fixes. */
-export interface CatalogInput {
-  /** Unique in the entry; `values` and `secrets` of `activate` refer to it. */
-  name: string;
-  /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
-  kind: 'variable' | 'argument' | 'header' | 'url';
-  label: string;
-  description?: string;
-  required?: boolean;
-  secret?: boolean;
-  default?: string | null;
-  choices?: string[];
-  format?: 'string' | 'number' | 'boolean' | 'filepath';
-  /** Whether it may have several values. */
-  repeated?: boolean;
-  /** The value that the entry sets, which nobody can change. */
-  fixed?: string | null;
-  /** An example of a value, for forms. */
-  placeholder?: string;
-}
-
-/** A server that was activated from the catalogue. */
-export interface InstalledServer {
-  key: string;
-  /** The entry's name in the catalogue. */
-  name: string;
-  source: string;
-  version: string;
-  /** The version to which `roll_back_installed` returns. */
-  previous: string | null;
-  kind: 'npm' | 'pypi' | 'oci' | 'mcpb' | 'remote';
-  /** Below HUB_DATA_DIR; empty for images and remote servers. */
-  folder: string;
-  /** The program and its arguments, as in providers.json; secrets are references. */
-  command: string[];
-  /** What was installed: the integrity of the npm package, the SHA-256 of the wheel or file, or the image's digest. */
-  digest: string;
-  /** When, in seconds since the epoch. */
-  installed: number;
-  /** Whether providers.json still has an entry with this key. */
-  in_use: boolean;
-}
-
-/** The answer to `installed_servers`. */
-export interface InstalledServers {
-  servers: InstalledServer[];
-}
-
-/** The answer to `activate` and `update_installed`. */
-export interface JobStarted {
-  /** The id of the job; an event `activation` announces each change of it. */
-  job: string;
-  key: string;
-}
-
-/** Ask for the jobs of activation. */
-export type ReadActivationJobs = Record<string, never>;
-
-/** Ask which servers were activated from the catalogue. */
-export type ReadInstalled = Record<string, never>;
-
-/** Ask for the names of variables; their values never leave the hub. */
-export type ReadVariables = Record<string, never>;
-
-/** The answer to `remove_installed`. */
-export interface Removed {
-  snapshot: SnapshotId;
-  /** Names in variables.json that only this server used; `remove_variable` removes them. */
-  variables: string[];
-}
-
-/** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
-export interface RemoveInstalled {
-  key: string;
-}
-
-/** Remove a variable from variables.json; a variable of the hub's environment with that name counts again. */
-export interface RemoveVariable {
-  name: string;
-}
-
-/** Return to the version of an activated server before its last update; it is still installed. */
-export interface RollBackInstalled {
-  key: string;
-}
-
-/** Set variables in variables.json; servers that use them are started again with the new values. */
-export interface SetVariables {
-  values: Record<string, string>;
-}
-
-/** Install another version of an activated server, with the same settings. */
-export interface UpdateInstalled {
-  key: string;
-  /** The newest one that the catalogue has, if omitted. */
-  version?: string | null;
-}
-
-/** A name to which definitions refer as `${NAME}`, or that variables.json has. Never its value. */
-export interface Variable {
-  name: string;
-  /** `file`: variables.json, which comes before the hub's environment. */
-  set_in: 'file' | 'environment' | 'none';
-  /** Keys of servers. */
-  used_by: string[];
-}
-
-/** The answer to `variables`. */
-export interface Variables {
-  variables: Variable[];
-}
-
 /** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
 export interface Ask {
   workspace: string;
@@ -563,182 +402,6 @@ export interface WorkspaceStatus {
   sessions: number;
 }
 
-/** Carry out a proposal, if what it would run is still what its digest says. */
-export interface ApproveProposal {
-  id: string;
-  digest: string;
-  /** Values of secret settings, by name. */
-  secrets?: Record<string, string>;
-}
-
-/** Who called a registry tool, as the sidecar has authenticated them. The adapter decides what they may do. */
-export interface Caller {
-  /** As `Principal.id`: empty for everybody in a hub that asks for no credentials. */
-  id: string;
-  name?: string;
-  /** Whether they came with an OAuth grant, which is for one workspace and never for an administrator's rights. */
-  grant?: boolean;
-  /** As `Principal.subjects`: by what access.json may name them. */
-  subjects?: string[];
-}
-
-/** Ask for the proposals that wait, and the last ones that were decided. */
-export type ListProposals = Record<string, never>;
-
-/** A change that somebody has asked for who may not make it. */
-export interface Proposal {
-  id: string;
-  state: 'pending' | 'approved' | 'refused' | 'expired' | 'failed';
-  action: 'add' | 'remove' | 'configure';
-  /** The id of the principal who asked; empty for a hub without credentials. */
-  principal: string;
-  principal_name: string;
-  workspace: string;
-  /** The server's key in providers.json. */
-  key: string;
-  /** Why, in the words of who asked: untrusted text. */
-  reason: string;
-  shown: Shown;
-  /** Of everything that would run; `approve_proposal` names it. */
-  digest: string;
-  created: number;
-  expires: number;
-  decided: number | null;
-  decided_by: string;
-  /** The activation that the approval has started. */
-  job: string;
-  /** Why the state is `failed`. */
-  error: ErrorBody | null;
-}
-
-/** The answer to `proposals`, newest first. */
-export interface Proposals {
-  proposals: Proposal[];
-}
-
-/** Ask for a job, proposal or ticket of one's own. */
-export interface ReadRegistryProgress {
-  caller: Caller;
-  workspace: string;
-  id?: string;
-}
-
-/** Ask what a ticket is for. `principal`, `admin`: who has opened the page. */
-export interface ReadSecretQuestion {
-  ticket: string;
-  principal: string;
-  admin?: boolean;
-}
-
-/** Hand over the values of a ticket, and go on with what waits for them. The ticket ends with it. */
-export interface RedeemSecretTicket {
-  ticket: string;
-  principal: string;
-  admin?: boolean;
-  values: Record<string, string>;
-}
-
-/** Refuse a proposal that waits. */
-export interface RefuseProposal {
-  id: string;
-}
-
-/** Put a server of the catalogue into a workspace, or propose it, as the caller's rights are. */
-export interface RegistryAdd {
-  caller: Caller;
-  workspace: string;
-  name: string;
-  version?: string | null;
-  source?: string | null;
-  /** Settings that are no secrets, by name. */
-  values?: Record<string, string | string[]>;
-  reason?: string;
-}
-
-/** Change settings of a server that was activated from the catalogue. */
-export interface RegistryConfigure {
-  caller: Caller;
-  workspace: string;
-  server: string;
-  /** Settings that are no secrets, by name. */
-  values?: Record<string, string>;
-  /** Names of secret settings that a person is to enter. */
-  secrets?: string[];
-  reason?: string;
-}
-
-/** What became of a change that a registry tool asked for. */
-export interface RegistryOutcome {
-  outcome: 'done' | 'started' | 'proposed' | 'secrets_needed';
-  key: string;
-  /** With `started`: the activation. */
-  job: string;
-  /** With `proposed`. */
-  proposal: Proposal | null;
-  /** With `secrets_needed`: where a person enters them; then the change goes on. */
-  ticket: SecretTicket | null;
-  /** Whether a removed server was uninstalled, because nobody else uses it. */
-  uninstalled: boolean;
-}
-
-/** The answer to `registry_progress`: of what was asked for, what the caller has asked for. */
-export interface RegistryProgress {
-  job: ActivationJob | null;
-  proposal: Proposal | null;
-  ticket: 'waiting' | 'used' | 'expired' | null;
-  /** Keys of the servers that registry tools have added to the workspace. */
-  added: string[];
-}
-
-/** Take a server out of a workspace, and uninstall it if a registry tool has added it and nobody else uses it. */
-export interface RegistryRemove {
-  caller: Caller;
-  workspace: string;
-  server: string;
-  reason?: string;
-}
-
-/** One secret that a person is asked for. */
-export interface SecretAsked {
-  name: string;
-  description: string;
-}
-
-/** The answer to `secret_question`: what the page of a ticket asks for. */
-export interface SecretQuestion {
-  server: string;
-  package: string;
-  workspace: string;
-  secrets: SecretAsked[];
-  expires: number;
-}
-
-/** The right to enter some secrets once, on a page of the hub, for the principal it was made for. */
-export interface SecretTicket {
-  /** Names the ticket to those who wait for it; it opens nothing. */
-  id: string;
-  url: string;
-  expires: number;
-}
-
-/** What would run, exactly: an administrator approves this and nothing else. */
-export interface Shown {
-  /** The entry's name in the catalogue. */
-  name: string;
-  version: string;
-  source: string;
-  /** What is installed: kind, name and version; or the address of a remote server. */
-  package: string;
-  /** The command line, with `{input}` for each value of the settings. */
-  command: string[];
-  /** Values of settings that are no secrets, by name. */
-  variables: Record<string, string>;
-  /** Names of the secret settings that the server needs, which are entered when it is approved. */
-  secrets: string[];
-  /** What the server may reach and gets, one sentence each. */
-  reach: string[];
-}
-
 /** An answer without content. */
 export type Done = Record<string, never>;
 
@@ -757,6 +420,63 @@ export interface Pong {
   pid: number;
   /** The kinds that the server serves. */
   serves: string[];
+}
+
+/** What a workspace changes of one tool, prompt or resource. Nothing is changed where a field is not set. */
+export interface CuratedItem {
+  /** Whether it is shown, whatever the rules say. */
+  on: boolean | null;
+  /** The name in place of its server's; the workspace's template is applied to it. */
+  name: string | null;
+  title: string | null;
+  description: string | null;
+  /** Annotations of a tool that replace its server's. */
+  annotations: Record<string, boolean>;
+  /** Presets of a tool's arguments, by name. */
+  arguments: Record<string, FixedArgument | DefaultArgument>;
+}
+
+/** Curation of the tools, prompts or resources of one server, by the server's own names (of resources: the URIs). */
+export interface CuratedKind {
+  /** What happens to items that are not in `known`; `ask`: they are off and shown as pending. */
+  new: 'on' | 'off' | 'ask';
+  /** The items that there were when an administrator last looked. */
+  known: string[];
+  rules: CurationRule[];
+  items: Record<string, CuratedItem>;
+}
+
+/** Curation of one server in one workspace. */
+export interface CuratedServer {
+  tools: CuratedKind;
+  prompts: CuratedKind;
+  /** Resources and resource templates. */
+  resources: CuratedKind;
+}
+
+/** Curation of a workspace's servers, by key. Servers that it does not name show everything as it is. */
+export interface Curation {
+  servers: Record<string, CuratedServer>;
+}
+
+/** Switches the items on or off that have a name that matches, and an annotation. The first that applies decides. */
+export interface CurationRule {
+  /** A name, or a pattern with `*`; for resources a URI. */
+  match: string;
+  /** The rule applies only to tools for which this annotation is true. */
+  annotation: 'readOnlyHint' | 'destructiveHint' | 'idempotentHint' | 'openWorldHint' | null;
+  on: boolean;
+}
+
+/** An argument that has this value where a client does not send it. Clients see the default in the schema. */
+export interface DefaultArgument {
+  default: any;
+}
+
+/** An argument that always has this value. Clients do not see it, and may not send it. */
+export interface FixedArgument {
+  value: any;
+  hidden: true;
 }
 
 /** The answer to `apply`: the snapshot is valid and accepted. A refusal is an `error` with `data.in_force`. */
@@ -953,6 +673,16 @@ export interface WorkspaceSpec {
   record: 'off' | 'sizes' | 'redacted' | 'full';
   /** How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all. */
   cache_read_only: number;
+  /** Whether it has the hub's own tools (docs/hub-tools.md). */
+  hub_tools: boolean;
+  /** Which registry tools it has, with which clients find and add servers. */
+  registry: 'off' | 'find' | 'ask' | 'add';
+  /** Whether clients are shown all its tools, or find them with `hub_search_tools`. */
+  tools: 'all' | 'search';
+  /** Tools that are listed beside the search, by exposed name or pattern. */
+  pinned_tools: string[];
+  /** Which items of its servers it shows, and how; null: all, as they are. */
+  curation: Curation | null;
 }
 
 /** The answer to a change of desired state: the first snapshot that contains it. */
@@ -1107,6 +837,12 @@ export interface SetWorkspace {
   /** Aliases that no longer lead to it. */
   remove_aliases?: string[];
   record?: 'off' | 'sizes' | 'redacted' | 'full' | null;
+  hub_tools?: boolean | null;
+  registry?: 'off' | 'find' | 'ask' | 'add' | null;
+  tools?: 'all' | 'search' | null;
+  pinned_tools?: string[] | null;
+  /** Replaces the whole curation; one without servers removes it. */
+  curation?: Curation | null;
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }
@@ -1887,6 +1623,343 @@ export interface UpstreamSignIns {
   sign_ins: UpstreamSignIn[];
 }
 
+/** One setting of an entry that its user may give, or that the entry fixes. */
+export interface CatalogInput {
+  /** Unique in the entry; `values` and `secrets` of `activate` refer to it. */
+  name: string;
+  /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
+  kind: 'variable' | 'argument' | 'header' | 'url';
+  label: string;
+  description?: string;
+  required?: boolean;
+  secret?: boolean;
+  default?: string | null;
+  choices?: string[];
+  format?: 'string' | 'number' | 'boolean' | 'filepath';
+  /** Whether it may have several values. */
+  repeated?: boolean;
+  /** The value that the entry sets, which nobody can change. */
+  fixed?: string | null;
+  /** An example of a value, for forms. */
+  placeholder?: string;
+}
+
+/** One installation or update, in progress or ended. */
+export interface ActivationJob {
+  id: string;
+  action: 'activate' | 'update';
+  /** The server's key in providers.json. */
+  key: string;
+  /** The entry's name in the catalogue. */
+  name: string;
+  version: string;
+  state: 'waiting' | 'installing' | 'checking' | 'adding' | 'done' | 'failed' | 'cancelled';
+  /** What it does now, for people. */
+  step: string;
+  /** The last line of the installer that tells something; without secret values. */
+  line: string;
+  /** How many tools the server listed when it was started; null before. */
+  tools: number | null;
+  /** What its user should know although it succeeded, such as: the server has no tools without its settings. */
+  note: string;
+  error: ErrorBody | null;
+  began: number;
+  ended: number | null;
+}
+
+/** The answer to `activation_jobs`: the jobs since the adapter's start, newest first. */
+export interface ActivationJobs {
+  jobs: ActivationJob[];
+}
+
+/** The answer to `activate` and `update_installed`. */
+export interface JobStarted {
+  /** The id of the job; an event `activation` announces each change of it. */
+  job: string;
+  key: string;
+}
+
+/** Install an entry of the catalogue, add it to providers.json, and put it into workspaces. */
+export interface Activate {
+  name: string;
+  /** The newest one that the catalogue has, if omitted. */
+  version?: string | null;
+  source?: string | null;
+  /** The key in providers.json; if omitted, it is made of the entry's name. */
+  key?: string | null;
+  /** By the names of inputs. For a secret one only a reference to a variable that exists: `${NAME}`. */
+  values?: Record<string, string | string[]>;
+  /** Values of secret inputs. They go to variables.json, and nowhere else. */
+  secrets?: Record<string, string>;
+  /** Created if they do not exist. */
+  workspaces?: string[];
+}
+
+/** Ask for the jobs of activation. */
+export type ReadActivationJobs = Record<string, never>;
+
+/** Cancel a job that has not ended; what it installed is removed. */
+export interface CancelActivation {
+  id: string;
+}
+
+/** A server that was activated from the catalogue. */
+export interface InstalledServer {
+  key: string;
+  /** The entry's name in the catalogue. */
+  name: string;
+  source: string;
+  version: string;
+  /** The version to which `roll_back_installed` returns. */
+  previous: string | null;
+  kind: 'npm' | 'pypi' | 'oci' | 'remote';
+  /** Below HUB_DATA_DIR; empty for images and remote servers. */
+  folder: string;
+  /** The program and its arguments, as in providers.json; secrets are references. */
+  command: string[];
+  /** What was installed: the integrity of the npm package, the SHA-256 of the wheel or file, or the image's digest. */
+  digest: string;
+  /** When, in seconds since the epoch. */
+  installed: number;
+  /** Whether providers.json still has an entry with this key. */
+  in_use: boolean;
+}
+
+/** The answer to `installed_servers`. */
+export interface InstalledServers {
+  servers: InstalledServer[];
+}
+
+/** Ask which servers were activated from the catalogue. */
+export type ReadInstalled = Record<string, never>;
+
+/** Install another version of an activated server, with the same settings. */
+export interface UpdateInstalled {
+  key: string;
+  /** The newest one that the catalogue has, if omitted. */
+  version?: string | null;
+}
+
+/** Return to the version of an activated server before its last update; it is still installed. */
+export interface RollBackInstalled {
+  key: string;
+}
+
+/** The answer to `remove_installed`. */
+export interface Removed {
+  snapshot: SnapshotId;
+  /** Names in variables.json that only this server used; `remove_variable` removes them. */
+  variables: string[];
+}
+
+/** Remove an activated server: its entry, its place in workspaces, and its folder; its variables stay. */
+export interface RemoveInstalled {
+  key: string;
+}
+
+/** A name to which definitions refer as `${NAME}`, or that variables.json has. Never its value. */
+export interface Variable {
+  name: string;
+  /** `file`: variables.json, which comes before the hub's environment. */
+  set_in: 'file' | 'environment' | 'none';
+  /** Keys of servers. */
+  used_by: string[];
+}
+
+/** The answer to `variables`. */
+export interface Variables {
+  variables: Variable[];
+}
+
+/** Ask for the names of variables; their values never leave the hub. */
+export type ReadVariables = Record<string, never>;
+
+/** Set variables in variables.json; servers that use them are started again with the new values. */
+export interface SetVariables {
+  values: Record<string, string>;
+}
+
+/** Remove a variable from variables.json; a variable of the hub's environment with that name counts again. */
+export interface RemoveVariable {
+  name: string;
+}
+
+/** Who called a registry tool, as the sidecar has authenticated them. The adapter decides what they may do. */
+export interface Caller {
+  /** As `Principal.id`: empty for everybody in a hub that asks for no credentials. */
+  id: string;
+  name?: string;
+  /** Whether they came with an OAuth grant, which is for one workspace and never for an administrator's rights. */
+  grant?: boolean;
+  /** As `Principal.subjects`: by what access.json may name them. */
+  subjects?: string[];
+}
+
+/** What would run, exactly: an administrator approves this and nothing else. */
+export interface Shown {
+  /** The entry's name in the catalogue. */
+  name: string;
+  version: string;
+  source: string;
+  /** What is installed: kind, name and version; or the address of a remote server. */
+  package: string;
+  /** The command line, with `{input}` for each value of the settings. */
+  command: string[];
+  /** Values of settings that are no secrets, by name. */
+  variables: Record<string, string>;
+  /** Names of the secret settings that the server needs, which are entered when it is approved. */
+  secrets: string[];
+  /** What the server may reach and gets, one sentence each. */
+  reach: string[];
+}
+
+/** A change that somebody has asked for who may not make it. */
+export interface Proposal {
+  id: string;
+  state: 'pending' | 'approved' | 'refused' | 'expired' | 'failed';
+  action: 'add' | 'remove' | 'configure';
+  /** The id of the principal who asked; empty for a hub without credentials. */
+  principal: string;
+  principal_name: string;
+  workspace: string;
+  /** The server's key in providers.json. */
+  key: string;
+  /** Why, in the words of who asked: untrusted text. */
+  reason: string;
+  shown: Shown;
+  /** Of everything that would run; `approve_proposal` names it. */
+  digest: string;
+  created: number;
+  expires: number;
+  decided: number | null;
+  decided_by: string;
+  /** The activation that the approval has started. */
+  job: string;
+  /** Why the state is `failed`. */
+  error: ErrorBody | null;
+}
+
+/** The answer to `proposals`, newest first. */
+export interface Proposals {
+  proposals: Proposal[];
+}
+
+/** Ask for the proposals that wait, and the last ones that were decided. */
+export type ListProposals = Record<string, never>;
+
+/** Carry out a proposal, if what it would run is still what its digest says. */
+export interface ApproveProposal {
+  id: string;
+  digest: string;
+  /** Values of secret settings, by name. */
+  secrets?: Record<string, string>;
+}
+
+/** Refuse a proposal that waits. */
+export interface RefuseProposal {
+  id: string;
+}
+
+/** The right to enter some secrets once, on a page of the hub, for the principal it was made for. */
+export interface SecretTicket {
+  /** Names the ticket to those who wait for it; it opens nothing. */
+  id: string;
+  url: string;
+  expires: number;
+}
+
+/** What became of a change that a registry tool asked for. */
+export interface RegistryOutcome {
+  outcome: 'done' | 'started' | 'proposed' | 'secrets_needed';
+  key: string;
+  /** With `started`: the activation. */
+  job: string;
+  /** With `proposed`. */
+  proposal: Proposal | null;
+  /** With `secrets_needed`: where a person enters them; then the change goes on. */
+  ticket: SecretTicket | null;
+  /** Whether a removed server was uninstalled, because nobody else uses it. */
+  uninstalled: boolean;
+}
+
+/** Put a server of the catalogue into a workspace, or propose it, as the caller's rights are. */
+export interface RegistryAdd {
+  caller: Caller;
+  workspace: string;
+  name: string;
+  version?: string | null;
+  source?: string | null;
+  /** Settings that are no secrets, by name. */
+  values?: Record<string, string | string[]>;
+  reason?: string;
+}
+
+/** Take a server out of a workspace, and uninstall it if a registry tool has added it and nobody else uses it. */
+export interface RegistryRemove {
+  caller: Caller;
+  workspace: string;
+  server: string;
+  reason?: string;
+}
+
+/** Change settings of a server that was activated from the catalogue. */
+export interface RegistryConfigure {
+  caller: Caller;
+  workspace: string;
+  server: string;
+  /** Settings that are no secrets, by name. */
+  values?: Record<string, string>;
+  /** Names of secret settings that a person is to enter. */
+  secrets?: string[];
+  reason?: string;
+}
+
+/** The answer to `registry_progress`: of what was asked for, what the caller has asked for. */
+export interface RegistryProgress {
+  job: ActivationJob | null;
+  proposal: Proposal | null;
+  ticket: 'waiting' | 'used' | 'expired' | null;
+  /** Keys of the servers that registry tools have added to the workspace. */
+  added: string[];
+}
+
+/** Ask for a job, proposal or ticket of one's own. */
+export interface ReadRegistryProgress {
+  caller: Caller;
+  workspace: string;
+  id?: string;
+}
+
+/** One secret that a person is asked for. */
+export interface SecretAsked {
+  name: string;
+  description: string;
+}
+
+/** The answer to `secret_question`: what the page of a ticket asks for. */
+export interface SecretQuestion {
+  server: string;
+  package: string;
+  workspace: string;
+  secrets: SecretAsked[];
+  expires: number;
+}
+
+/** Ask what a ticket is for. `principal`, `admin`: who has opened the page. */
+export interface ReadSecretQuestion {
+  ticket: string;
+  principal: string;
+  admin?: boolean;
+}
+
+/** Hand over the values of a ticket, and go on with what waits for them. The ticket ends with it. */
+export interface RedeemSecretTicket {
+  ticket: string;
+  principal: string;
+  admin?: boolean;
+  values: Record<string, string>;
+}
+
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -1919,9 +1992,6 @@ export interface ToolChanges {
   hints: Record<string, string[]>;
 }
 
-/**  */
-export type Request[ToolChanges] = Record<string, never>;
-
 /** Ask what differs from the pins: of all servers with `changes` warn or block, of one, or of a workspace's. */
 export interface ReadToolChanges {
   server?: string | null;
@@ -1933,9 +2003,6 @@ export interface ToolsAccepted {
   /** The names that were pinned anew; `instructions` for the instructions. */
   accepted: string[];
 }
-
-/**  */
-export type Request[ToolsAccepted] = Record<string, never>;
 
 /** Pin what a server offers now. */
 export interface AcceptToolChanges {
@@ -1980,14 +2047,8 @@ export interface Scans {
   scans: Scan[];
 }
 
-/**  */
-export type Request[Scans] = Record<string, never>;
-
 /** Ask for the state of all scans. */
 export type ReadScans = Record<string, never>;
-
-/**  */
-export type Request[Done] = Record<string, never>;
 
 /** Scan an image or package again; `subject` as in `scans`, null for all. */
 export interface Rescan {
@@ -2086,10 +2147,6 @@ export interface FrontSettings {
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;
-  tool_changes: ReadToolChanges;
-  accept_tool_changes: AcceptToolChanges;
-  scans: ReadScans;
-  rescan: Rescan;
   apply: Snapshot;
   desired: ReadDesired;
   set_workspace: SetWorkspace;
@@ -2109,11 +2166,6 @@ export interface Requests {
   duplicate: Duplicate;
   undo: Undo;
   export: Export;
-  access_file: ReadAccessFile;
-  check_access_file: CheckAccessFile;
-  put_access_file: PutAccessFile;
-  explain_access: ExplainAccess;
-  view_as: ViewAs;
   activate: Activate;
   activation_jobs: ReadActivationJobs;
   cancel_activation: CancelActivation;
@@ -2124,14 +2176,6 @@ export interface Requests {
   variables: ReadVariables;
   set_variables: SetVariables;
   remove_variable: RemoveVariable;
-  status: ReadStatus;
-  restart: Restart;
-  tools: ListTools;
-  call: Call;
-  catalog: ReadCatalog;
-  ask: Ask;
-  logs: Logs;
-  history: ReadHistory;
   proposals: ListProposals;
   approve_proposal: ApproveProposal;
   refuse_proposal: RefuseProposal;
@@ -2141,6 +2185,23 @@ export interface Requests {
   registry_progress: ReadRegistryProgress;
   secret_question: ReadSecretQuestion;
   redeem_secret_ticket: RedeemSecretTicket;
+  tool_changes: ReadToolChanges;
+  accept_tool_changes: AcceptToolChanges;
+  scans: ReadScans;
+  rescan: Rescan;
+  access_file: ReadAccessFile;
+  check_access_file: CheckAccessFile;
+  put_access_file: PutAccessFile;
+  explain_access: ExplainAccess;
+  view_as: ViewAs;
+  status: ReadStatus;
+  restart: Restart;
+  tools: ListTools;
+  call: Call;
+  catalog: ReadCatalog;
+  ask: Ask;
+  logs: Logs;
+  history: ReadHistory;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -2181,10 +2242,6 @@ export interface Requests {
 /** What each kind of request is answered with. */
 export interface Answers {
   ping: Pong;
-  tool_changes: ToolChanges;
-  accept_tool_changes: ToolsAccepted;
-  scans: Scans;
-  rescan: Done;
   apply: Accepted;
   desired: Desired;
   set_workspace: Changed;
@@ -2204,11 +2261,6 @@ export interface Answers {
   duplicate: Changed;
   undo: Undone;
   export: Exported;
-  access_file: AccessText;
-  check_access_file: AccessChecked;
-  put_access_file: AccessSaved;
-  explain_access: AccessExplained;
-  view_as: AccessView;
   activate: JobStarted;
   activation_jobs: ActivationJobs;
   cancel_activation: Done;
@@ -2219,14 +2271,6 @@ export interface Answers {
   variables: Variables;
   set_variables: Done;
   remove_variable: Done;
-  status: Status;
-  restart: Done;
-  tools: Tools;
-  call: CallResult;
-  catalog: Catalog;
-  ask: AskResult;
-  logs: LogRecords;
-  history: History;
   proposals: Proposals;
   approve_proposal: Proposal;
   refuse_proposal: Proposal;
@@ -2236,6 +2280,23 @@ export interface Answers {
   registry_progress: RegistryProgress;
   secret_question: SecretQuestion;
   redeem_secret_ticket: Done;
+  tool_changes: ToolChanges;
+  accept_tool_changes: ToolsAccepted;
+  scans: Scans;
+  rescan: Done;
+  access_file: AccessText;
+  check_access_file: AccessChecked;
+  put_access_file: AccessSaved;
+  explain_access: AccessExplained;
+  view_as: AccessView;
+  status: Status;
+  restart: Done;
+  tools: Tools;
+  call: CallResult;
+  catalog: Catalog;
+  ask: AskResult;
+  logs: LogRecords;
+  history: History;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;

@@ -15,6 +15,9 @@ from bridge.settings.secrets import SecretSettings
 class ServiceSettings(SecretSettings):
     """A part of `bridge.settings.Settings`, with the settings of other places that secrets come from."""
 
+    install_timeout: float = Field(
+        600, gt=0, le=86400, description="Longest time in seconds for each installer of a server of the catalogue."
+    )
     cache_max_mb: int = Field(32, ge=1, le=65536, description="Most memory (MiB) for kept results of tools.")
     cache_url: SecretStr | None = Field(
         None, description="URL of a Redis or Valkey (redis://, rediss://, unix://) that keeps results of tools instead."
@@ -23,6 +26,12 @@ class ServiceSettings(SecretSettings):
         None,
         description="URL of a Redis or Valkey (redis://, rediss://, unix://) in which several hubs count together for "
         "the limits of access.json.",
+    )
+    replica: str = Field(
+        "",
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$",
+        description="Name of this hub among the replicas behind one load balancer (docs/scaling.md): lower-case "
+        "letters, digits and `-`. Ids of sessions begin with it. Empty: it is alone.",
     )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

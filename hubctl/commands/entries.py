@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hubctl.errors import ArgumentsInvalid
+from hubctl.own_entries import own_command
 
 TYPES = {"auto": "sse", "sse": "sse", "http": "http"}
 """The types that YAMCP writes for each transport. YAMCP knows only `sse`, which lets the hub detect the transport."""
@@ -42,11 +43,15 @@ def read_options(arguments: argparse.Namespace, variables: Mapping[str, str]) ->
         ArgumentsInvalid: options contradict each other, or a value is invalid.
     """
     program = _program(arguments.program)
+    given = dict(_header(text) for text in arguments.header or ())
+    if (own := own_command(arguments, given)) is not None:
+        set_here = dict(_variable(text, variables) for text in arguments.env or ())
+        return EntryOptions(own[0], namespace=arguments.namespace, cwd=arguments.cwd, env=own[1] | set_here)
     if program is not None and arguments.url is not None:
         raise ArgumentsInvalid("A server has a command (behind --) or a --url, not both.")
     env: dict[str, str | None] = dict(_variable(text, variables) for text in arguments.env or ())
     env |= dict.fromkeys(getattr(arguments, "unset_env", None) or ())
-    headers: dict[str, str | None] = dict(_header(text) for text in arguments.header or ())
+    headers: dict[str, str | None] = {**given}
     headers |= dict.fromkeys(getattr(arguments, "unset_header", None) or ())
     return EntryOptions(program, arguments.url, arguments.transport, arguments.namespace, arguments.cwd, env, headers)
 

@@ -62,7 +62,7 @@ class Endpoint:
         except SidecarError as error:
             return jsonrpc.error(request_id, eras.error_to_client(eras.of_params(params), error.rpc(call.correlation)))
         except Exception:
-            known = {"workspace": self.workspace.name, "session": session.id[:8], **call.log_fields}
+            known = {"workspace": self.workspace.name, "session": session.short_id, **call.log_fields}
             log.exception("a request failed in the hub", extra=known)
             return jsonrpc.error(request_id, hub_failed(call))
 

@@ -230,7 +230,7 @@ class HttpSession(StreamSession):
             try:
                 await self.endpoint.serve(self, frame, lambda *_: None)
             except (ErrorResponse, SidecarError) as error:
-                known = {"session": self.id[:8], "workspace": self.workspace.name, "reason": type(error).__name__}
+                known = {"session": self.short_id, "workspace": self.workspace.name, "reason": type(error).__name__}
                 log.warning("a subscription of a resumed session could not be restored", extra=known)
             else:
                 self._missed_updates.append(uri)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import parse_qs, unquote
@@ -40,6 +41,8 @@ ENDPOINT_PATHS = frozenset({"", "sse", "messages"})
 """The paths of a workspace below `/mcp/{slug}`."""
 PAGE_HEADERS = (b"host", b"origin", b"sec-fetch-site")
 """The headers that tell whether a web page sends a request, and which one."""
+_PLAIN_ID = re.compile(rb"[a-z0-9.-]+")
+"""Matches ids of SSE sessions, which nothing in a query has to be escaped in."""
 STARTING_WAIT = 5.0
 """Seconds that a request waits for the first configuration after the hub has started."""
 Page = Callable[[Send], Awaitable[None]]
@@ -306,7 +309,7 @@ def _opens_session(scope: Scope, rest: str) -> bool:
 def _session_id(query: bytes) -> str:
     """The `session_id` of a query. It is nearly always the query of the stream's `endpoint` event, parsed quickly."""
     name, _, value = query.partition(b"=")
-    if name == b"session_id" and value.isalnum():
+    if name == b"session_id" and _PLAIN_ID.fullmatch(value):
         return value.decode("latin-1")
     return parse_qs(query.decode("latin-1")).get("session_id", [""])[0]
 

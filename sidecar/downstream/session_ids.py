@@ -1,8 +1,8 @@
 """Sealed ids of Streamable HTTP sessions, with which a later process of the hub can resume a session (ADR 28).
 
-An id has a random part and the result of the handshake, encrypted and authenticated together with the owner of the
-session by AES-256-GCM (NIST SP 800-38D). The key is a file in HUB_DATA_DIR. All characters are from base64url, so they
-are visible ASCII (MCP 2025-11-25, Transports, Session Management).
+An id has the name of the replica, if the hub has one (sidecar/sessions/replica.py), a random part and the result of the
+handshake, encrypted and authenticated together with the owner of the session by AES-256-GCM (NIST SP 800-38D). The key
+is a file in HUB_DATA_DIR. All characters are visible ASCII (MCP 2025-11-25, Transports, Session Management).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sidecar.listener.auth import principal_of
 from sidecar.local_key import KEY_BYTES, load_key
 from sidecar.protocol import codec
+from sidecar.sessions import replica
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -85,12 +86,14 @@ class SessionIds:
         self._cipher: AESGCM | None = None
         self._retired: set[str] = set()
 
-    def seal(self, random_part: str, binding: SessionBinding, handshake: Handshake) -> str:
-        """The id of a new session. It is `random_part` alone if the whole would be too long."""
+    def seal(self, plain_id: str, binding: SessionBinding, handshake: Handshake) -> str:
+        """The id of a new session, whose id so far is the replica's name and the random part. It is returned unchanged
+        if the whole would be too long."""
+        name, random_part = replica.split(plain_id)
         facts = _ORIGIN.pack(self._process, int(self._clock())) + codec.dumps(list(handshake))
-        sealed = self._own_cipher().encrypt(_nonce(random_part), facts, _owner(binding))
-        session_id = random_part + _encoded(sealed)
-        return session_id if len(session_id) <= MAX_ID_LENGTH else random_part
+        sealed = self._own_cipher().encrypt(_nonce(random_part), facts, _owner(binding, name))
+        session_id = plain_id + _encoded(sealed)
+        return session_id if len(session_id) <= MAX_ID_LENGTH else plain_id
 
     def read(self, session_id: str, binding: SessionBinding) -> Handshake | None:
         """The handshake of a session of an earlier process; None if the session cannot be resumed.
@@ -98,11 +101,12 @@ class SessionIds:
         It cannot if the id was not made for this owner, is too old, or was made or resumed by this process already,
         so that the session has ended.
         """
-        if not RANDOM_LENGTH < len(session_id) <= MAX_ID_LENGTH or not session_id.isascii():
+        name, own_id = replica.split(session_id)
+        if not RANDOM_LENGTH < len(own_id) <= MAX_ID_LENGTH or not session_id.isascii():
             return None
-        random_part, sealed = session_id[:RANDOM_LENGTH], session_id[RANDOM_LENGTH:]
+        random_part, sealed = own_id[:RANDOM_LENGTH], own_id[RANDOM_LENGTH:]
         try:
-            facts = self._own_cipher().decrypt(_nonce(random_part), _decoded(sealed), _owner(binding))
+            facts = self._own_cipher().decrypt(_nonce(random_part), _decoded(sealed), _owner(binding, name))
         except (InvalidTag, binascii.Error, ValueError):
             return None
         process, made = _ORIGIN.unpack_from(facts)
@@ -115,7 +119,7 @@ class SessionIds:
 
     def retire(self, session_id: str) -> None:
         """Note that a resumed session has ended, so that it is not resumed again."""
-        self._retired.add(session_id[:RANDOM_LENGTH])
+        self._retired.add(replica.split(session_id)[1][:RANDOM_LENGTH])
 
     def _own_cipher(self) -> AESGCM:
         if self._cipher is None:
@@ -128,9 +132,11 @@ def _nonce(random_part: str) -> bytes:
     return hashlib.sha256(random_part.encode()).digest()[:NONCE_BYTES]
 
 
-def _owner(binding: SessionBinding) -> bytes:
-    """What is authenticated beside the sealed part: the owner, so that an id is valid for its owner only."""
-    return codec.dumps([PURPOSE, *(binding if binding.grant else binding[:-1])])
+def _owner(binding: SessionBinding, name: str) -> bytes:
+    """What is authenticated beside the sealed part: the owner, so that an id is valid for its owner only, and the name
+    of the replica, if the id has one."""
+    owner = binding if binding.grant else binding[:-1]
+    return codec.dumps([PURPOSE, *owner, {"replica": name}] if name else [PURPOSE, *owner])
 
 
 def _load(path: Path) -> bytes:

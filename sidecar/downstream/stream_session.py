@@ -49,7 +49,7 @@ class StreamSession(Session):
     """The era of direct calls (`DirectCaller`)."""
 
     def __init__(self, endpoint: Endpoint, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
-        super().__init__(session_id, principal)
+        super().__init__(session_id, principal, endpoint.workspace.replica)
         self.endpoint = endpoint
         self.admission = endpoint.admission
         self.workspace = endpoint.workspace

@@ -220,7 +220,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         session.on_state = self._keep
         if (state := self.states.find(session_id)) is not None:
             workspace.spawn(session.restore(state))
-        known = {"session": session_id[:8], "correlation": session.correlation_prefix, "workspace": workspace.name}
+        known = {"session": session.short_id, "correlation": session.correlation_prefix, "workspace": workspace.name}
         log.info("a session was resumed", extra=known)
 
     def _session_of(self, scope: Scope, endpoint: Endpoint) -> HttpSession:

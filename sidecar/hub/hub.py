@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -79,7 +79,7 @@ class Hub:
         self._metrics = metrics
         self._redactor = redactor
         self._publish = publish
-        self._request_states = RequestStates(settings.input_timeout)
+        self._request_states = RequestStates(settings.input_timeout, settings.replica)
         self._by_slug: dict[str, Workspace] = {}
         self._endpoints: dict[Workspace, Endpoint] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
@@ -147,15 +147,16 @@ class Hub:
 
     # --- desired state -------------------------------------------------------------------------------------------
 
-    def apply(self, snapshot: Snapshot) -> None:
+    def apply(self, snapshot: Snapshot, renewed: Collection[str] = ()) -> None:
         """Apply a snapshot: start new servers, update the views, notify the sessions, and release old upstreams.
 
-        New servers are still starting when this returns; those that they replace serve until then.
+        New servers are still starting when this returns; those that they replace serve until then. `renewed`: keys of
+        servers whose definitions refer to values that have changed.
         """
         self.config_version += 1
         self.limits.apply(snapshot.access.limits if snapshot.access else ())
         self.access.follow(snapshot)
-        steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
+        steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()}, renewed)
         released: list[Release] = []
         for wanted in steps.create:
             released += self._create(wanted)

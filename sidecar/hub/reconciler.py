@@ -35,6 +35,8 @@ class Reconciler:
         self._grace = grace
         self._metrics = metrics
         self._publish = publish
+        self.before_applying: Callable[[], None] = lambda: None
+        """Called before each snapshot is applied."""
         self._newest: Snapshot | None = None
         self._snapshot_accepted = asyncio.Event()
 
@@ -85,6 +87,7 @@ class Reconciler:
             self._set_newest(copy)
 
     def _apply(self, snapshot: Snapshot) -> None:
+        self.before_applying()
         self._hub.apply(snapshot)
         self.applied = snapshot.id
         save(self._path, snapshot)

@@ -68,9 +68,10 @@ class ClientGroup(Session):
         client_session: Session | None,
         capabilities: dict[str, Any],
         answer_timeout: float,
+        replica: str,
         publish: Callable[[ClientGroup, str], None],
     ) -> None:
-        super().__init__()
+        super().__init__(replica=replica)
         self.capabilities = capabilities
         self.client_session = client_session
         self.requests = 0
@@ -194,12 +195,13 @@ class ClientGroups:
     """
 
     def __init__(
-        self, pool: Pool, idle_timeout: float, answer_timeout: float, publish: Callable[[ClientGroup, str], None],
-        join: Callable[[Session], None], leave: Callable[[Session], None],
+        self, pool: Pool, idle_timeout: float, answer_timeout: float, replica: str,
+        publish: Callable[[ClientGroup, str], None], join: Callable[[Session], None], leave: Callable[[Session], None],
     ) -> None:  # fmt: skip
         self._pool = pool
         self._idle_timeout = idle_timeout
         self._answer_timeout = answer_timeout
+        self._replica = replica
         self._publish = publish
         self._join = join
         self._leave = leave
@@ -217,7 +219,9 @@ class ClientGroups:
         if group is None:
             self._evict_idle(client_session)
             capabilities = era.envelope(params, era.CAPABILITIES_KEY)
-            group = self._groups[key] = ClientGroup(client_session, capabilities, self._answer_timeout, self._publish)
+            group = self._groups[key] = ClientGroup(
+                client_session, capabilities, self._answer_timeout, self._replica, self._publish
+            )
             self._join(group)
             self._schedule_cleanup()
         return group

@@ -21,13 +21,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar.input_errors import RequestStateExpired, RequestStateInvalid
+from sidecar.sessions import replica as replica_names
 
 StateKind = Literal["suspended", "server", "repeat", "sign_in"]
 """What a state stands for: a call suspended in the hub; a state of the server; a call that is sent again, at once or
 after a sign-in at the server."""
 
 PREFIX = "hub1."
-"""The version of the token format."""
+"""The version of the token format. The name of the replica follows, if it has one (sidecar/sessions/replica.py)."""
 PROCESS_ID_BYTES, NONCE_BYTES, TAG_BYTES = 8, 12, 16
 """Lengths in bytes: of the id of the process that made the token, and of the nonce and tag of AES-GCM."""
 
@@ -63,7 +64,8 @@ class State:
 class RequestStates:
     """Encrypts and decrypts tokens; `lifetime` is in seconds. Tokens from before a restart of the hub are expired."""
 
-    def __init__(self, lifetime: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, lifetime: float, replica: str = "", clock: Callable[[], float] = time.time) -> None:
+        self._replica = replica
         self.lifetime = lifetime
         self._clock = clock
         self._process_id = secrets.token_bytes(PROCESS_ID_BYTES)
@@ -73,8 +75,9 @@ class RequestStates:
         """Make the token for a state."""
         claims = {"b": binding.digest(), "x": self._clock() + self.lifetime, "k": state.kind, "v": state.value}
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, json.dumps(claims).encode(), PREFIX.encode() + self._process_id)
-        return PREFIX + base64.urlsafe_b64encode(self._process_id + nonce + sealed).decode().rstrip("=")
+        sealed = self._cipher.encrypt(nonce, json.dumps(claims).encode(), self._authenticated())
+        text = base64.urlsafe_b64encode(self._process_id + nonce + sealed).decode().rstrip("=")
+        return PREFIX + replica_names.named(self._replica, text)
 
     def open(self, binding: Binding, token: Any) -> State:
         """The state in a token that a client sent back with a request.
@@ -91,9 +94,11 @@ class RequestStates:
         return State(claims["k"], claims["v"])
 
     def _decrypt(self, token: Any) -> Mapping[str, Any]:
-        raw = _decode(token)
+        replica, raw = _decode(token)
         if raw is None:
             raise RequestStateInvalid("The requestState was not made by this hub.")
+        if replica != self._replica:
+            raise RequestStateExpired("The requestState is of another replica of the hub.")
         process_id, nonce, sealed = (
             raw[:PROCESS_ID_BYTES],
             raw[PROCESS_ID_BYTES : PROCESS_ID_BYTES + NONCE_BYTES],
@@ -102,20 +107,25 @@ class RequestStates:
         if process_id != self._process_id:
             raise RequestStateExpired("The requestState is from before the hub was started.")
         try:
-            claims: Mapping[str, Any] = json.loads(self._cipher.decrypt(nonce, sealed, PREFIX.encode() + process_id))
+            claims: Mapping[str, Any] = json.loads(self._cipher.decrypt(nonce, sealed, self._authenticated()))
         except InvalidTag:
             raise RequestStateInvalid("The requestState was changed on its way.") from None
         return claims
 
+    def _authenticated(self) -> bytes:
+        """What is authenticated beside the sealed part."""
+        return replica_names.named(self._replica, PREFIX).encode() + self._process_id
 
-def _decode(token: Any) -> bytes | None:
-    """The bytes of a token in the right format, else None. Only the canonical base64 spelling is accepted."""
+
+def _decode(token: Any) -> tuple[str, bytes | None]:
+    """The name of the replica and the bytes of a token in the right format, else None. Only the canonical base64
+    spelling is accepted."""
     if not isinstance(token, str) or not token.startswith(PREFIX):
-        return None
-    text = token.removeprefix(PREFIX)
+        return "", None
+    replica, text = replica_names.split(token.removeprefix(PREFIX))
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
-        return None
+        return "", None
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=") == text
-    return raw if canonical and len(raw) > PROCESS_ID_BYTES + NONCE_BYTES + TAG_BYTES else None
+    return replica, raw if canonical and len(raw) > PROCESS_ID_BYTES + NONCE_BYTES + TAG_BYTES else None

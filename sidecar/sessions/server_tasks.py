@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import TaskUnknown
 from sidecar.features import uris
+from sidecar.sessions import replica as replica_names
 
 if TYPE_CHECKING:
     from bridge.keys import Principal
@@ -43,9 +44,13 @@ class Task:
 
 
 class ServerTasks:
-    """The tasks of one session by the id that its client knows: the server's id, unless two servers use the same."""
+    """The tasks of one session by the id that its client knows: the server's id, unless two servers use the same.
 
-    def __init__(self) -> None:
+    With the name of a replica (sidecar/sessions/replica.py), ids begin with it.
+    """
+
+    def __init__(self, replica: str = "") -> None:
+        self._replica = replica
         self._known: dict[str, Task] = {}
         self._of_grants: dict[str, tuple[Principal, ServerTasks]] = {}
         """The tasks of OAuth grants, whose clients may share one session object, by the grant's id."""
@@ -56,7 +61,7 @@ class ServerTasks:
             return self
         if principal.grant not in self._of_grants:
             self._of_grants = {grant: each for grant, each in self._of_grants.items() if each[1]}
-            self._of_grants[principal.grant] = principal, ServerTasks()
+            self._of_grants[principal.grant] = principal, ServerTasks(self._replica)
         return self._of_grants[principal.grant][1]
 
     def forget_ended(self, current: Callable[[Principal], Principal | None]) -> None:
@@ -131,7 +136,8 @@ class ServerTasks:
         return next((exposed for exposed, task in self._known.items() if (task.upstream, task.id) == place), None)
 
     def _free_id(self, task: Task) -> str:
-        names = itertools.chain([task.id], (f"{task.id}-{number}" for number in itertools.count(2)))
+        first = replica_names.named(self._replica, task.id)
+        names = itertools.chain([first], (f"{first}-{number}" for number in itertools.count(2)))
         return next(
             name
             for name in names

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
 from sidecar.protocol.channel import Frame
+from sidecar.sessions import replica as replica_names
 from sidecar.sessions.client_info import ClientInfo, client_info
 from sidecar.sessions.server_tasks import ServerTasks
 from sidecar.sessions.subscriptions import ResourceSubscriptions
@@ -44,9 +45,11 @@ class Session(ABC):
     client_info = ClientInfo()
     """Name and version of the client, for lists of sessions."""
 
-    def __init__(self, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
-        self.id = session_id or secrets.token_hex(16)
-        self.correlation_prefix = self.id[:8]
+    def __init__(self, session_id: str | None = None, principal: Principal = ANONYMOUS, replica: str = "") -> None:
+        self.id = session_id or replica_names.named(replica, secrets.token_hex(16))
+        self.replica = replica
+        """The name of this replica of the hub, which ids for the client begin with; empty if it has none."""
+        self.correlation_prefix = self.short_id
         """How the correlation ids of its requests in the logs begin, and the ids of requests to the client."""
         self.principal = principal
         """Who opened the session."""
@@ -74,7 +77,12 @@ class Session(ABC):
     @cached_property
     def server_tasks(self) -> ServerTasks:
         """The tasks that servers run for the client."""
-        return ServerTasks()
+        return ServerTasks(self.replica)
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of its id, for logs."""
+        return replica_names.split(self.id)[1][:8]
 
     @property
     def idle_since(self) -> float | None:

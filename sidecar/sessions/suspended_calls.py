@@ -345,7 +345,7 @@ class SuspendedCalls:
 
     def _expire(self, ticket: str) -> None:
         call, _ = self._calls.pop(ticket)
-        log.info("a client did not resume a suspended call in time", extra={"session": call.session.id[:8]})
+        log.info("a client did not resume a suspended call in time", extra={"session": call.session.short_id})
         call.cancel(f"the client did not answer within {self._answer_timeout:g} s")
 
     def drop(self, session: Session | None = None) -> None:

@@ -4,7 +4,7 @@ and the values of files and commands (secret_sources/) are arguments."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -71,6 +71,27 @@ def sources_in(launch: Launch) -> tuple[str, ...]:
 
     _stdio(launch, note) if isinstance(launch, StdioLaunch) else _remote(launch, note)
     return tuple(found)
+
+
+def names_in(launch: Launch) -> frozenset[str]:
+    """The names of the variables to which a launch refers."""
+    found: set[str] = set()
+
+    def note(match: re.Match[str]) -> str:
+        if match["name"]:
+            found.add(match["name"])
+        return ""
+
+    for text in _texts(launch):
+        if "${" in text:
+            references_replaced(text, note)
+    return frozenset(found)
+
+
+def _texts(launch: Launch) -> Iterable[str]:
+    if isinstance(launch, StdioLaunch):
+        return (launch.command, *launch.args, *launch.env.values(), launch.cwd or "")
+    return (launch.url, *launch.headers.values())
 
 
 def uses_claims(launch: Launch) -> bool:
@@ -151,7 +172,7 @@ def _checked(name: str, value: str) -> str:
 
 def _missing_message(missing: Mapping[str, list[str]]) -> str:
     needs = "; ".join(f"{name} (needed by {', '.join(places)})" for name, places in sorted(missing.items()))
-    return f"The hub's environment lacks {needs}."
+    return f"Neither variables.json nor the hub's environment has {needs}."
 
 
 class _Expander:

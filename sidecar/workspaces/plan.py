@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
@@ -39,11 +39,17 @@ def _on(spec: WorkspaceSpec) -> tuple[str, ...]:
     return tuple(key for key in spec.servers if key not in spec.disabled_servers) if spec.enabled else ()
 
 
-def plan(desired: Snapshot, running: Mapping[str, WantedWorkspace]) -> Plan:
-    """The steps from `running` (by workspace name) to `desired`."""
+def plan(desired: Snapshot, running: Mapping[str, WantedWorkspace], renewed: Collection[str] = ()) -> Plan:
+    """The steps from `running` (by workspace name) to `desired`.
+
+    `renewed`: servers whose workspaces are updated although their definitions are the same.
+    """
     target = wanted_workspaces(desired)
+    stale = {name for name, item in target.items() if any(server.key in renewed for server in item.servers)}
     return Plan(
         create=tuple(item for name, item in target.items() if name not in running),
-        update=tuple(item for name, item in target.items() if name in running and running[name] != item),
+        update=tuple(
+            item for name, item in target.items() if name in running and (running[name] != item or name in stale)
+        ),
         remove=tuple(name for name in running if name not in target),
     )

@@ -76,6 +76,8 @@ class Workspace:
         self.name = wanted.spec.name
         """The unique name, which never changes."""
         self.tenant = tenant
+        self.replica = settings.replica
+        """The name of this replica of the hub; empty if it has none."""
         self.rights: Rights | None = None
         """What the principal may use; None for everything, as in common workspaces."""
         self.serving = asyncio.Event()
@@ -106,7 +108,8 @@ class Workspace:
         self.request_states = request_states
         self.suspended_calls = SuspendedCalls(settings.input_timeout)
         self.client_groups = ClientGroups(
-            pool, settings.session_idle_timeout, settings.input_timeout, self._changed_for, self.join, self.leave
+            *(pool, settings.session_idle_timeout, settings.input_timeout, settings.replica),
+            *(self._changed_for, self.join, self.leave),
         )
         self.own = PerClient(self, pool, self.client_groups)
         self.log_levels = LogLevels(self, pool)

@@ -81,6 +81,11 @@ class Client:
         self._headers: dict[str, str] = {}
         self._ids = 0
 
+    @property
+    def session(self) -> str:
+        """The id of its session; empty if it has none."""
+        return self._headers.get("mcp_session_id") or self._path.partition("session_id=")[2]
+
     async def greet(self) -> None:
         """The handshake, where there is one."""
         if self.way == "modern":

@@ -22,6 +22,7 @@ from sidecar.upstream.variables import references_replaced
 from yamcp_ui_adapter.format.providers import shown_variables
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder", "own_servers")
 FUNCTIONS = frozenset({"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"})
 ANCHORED = frozenset({"match", "fullmatch"})
 PASSED_ON = frozenset({"_INIT", "_ENGINE"})
@@ -52,6 +53,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/trust/hints.py [^\\W\\d_]{3,}": ("a", "aa ", "ab1"),
     "sidecar/access/users.py _USER_ID": ("u", "u0", "u" + "0" * 15),
     "sidecar/listener/auth.py HOLDER_ID": ("k", "g0", "k0000000", "g" + "0" * 16),
+    "sidecar/downstream/router.py _PLAIN_ID": ("a", "r0.", "-", "a."),
     "sidecar/listener/challenges.py _BASE": ("http", "http://", "https://a", "http://a.", "/"),
     "sidecar/listener/challenges.py _ENDPOINT": ("/mcp", "/mcp/", "/mcp/a", "/mcp/a/sse", "/mcp/a/messages/", "/"),
     "sidecar/audit/bodies.py HEADER": ("a", "a: ", "a:  ", "a: x"),
@@ -154,8 +156,34 @@ ROWS: dict[str, tuple[str, ...]] = {
     "bridge/generate.py (?<!\\\\)\\|": ("|", "\\", "\\|"),
     "bridge/generate.py \\| (?:`(\\w+)`|code) \\|": ("| ", "| `", "| `a"),
     "hubctl/commands/doctor/__init__.py STARTED_LATELY": ("STARTING", "uptime ", "uptime 0:0"),
+    "own_servers/openapi.py _VARIABLE": ("$", "${", "${a"),
+    "own_servers/openapi.py _HEADER": ("a", "a "),
     "recorder/sql/migrations.py --[^\\n]*": ("-", "--", "-- "),
     "recorder/sql/migrations.py FILE": ("0", "0001_", "0001_a."),
+    "bridge/settings/variables.py VARIABLE_NAME": ("a", "A0_"),
+    "yamcp_ui_adapter/activation/inputs.py _CONTROL": ("a", "\x00"),
+    "yamcp_ui_adapter/activation/inputs.py _PLACE": ("{", "{a", "{a.-"),
+    "yamcp_ui_adapter/activation/inputs.py _REFERENCE": ("${", "${a", "${a}"),
+    "yamcp_ui_adapter/activation/install/folders.py _NOT_IN_NAMES": ("a", "/"),
+    "yamcp_ui_adapter/activation/install/npm.py _BARE": ("code ", "0", "A complete log"),
+    "yamcp_ui_adapter/activation/install/npm.py _ERROR": ("npm error ", "npm ERR! ", "npm error", " "),
+    "yamcp_ui_adapter/activation/install/processes.py PASSED": ("LC_", "PIP_", "http_proxy"),
+    "yamcp_ui_adapter/activation/install/processes.py _BREAK": ("a", "\r\n"),
+    "yamcp_ui_adapter/activation/install/processes.py _ESCAPES": ("\x1b[", "\x1b[0;", "\x1b"),
+    "yamcp_ui_adapter/activation/install/processes.py _NPM": ("npm_config_", "NPM_CONFIG_"),
+    "yamcp_ui_adapter/activation/install/processes.py _USER_IN_URL": ("://", "://a", "://a:", "a@"),
+    "yamcp_ui_adapter/activation/install/python_package.py _SEPARATORS": ("-", "-a", "_."),
+    "yamcp_ui_adapter/activation/plan.py _NOT_IN_NAMES": ("-", "-a"),
+    "yamcp_ui_adapter/activation/service.py _NOT_IN_KEYS": ("/", "/a"),
+    "yamcp_ui_adapter/activation/target.py _HTTP_URL": ("http://", "https://a"),
+    "yamcp_ui_adapter/activation/target.py _NPM_NAME": ("@a/", "@", "a", "a/"),
+    "yamcp_ui_adapter/activation/target.py _NPM_VERSION": ("1.", "1.2.3-", "1.2.3-a+"),
+    "yamcp_ui_adapter/activation/target.py _OCI_NAME": ("a/", "a:", "@sha256:0"),
+    "yamcp_ui_adapter/activation/target.py _PROGRAM": ("a", "a."),
+    "yamcp_ui_adapter/activation/target.py _PYPI_NAME": ("a", "a-", "a[", "a[b]"),
+    "yamcp_ui_adapter/activation/target.py _PYPI_VERSION": ("1.", "1a", "1!"),
+    "yamcp_ui_adapter/activation/target.py _REQUIREMENT": ("a", "a[", "a[b]", "a <", " <1", "a = "),
+    "yamcp_ui_adapter/activation/work.py _NOT_IN_NAMESPACES": ("a", "/"),
     "recorder/sql/postgres_care.py INDEX": ("CREATE INDEX ", "CREATE INDEX a ON ", "a "),
     "recorder/sql/sqlite_care.py INDEX": ("CREATE INDEX ", "CREATE INDEX a ON ", "a "),
     "sidecar/admission/request_ids.py FORM": ("a", "a:"),
@@ -287,7 +315,7 @@ def expressions() -> dict[str, re.Pattern[str] | None]:
 
 def sources() -> Iterator[Path]:
     """Every Python file of the packages."""
-    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder"):
+    for package in PACKAGES:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 

@@ -12,12 +12,15 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder")
+PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder", "own_servers")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 
 SDK_FILES = {
     "sidecar/calls/fastmcp_server.py",
+    "own_servers/__main__.py",
+    "own_servers/openapi.py",
+    "own_servers/python_file.py",
     *(f"sidecar/upstream_auth/{name}.py" for name in ("discovery", "registration", "token_endpoint", "sign_ins")),
 }
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
@@ -29,7 +32,10 @@ PURE = re.compile(r"\(pure\)|\bPure\b")
 ONLY = {
     "uvicorn": {"sidecar.listener.server", "sidecar.listener.http_protocol"},
     "uvicorn.protocols": {"sidecar.listener.http_protocol"},
-    "httpx2": {"sidecar.access.jwks", "sidecar.channels", "sidecar.upstream_auth", "hubctl.stdio.stream"},
+    "httpx2": {
+        *("sidecar.access.jwks", "sidecar.channels", "sidecar.upstream_auth"),
+        *("hubctl.stdio.stream", "own_servers.openapi"),
+    },
     "joserfc": {"sidecar.access.jwks", "sidecar.access.jwt_tokens"},
     "websockets": {"sidecar.channels"},
     "zmq": {"bridge.sockets"},

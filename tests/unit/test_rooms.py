@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "demo_servers": set(),
     "acceptor": set(),
     "recorder": {"bridge"},
+    "own_servers": set(),
 }
 """The top-level packages, and which of them each may import beside itself."""
 OTHERS = {"tests", "bench"}
@@ -57,8 +58,8 @@ ORDER = {
         "app __main__",
     ],
     "hubctl": [
-        *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "connect", "commands"),
-        *("grammar", "main", "__main__"),
+        *("errors", "render", "context", "lookup", "arguments", "own_entries", "applying", "run", "stdio", "connect"),
+        *("commands", "grammar", "main", "__main__"),
     ],
     "yamcp_ui_adapter": [
         *(
@@ -84,6 +85,7 @@ ORDER = {
         *("errors", "batch", "usage", "store", "memory", "sql", "engines", "spool inotify", "intake", "api retention"),
         *("app", "__main__"),
     ],
+    "own_servers": ["errors", "changes prints python_file openapi", "__main__"],
     "acceptor": ["loop log peek refusals clients", "handover heartbeat relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""

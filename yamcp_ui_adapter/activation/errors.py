@@ -9,9 +9,7 @@ class EntryUnsupported(HubError):
     """An entry of the catalogue has no package and no address that the hub can use, or one that it must not use."""
 
     code = "CATALOG_ENTRY_UNSUPPORTED"
-    hint = (
-        "docs/catalog.md lists what the hub can install: npm, PyPI, images and MCP bundles, and addresses over HTTPS."
-    )
+    hint = "docs/catalog.md lists what the hub can use: packages of npm and PyPI, images, and remote servers."
 
 
 class SettingsInvalid(HubError):
@@ -42,13 +40,6 @@ class InstallerMissing(HubError):
 
     code = "INSTALLER_MISSING"
     hint = "Install Node.js with npm for npm packages, podman or docker for images."
-
-
-class DigestWrong(HubError):
-    """A file that was to be installed does not have the SHA-256 that the entry says; nothing of it was kept."""
-
-    code = "DIGEST_WRONG"
-    hint = "The file or the entry was changed: ask the entry's publisher, and do not install it by other means."
 
 
 class ProgramMissing(HubError):
@@ -112,3 +103,10 @@ class NoSuchVariable(HubError):
 
     code = "NO_SUCH_VARIABLE"
     hint = "`hubctl catalog variables` lists them; variables of the hub's environment cannot be removed here."
+
+
+class NoSuchEntry(HubError):
+    """A request names an entry, or a version of it, that is in no source of the catalogue."""
+
+    code = "NO_SUCH_ENTRY"
+    hint = "`hubctl catalog find TEXT` searches the catalogue; a registry's copy may be old, so refresh its source."

@@ -42,7 +42,7 @@ def _command_shown(target: Target, settings: Settings) -> tuple[str, ...]:
     if target.kind == "remote":
         return (next(shown(item) for item in settings.items if item.kind == "url"),)
     package = f"{target.identifier}@{target.version}" if target.version and not target.local else target.identifier
-    program = {"npm": ("node",), "pypi": (), "oci": ("podman", "run"), "mcpb": ()}[target.kind]
+    program = {"npm": ("node",), "pypi": (), "oci": ("podman", "run")}[target.kind]
     args = [
         text
         for item in settings.items
@@ -89,6 +89,8 @@ class Definition:
     headers: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict, repr=False)
     """What is to be set in variables.json: the secrets, by the names to which the definition refers."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The names of these variables, by secret input."""
 
 
 def definition(target: Target, answers: Answers, key: str, taken: Collection[str]) -> Definition:
@@ -123,6 +125,7 @@ def definition(target: Target, answers: Answers, key: str, taken: Collection[str
         url=url,
         headers=headers,
         variables={variable: answers.secrets[name] for name, variable in names.items()},
+        names=names,
     )
 
 

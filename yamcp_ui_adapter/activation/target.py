@@ -16,7 +16,7 @@ from typing import Any, Literal
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 
 META = "yamcp-hub/catalog"
-Kind = Literal["npm", "pypi", "oci", "mcpb", "remote"]
+Kind = Literal["npm", "pypi", "oci", "remote"]
 Json = Mapping[str, Any]
 
 REMOTE_TRANSPORTS = {"streamable-http": "http", "sse": "sse"}
@@ -29,11 +29,9 @@ _NPM_NAME = re.compile(r"(?:@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~][A-Za-z0
 _PYPI_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._,-]+\])?")
 _OCI_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?")
 _NPM_VERSION = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
-_PYPI_VERSION = re.compile(r"(?:\d+!)?\d+(?:\.\d+)*(?:[._-]?[A-Za-z]+[._-]?\d*)*(?:\+[A-Za-z0-9.]+)?")
-_REQUIREMENT = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?:\s*(?:[<>=!~]=?|===?)\s*[A-Za-z0-9.*+!,<>=~ -]+)?"
-)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PYPI_VERSION = re.compile(r"\d[A-Za-z0-9.!+_-]*")
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?: ?[<>=!~][A-Za-z0-9.*+!,<>=~ -]*)?")
+_HTTP_URL = re.compile(r"https?://[^\s]+")
 _PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -45,15 +43,13 @@ class Target:
     identifier: str
     """The package's name, the path of a local file, the image, or the URL."""
     version: str = ""
-    """Exact; may be empty for images, files and remotes."""
+    """Exact; may be empty for images, local files and remotes."""
     local: bool = False
     """Whether the identifier is a file of this machine."""
     program: str = ""
     """The program within the package, if the entry names it."""
     requirements: tuple[str, ...] = ()
     """Further requirements of a Python package, such as `mcp<2`."""
-    sha256: str = ""
-    """What the file of an `mcpb` package must have."""
     transport: str = ""
     """Of a remote: `http` or `sse`."""
     runtime_arguments: tuple[Json, ...] = ()
@@ -89,7 +85,7 @@ def target_of(entry: Json, *, local: bool = False) -> Target:
 
 def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
     kind, identifier = package.get("registryType"), package.get("identifier")
-    if kind not in ("npm", "pypi", "oci", "mcpb") or not isinstance(identifier, str):
+    if kind not in ("npm", "pypi", "oci") or not isinstance(identifier, str):
         raise EntryUnsupported(f"Packages of type {kind!r} are not supported.")
     if _object(package.get("transport")).get("type", "stdio") != "stdio":
         raise EntryUnsupported(f"The package {identifier!r} does not speak over stdio.")
@@ -105,7 +101,6 @@ def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
         local=bool(path),
         program=_program(meta.get("command")),
         requirements=_requirements(meta.get("with"), package) if kind == "pypi" else (),
-        sha256=str(package.get("fileSha256") or ""),
         runtime_arguments=_runtime(kind, package),
         arguments=_objects(package.get("packageArguments")),
         variables=_objects(package.get("environmentVariables")),
@@ -116,7 +111,7 @@ def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
 
 def _remote(remote: Json) -> Target:
     url = remote["url"]
-    if not re.match(r"https?://[^\s]+$", url):
+    if not _HTTP_URL.fullmatch(url):
         raise EntryUnsupported(f"The address {url!r} is not one of http:// or https://.")
     variables = {name: value for name, value in _object(remote.get("variables")).items() if isinstance(value, Mapping)}
     return Target(
@@ -135,12 +130,6 @@ def _check(target: Target) -> None:
         EntryUnsupported: it does.
     """
     name, version = target.identifier, target.version
-    if target.kind == "mcpb":
-        if not target.local and not name.startswith("https://"):
-            raise EntryUnsupported(f"The bundle {name!r} is not at an https:// address.")
-        if not _SHA256.fullmatch(target.sha256):
-            raise EntryUnsupported(f"The bundle {name!r} has no valid fileSha256.")
-        return
     if target.kind == "oci":
         if not _OCI_NAME.fullmatch(name):
             raise EntryUnsupported(f"{name!r} is not the name of an image.")

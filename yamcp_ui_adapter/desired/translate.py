@@ -117,6 +117,11 @@ def _workspace(entry: WorkspaceEntry, slugs: WorkspaceSlugs, good: LastGood, iss
         disabled_servers=tuple(key for key in servers if key in settings.disabled_servers),
         record=settings.record,
         cache_read_only=settings.cache_read_only,
+        hub_tools=settings.hub_tools,
+        registry=settings.registry,
+        tools=settings.tools,
+        pinned_tools=settings.pinned_tools,
+        curation=settings.curation,
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from bridge.models import AccessFile, Issue, Launch, Model, Record, Slug
+from bridge.models import AccessFile, Curation, Issue, Launch, Model, Record, RegistryLevel, Slug
 
 PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
@@ -72,6 +72,11 @@ class WorkspaceSettings(Model):
     """What the history keeps of arguments and results."""
     cache_read_only: float = Field(0, ge=0, le=86400 * 30)
     """As in `WorkspaceSpec`."""
+    hub_tools: bool = False
+    registry: RegistryLevel = "off"
+    tools: Literal["all", "search"] = "all"
+    pinned_tools: tuple[str, ...] = Field((), max_length=1000)
+    curation: Curation | None = None
     slug: Slug | None = None
     """The slug that the user chose; None: derived from the workspace's name."""
     aliases: tuple[Slug, ...] = Field((), max_length=MAX_ALIASES)

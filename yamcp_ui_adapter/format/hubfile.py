@@ -151,7 +151,10 @@ def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, A
     Raises:
         EditInvalid: the name template is invalid.
     """
-    fields = change.model_dump(exclude_none=True, exclude={"name", "servers", "remove_aliases"})
+    fields = change.model_dump(exclude_none=True, exclude={"name", "servers", "remove_aliases", "curation"})
+    if change.curation is not None:
+        written = change.curation.model_dump(mode="json", exclude_unset=True)
+        fields["curation"] = written if change.curation.servers else None
     entry = _object(_object(content.get("workspaces")).get(change.name))
     if change.slug == "":
         fields["slug"] = None
@@ -225,7 +228,8 @@ def with_aliases(content: dict[str, Any], aliases: Mapping[str, tuple[str, ...]]
 
 
 def _with_members_renamed(content: dict[str, Any], renames: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return the document with servers renamed, or removed (None), in the `disabled_servers` of all workspaces."""
+    """Return the document with servers renamed, or removed (None), in `disabled_servers` and `curation` of all
+    workspaces."""
     workspaces = _object(content.get("workspaces"))
     changed: dict[str, Any] = {}
     for name, entry in workspaces.items():
@@ -234,6 +238,12 @@ def _with_members_renamed(content: dict[str, Any], renames: Mapping[str, str | N
         if after != before:
             changed[name] = {field: value for field, value in entry.items() if field != "disabled_servers"}
             changed[name] |= {"disabled_servers": list(dict.fromkeys(after))} if after else {}
+        curated = _object(_object(_object(entry).get("curation")).get("servers"))
+        if renames.keys() & curated.keys():
+            kept = {renames.get(key, key): value for key, value in curated.items()}
+            kept.pop(None, None)
+            now = {field: value for field, value in changed.get(name, entry).items() if field != "curation"}
+            changed[name] = {**now, "curation": {**entry["curation"], "servers": kept}} if kept else now
     return {**content, "workspaces": {**workspaces, **changed}} if changed else content
 
 

@@ -80,13 +80,6 @@ const TEXTS = [
     labels: { false: 'Start again', true: 'Keep running' },
   },
   {
-    name: 'changes',
-    label: 'Changed tools',
-    help: 'What happens when the server changes its tools, prompts or instructions after the hub has first seen them. “Withhold” keeps the change from clients until an administrator accepts it.',
-    kind: 'pick',
-    labels: { allow: 'Allow, do not look', warn: 'Show the change', block: 'Withhold until accepted' },
-  },
-  {
     name: 'sign_in',
     label: 'Sign-in (OAuth)',
     help: 'For a remote server that wants an OAuth access token: the hub signs in at its authorization server. “Each user” gives each user a connection of their own.',
@@ -108,6 +101,13 @@ const TEXTS = [
     kind: 'text',
     only: 'remote',
     example: '${CLIENT_SECRET}',
+  },
+  {
+    name: 'changes',
+    label: 'Changed tools',
+    help: 'What the hub does when a tool is no longer what it was when it was accepted.',
+    kind: 'pick',
+    labels: { allow: 'Nothing', warn: 'Report them', block: 'Report them, and block their calls until accepted' },
   },
   {
     name: 'start_timeout',

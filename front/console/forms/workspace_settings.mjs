@@ -14,5 +14,10 @@ export const SCHEMA = {
     disabled_servers: {"default": [], "items": {"type": "string"}, "type": "array"},
     record: {"default": "off", "enum": ["off", "sizes", "redacted", "full"], "type": "string"},
     cache_read_only: {"default": 0, "maximum": 2592000, "minimum": 0, "type": "number"},
+    hub_tools: {"default": false, "type": "boolean"},
+    registry: {"default": "off", "enum": ["off", "find", "ask", "add"], "type": "string"},
+    tools: {"default": "all", "enum": ["all", "search"], "type": "string"},
+    pinned_tools: {"default": [], "items": {"type": "string"}, "maxItems": 1000, "type": "array"},
+    curation: {"anyOf": [{"$ref": "#/$defs/Curation"}, {"type": "null"}], "default": null},
   },
 };

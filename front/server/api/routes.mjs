@@ -71,7 +71,8 @@ export const HUB_ROUTES = [
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
     summary:
       'Change settings: the format of its tool names, its slug (empty: derived from its name), its aliases, what the ' +
-      'history keeps of arguments and results, for how long results of read-only tools are kept.',
+      'history keeps of arguments and results, for how long results of read-only tools are kept, the tools of the hub ' +
+      'and the registry, the tool search, and the curation as a whole.',
     query: workspaceName,
     body: {
       name_template: optional(name),
@@ -79,6 +80,11 @@ export const HUB_ROUTES = [
       remove_aliases: optional(names),
       record: optional(oneOf('off', 'sizes', 'redacted', 'full')),
       cache_read_only: optional(keptFor),
+      hub_tools: optional(flag),
+      registry: optional(oneOf('off', 'find', 'ask', 'add')),
+      tools: optional(oneOf('all', 'search')),
+      pinned_tools: optional(names),
+      curation: optional(object),
     },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],

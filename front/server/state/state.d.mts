@@ -76,6 +76,13 @@ export interface WorkspaceState {
   record: WorkspaceSpec['record'];
   /** Seconds for which results of read-only tools are kept; 0: not at all. */
   cache_read_only: number;
+  /** Whether it has the hub's own tools. */
+  hub_tools: boolean;
+  registry: WorkspaceSpec['registry'];
+  /** Whether clients find its tools by search; `tools` of WorkspaceSpec. */
+  tool_search: boolean;
+  /** Tools that are listed beside the search, by exposed name or pattern. */
+  pinned_tools: string[];
   /** The members of `servers` that are switched off in this workspace only. */
   disabled_servers: string[];
   hash: string;

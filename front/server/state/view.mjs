@@ -100,6 +100,11 @@ function desiredFromStatus(status) {
     name_template: '',
     record: /** @type {const} */ ('off'),
     cache_read_only: 0,
+    hub_tools: false,
+    registry: /** @type {const} */ ('off'),
+    tools: /** @type {const} */ ('all'),
+    pinned_tools: [],
+    curation: null,
   }));
   return { servers, workspaces };
 }
@@ -224,8 +229,8 @@ function inOrder(there, added, order) {
  * @returns {WorkspaceState}
  */
 function workspaceState(spec, run, { away, ...more }) {
-  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers, record, cache_read_only } =
-    spec;
+  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers } = spec;
+  const { record, cache_read_only, hub_tools, registry, tools: shown, pinned_tools } = spec;
   const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
   const error = run?.reason && run.state === state ? describe(run.reason) : null;
@@ -246,6 +251,10 @@ function workspaceState(spec, run, { away, ...more }) {
     name_template,
     record,
     cache_read_only,
+    hub_tools,
+    registry,
+    tool_search: shown === 'search',
+    pinned_tools,
     error,
     ...more,
   };

@@ -79,6 +79,11 @@ def nginx(root: Path, example: str, pair: Pair, port: int, hub: int) -> list[str
         "/etc/ssl/hub.example.com.pem": str(pair.cert), "/etc/ssl/hub.example.com.key": str(pair.key),
         "/var/log/nginx/yamcp-hub.log": str(root / "access.log"),
     })  # fmt: skip
+    return nginx_with(root, site)
+
+
+def nginx_with(root: Path, site: str) -> list[str]:
+    """The words that start an nginx whose configuration includes `site`."""
     (root / "site.conf").write_text(site)
     temporary = "".join(
         f"{kind}_temp_path {root}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -127,13 +132,20 @@ async def proxy(
 ) -> AsyncIterator[Proxy]:
     """A proxy that listens, set up as the example with these changes; ended afterwards."""
     words, pair = prepare(name, root, port, hub, changes or {})
+    async with started(words, root, port):
+        yield Proxy(name, port, root, ssl.create_default_context(cafile=str(pair.cert)))
+
+
+@contextlib.asynccontextmanager
+async def started(words: list[str], root: Path, port: int) -> AsyncIterator[None]:
+    """A program that listens on that port, and writes below `root`; ended afterwards."""
     with (root / "output.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(root), "PATH": PATH}
         )
     try:
         await listening(port, process, root / "output.log")
-        yield Proxy(name, port, root, ssl.create_default_context(cafile=str(pair.cert)))
+        yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()

@@ -22,7 +22,7 @@ MODELS = {
     model
     for each in EXPORTED
     for model in (vars(each).values() if isinstance(each, ModuleType) else [each])
-    if isinstance(model, type) and issubclass(model, Model) and model not in ABSTRACT
+    if isinstance(model, type) and issubclass(model, Model) and model not in ABSTRACT and "[" not in model.__name__
 }
 
 

@@ -9,6 +9,8 @@ import yamcp_ui_adapter
 
 NAMES = {
     "access",
+    "activation.install.folders",
+    "activation.jobs",
     "app",
     "desired",
     "desired.change_log",

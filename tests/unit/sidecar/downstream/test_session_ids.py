@@ -157,3 +157,16 @@ def test_no_other_spelling(tmp_path: Path, change: Any) -> None:
 def test_what_was_never_an_id(tmp_path: Path, text: str) -> None:
     """Of any length and of any characters."""
     assert read(tmp_path, text) is None
+
+
+def test_with_the_name_of_a_replica(tmp_path: Path) -> None:
+    """The id begins with it. Another process reads the id, but not under another name or without it."""
+    plain = f"r0.{secrets.token_hex(RANDOM_LENGTH // 2)}"
+    session_id = SessionIds(tmp_path / "key", Clock()).seal(plain, WHOSE, AGREED)
+    assert session_id.startswith(f"{plain}") and len(session_id) <= MAX_ID_LENGTH
+    assert read(tmp_path, session_id) == AGREED
+    assert read(tmp_path, session_id.replace("r0.", "r1.")) is None
+    assert read(tmp_path, session_id.removeprefix("r0.")) is None
+    ended = SessionIds(tmp_path / "key", Clock())
+    ended.retire(session_id)
+    assert ended.read(session_id, WHOSE) is None

@@ -74,7 +74,7 @@ def test_the_order_of_arguments_does_not_matter() -> None:
 def test_expires() -> None:
     """Good for its lifetime, and not a moment longer."""
     clock = Clock()
-    request_states = RequestStates(60, clock)
+    request_states = RequestStates(60, clock=clock)
     sealed = request_states.seal(CALL, STATE)
     clock.now += 59.9
     assert request_states.open(CALL, sealed) == STATE
@@ -111,3 +111,15 @@ def test_anything_else_is_refused(token: Any) -> None:
     """What never was a state is invalid, and no more than that."""
     with pytest.raises((RequestStateInvalid, RequestStateExpired)):
         RequestStates(60).open(CALL, token)
+
+
+def test_of_another_replica() -> None:
+    """A state names its replica; at another one it is expired."""
+    first = RequestStates(60, "r0")
+    sealed = first.seal(CALL, STATE)
+    assert sealed.startswith(f"{PREFIX}r0.") and first.open(CALL, sealed) == STATE
+    for other in (RequestStates(60, "r1"), RequestStates(60)):
+        with pytest.raises(RequestStateExpired, match="another replica"):
+            other.open(CALL, sealed)
+    with pytest.raises(RequestStateExpired, match="another replica"):
+        first.open(CALL, RequestStates(60).seal(CALL, STATE))

@@ -73,7 +73,7 @@ def test_missing_variables_are_named_with_their_places() -> None:
     with pytest.raises(VariableMissing) as caught:
         expand(launch, {"SET": "s3cret"})
     assert caught.value.message == (
-        "The hub's environment lacks ONE (needed by args[1], env K2); TWO (needed by env KEY)."
+        "Neither variables.json nor the hub's environment has ONE (needed by args[1], env K2); TWO (needed by env KEY)."
     )
     assert caught.value.data == {"variables": ["ONE", "TWO"]}
 

@@ -1,0 +1,77 @@
+"""What a workspace shows of its servers' tools, prompts and resources, and how (docs/curation.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bridge.models.base import Model
+
+Hint = Literal["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
+HintName = Annotated[str, Field(pattern="^(readOnly|destructive|idempotent|openWorld)Hint$")]
+ExposedName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+
+
+class FixedArgument(Model):
+    """An argument that always has this value. Clients do not see it, and may not send it."""
+
+    value: Any
+    hidden: Literal[True] = True
+
+
+class DefaultArgument(Model):
+    """An argument that has this value where a client does not send it. Clients see the default in the schema."""
+
+    default: Any
+
+
+class CuratedItem(Model):
+    """What a workspace changes of one tool, prompt or resource. Nothing is changed where a field is not set."""
+
+    on: bool | None = None
+    """Whether it is shown, whatever the rules say."""
+    name: ExposedName | None = None
+    """The name in place of its server's; the workspace's template is applied to it."""
+    title: str | None = Field(None, max_length=1000)
+    description: str | None = Field(None, max_length=100_000)
+    annotations: dict[HintName, bool] = Field(default_factory=dict)
+    """Annotations of a tool that replace its server's."""
+    arguments: dict[str, FixedArgument | DefaultArgument] = Field(default_factory=dict, max_length=100)
+    """Presets of a tool's arguments, by name."""
+
+
+class CurationRule(Model):
+    """Switches the items on or off that have a name that matches, and an annotation. The first that applies decides."""
+
+    match: str = Field("*", min_length=1, max_length=2048)
+    """A name, or a pattern with `*`; for resources a URI."""
+    annotation: Hint | None = None
+    """The rule applies only to tools for which this annotation is true."""
+    on: bool
+
+
+class CuratedKind(Model):
+    """Curation of the tools, prompts or resources of one server, by the server's own names (of resources: the URIs)."""
+
+    new: Literal["on", "off", "ask"] = "on"
+    """What happens to items that are not in `known`; `ask`: they are off and shown as pending."""
+    known: tuple[str, ...] = Field((), max_length=10_000)
+    """The items that there were when an administrator last looked."""
+    rules: tuple[CurationRule, ...] = Field((), max_length=200)
+    items: dict[str, CuratedItem] = Field(default_factory=dict, max_length=10_000)
+
+
+class CuratedServer(Model):
+    """Curation of one server in one workspace."""
+
+    tools: CuratedKind = CuratedKind()
+    prompts: CuratedKind = CuratedKind()
+    resources: CuratedKind = CuratedKind()
+    """Resources and resource templates."""
+
+
+class Curation(Model):
+    """Curation of a workspace's servers, by key. Servers that it does not name show everything as it is."""
+
+    servers: dict[str, CuratedServer] = Field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""`hubctl catalog`: servers of the catalogue, and the variables that definitions refer to."""

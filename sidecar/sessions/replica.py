@@ -1,0 +1,22 @@
+"""The name of a replica of the hub in the ids of its sessions, tasks and request states (docs/scaling.md).
+
+A load balancer reads the name in `Mcp-Session-Id`, `session_id` or `Mcp-Name`, and sends the request to the replica
+that has the session. A hub that is alone has no name (HUB_REPLICA), and its ids have no such part. Pure.
+"""
+
+from __future__ import annotations
+
+SEPARATOR = "."
+"""Ends the name. Names (`ServiceSettings.replica`), hexadecimal digits and base64url have no such character."""
+
+
+def named(replica: str, own_id: str) -> str:
+    """An id with the replica's name; `own_id` itself if the replica has none."""
+    return f"{replica}{SEPARATOR}{own_id}" if replica else own_id
+
+
+def split(full_id: str) -> tuple[str, str]:
+    """The reverse of `named`: the replica's name, empty if there is none, and the rest. The rest must have been without
+    SEPARATOR."""
+    replica, _, own_id = full_id.rpartition(SEPARATOR)
+    return replica, own_id

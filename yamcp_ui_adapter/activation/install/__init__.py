@@ -1,0 +1,1 @@
+"""Installs packages into folders of the hub, in processes that do not outlive it."""
