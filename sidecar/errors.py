@@ -350,6 +350,14 @@ class ParamsInvalid(SidecarError):
     hint = "The MCP specification lists the parameters of each method."
 
 
+class ArgumentHidden(SidecarError):
+    """A client sent an argument whose value the curation of the workspace fixes; the server was not asked."""
+
+    code = "ARGUMENT_HIDDEN"
+    rpc_code = INVALID_PARAMS
+    hint = "List the tools again, and call the tool with the arguments of its input schema only."
+
+
 class MethodUnknown(SidecarError):
     """A client asks for a method that the hub does not have, or not in the client's era."""
 

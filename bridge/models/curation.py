@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bridge.models.base import Model
+from bridge.models.base import Model, Request
 
 Hint = Literal["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]
 HintName = Annotated[str, Field(pattern="^(readOnly|destructive|idempotent|openWorld)Hint$")]
@@ -75,3 +75,37 @@ class Curation(Model):
     """Curation of a workspace's servers, by key. Servers that it does not name show everything as it is."""
 
     servers: dict[str, CuratedServer] = Field(default_factory=dict)
+
+
+class WorkspaceItem(Model):
+    """One item of a server of a workspace, as the server has it, and what the workspace makes of it."""
+
+    server: str
+    kind: Literal["tool", "prompt", "resource", "template"]
+    name: str
+    """The server's own name; of resources and templates the URI."""
+    exposed: str | None
+    """The name that clients see; null if it is not shown."""
+    title: str | None = None
+    description: str | None = None
+    annotations: dict[str, Any] = Field(default_factory=dict)
+    input_schema: dict[str, Any] | None = None
+    tokens: int
+    """The estimated tokens that it costs in a model's context, as it is shown, or else would be without curation."""
+    state: Literal["on", "off", "pending"]
+    why: str
+    """What decided the state: `item`, `rule 1`, `new`; empty if nothing did."""
+
+
+class WorkspaceTools(Model):
+    """The answer to `workspace_tools`."""
+
+    items: tuple[WorkspaceItem, ...]
+    tokens: int
+    """The estimated tokens of all tools that are shown."""
+
+
+class ReadWorkspaceTools(Request[WorkspaceTools], kind="workspace_tools", sockets=("actual",)):
+    """Request all items of a workspace's servers, also those that curation does not show."""
+
+    workspace: str

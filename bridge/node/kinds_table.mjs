@@ -3,6 +3,7 @@
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
   ['ping', ['desired', 'actual', 'records'], true],
+  ['workspace_tools', ['actual'], true],
   ['apply', ['actual'], true],
   ['desired', ['desired'], true],
   ['set_workspace', ['desired'], false],

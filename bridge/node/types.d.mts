@@ -479,6 +479,37 @@ export interface FixedArgument {
   hidden: true;
 }
 
+/** Request all items of a workspace's servers, also those that curation does not show. */
+export interface ReadWorkspaceTools {
+  workspace: string;
+}
+
+/** One item of a server of a workspace, as the server has it, and what the workspace makes of it. */
+export interface WorkspaceItem {
+  server: string;
+  kind: 'tool' | 'prompt' | 'resource' | 'template';
+  /** The server's own name; of resources and templates the URI. */
+  name: string;
+  /** The name that clients see; null if it is not shown. */
+  exposed: string | null;
+  title: string | null;
+  description: string | null;
+  annotations: Record<string, any>;
+  input_schema: Record<string, any> | null;
+  /** The estimated tokens that it costs in a model's context, as it is shown, or else would be without curation. */
+  tokens: number;
+  state: 'on' | 'off' | 'pending';
+  /** What decided the state: `item`, `rule 1`, `new`; empty if nothing did. */
+  why: string;
+}
+
+/** The answer to `workspace_tools`. */
+export interface WorkspaceTools {
+  items: WorkspaceItem[];
+  /** The estimated tokens of all tools that are shown. */
+  tokens: number;
+}
+
 /** The answer to `apply`: the snapshot is valid and accepted. A refusal is an `error` with `data.in_force`. */
 export interface Accepted {
   id: SnapshotId;
@@ -2147,6 +2178,7 @@ export interface FrontSettings {
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;
+  workspace_tools: ReadWorkspaceTools;
   apply: Snapshot;
   desired: ReadDesired;
   set_workspace: SetWorkspace;
@@ -2242,6 +2274,7 @@ export interface Requests {
 /** What each kind of request is answered with. */
 export interface Answers {
   ping: Pong;
+  workspace_tools: WorkspaceTools;
   apply: Accepted;
   desired: Desired;
   set_workspace: Changed;

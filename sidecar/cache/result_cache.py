@@ -88,8 +88,9 @@ class ResultCache:
         shared = settings.cache_shared and not acts_for_user(route.offer.spec)
         owner = "" if shared else call.principal.id
         where = (owner, call.workspace, route.offer.upstream.fingerprint, route.offer.label, route.name, call.era)
+        presets = (route.presets.key,) if route.presets else ()
         try:
-            text = orjson.dumps([*where, call.params.get("arguments")], option=orjson.OPT_SORT_KEYS)
+            text = orjson.dumps([*where, *presets, call.params.get("arguments")], option=orjson.OPT_SORT_KEYS)
         except TypeError:  # integers beyond 64 bits
             return None
         bypass = as_dict(call.params.get("_meta")).get(META_KEY) == BYPASS

@@ -284,7 +284,7 @@ def try_direct(session: DirectCaller, frame: Frame, notify: Notify, send_frame: 
     params, workspace = frame["params"], session.workspace
     view = None if workspace.refusal() else workspace.common_view
     route = view.tool_routes.get(params["name"]) if view is not None else None
-    if route is None or (route.wrapped and session.era == "legacy"):  # only the relay unwraps results
+    if route is None or route.presets or (route.wrapped and session.era == "legacy"):  # only the relay does these
         return False
     if view is not None and workspace.spec.cache_read_only and params["name"] in view.read_only_tools:
         return False  # only the relay keeps results

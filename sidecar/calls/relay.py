@@ -137,11 +137,14 @@ class Relay:
         )
         if route is None:
             raise self.missing(request, ToolUnknown, f"no tool {_quoted(name)}{self._candidates(request, name)}.")
+        arguments = route.presets and route.presets.apply(name, request.params.get("arguments"))
         lookup = self._lookup(request, name, route)
         if lookup and (kept := await lookup.find()) is not None:
             request.call.server, request.call.tool = route.offer.spec.key, route.name
             return kept
         params = request.params if route.name == name else {**request.params, "name": route.name}
+        if arguments is not None:
+            params = {**params, "arguments": arguments}
         result = await self.ask(request, route.offer, params, tool=route.name)
         if result.get("resultType") == eras.TASK and request.takes_tasks:
             return request.tasks.register_extension(route.offer, request.upstream, route.name, result)

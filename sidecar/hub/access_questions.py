@@ -128,7 +128,8 @@ class AccessQuestions:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in workspace.members.items()}
-        return views.build(sources, workspace.spec.name_template, configured=configured, before=workspace.view)
+        template, curation = workspace.spec.name_template, workspace.spec.curation
+        return views.build(sources, template, configured=configured, before=workspace.view, curation=curation)
 
     def _decision(self, permissions: Permissions, workspace: Workspace, place: Place) -> AccessDecision:
         item = _item(permissions, workspace.name, place)

@@ -28,11 +28,13 @@ from bridge.models import (
     ReadKeyUses,
     ReadLimits,
     ReadStatus,
+    ReadWorkspaceTools,
     Restart,
     Sessions,
     Snapshot,
     Status,
     Tools,
+    WorkspaceTools,
 )
 from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
@@ -41,6 +43,7 @@ from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub import session_list
 from sidecar.hub.access_questions import AccessQuestions
 from sidecar.hub.catalog import catalog_of
+from sidecar.hub.curated_items import workspace_tools
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
@@ -110,6 +113,7 @@ class BridgeApi:
             Restart: self._restart,
             ListTools: self._tools,
             ReadCatalog: self._catalog,
+            ReadWorkspaceTools: self._workspace_tools,
             Call: self._call,
             Ask: self._ask,
             ListSessions: self._sessions,
@@ -139,6 +143,9 @@ class BridgeApi:
 
     async def _tools(self, request: ListTools) -> Tools:
         return Tools(tools=self._workspace(request.workspace).view.items("tools", "legacy"))
+
+    async def _workspace_tools(self, request: ReadWorkspaceTools) -> WorkspaceTools:
+        return workspace_tools(self._workspace(request.workspace).view)
 
     async def _catalog(self, request: ReadCatalog) -> Catalog:
         return catalog_of(self._workspace(request.workspace).view)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bridge.models import ServerSpec
 from sidecar.features import schemas, uris
 from sidecar.protocol.catalog import Catalog
+from sidecar.routing.curation import Presets, ServerCurator
 from sidecar.routing.limits import Limits, limits_of
 from sidecar.routing.rights import ServerRights
 
@@ -31,6 +32,8 @@ class Offer:
     """Whether the server has views of MCP Apps (`ui://` URIs)."""
     rights: ServerRights | None = None
     """None if everything of the server may be used."""
+    curator: ServerCurator | None = None
+    """None if the workspace shows the server as it is."""
     _limits: dict[str, Limits] = field(default_factory=dict)
 
     def rename(self, uri: str) -> str:
@@ -43,6 +46,8 @@ class Offer:
 
     def permits(self, uri: str) -> bool:
         """Whether a URI of the server may be used, listed or not."""
+        if self.curator is not None and not self.curator.permits(uri, self.originals):
+            return False
         if self.rights is None:
             return True
         if self.originals.has(uri):
@@ -70,3 +75,5 @@ class Route:
     name: str
     wrapped: bool = False
     """Whether its structured content is wrapped for legacy clients (`schemas.wrapped`)."""
+    presets: Presets | None = None
+    """The presets of its arguments; None if it has none."""

@@ -8,22 +8,26 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from bridge.models import ServerSpec
+from bridge.models import Curation, ServerSpec
 from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
+from sidecar.routing import listing
+from sidecar.routing.curation import KindRules, ServerCurator, curator_of
 from sidecar.routing.offer import Offer, Route
 from sidecar.routing.rights import Rights, ServerRights, rights_of
+from sidecar.routing.search import ToolIndex
 
 if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
 Source = tuple[ServerSpec, "Upstream", Catalog]
-Inputs = tuple[tuple[Source, ...], str, Mapping[str, str], Rights | None]
-"""Servers with their lists, the name template, the namespaces of all servers of the workspace by key, and the rights.
-"""
+Inputs = tuple[tuple[Source, ...], str, Mapping[str, str], Rights | None, Curation | None, tuple[str, ...] | None]
+"""Servers with their lists, the name template, the namespaces of all servers of the workspace by key, the rights, the
+curation, and the pinned tools."""
+NarrowedBy = tuple[ServerRights | None, ServerCurator | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +44,8 @@ class Named:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
-    """What one server adds to a view. It depends on that server and the rights on it only, so it is rebuilt only when
-    one of them changes."""
+    """What one server adds to a view. It depends on that server, the rights on it and its curation only, so it is
+    rebuilt only when one of them changes."""
 
     offer: Offer
     catalog: Catalog
@@ -81,6 +85,8 @@ class View:
     resources: tuple[Item, ...] = ()
     templates: tuple[Item, ...] = ()
     instructions: str = ""
+    listed_tools: tuple[Item, ...] | None = None
+    """The tools that lists have; None for all."""
     tool_routes: Mapping[str, Route] = field(default_factory=dict)
     prompt_routes: Mapping[str, Route] = field(default_factory=dict)
     wraps: bool = False
@@ -99,10 +105,12 @@ class View:
     _pages: dict[str, pagination.Pages] = field(default_factory=dict)
     _with_headers: list[frozenset[str]] = field(default_factory=list)
     _read_only_tools: list[frozenset[str]] = field(default_factory=list)
+    _index: list[ToolIndex] = field(default_factory=list)
 
     def items(self, kind: ListKind, era: Era) -> tuple[Item, ...]:
         """The list of `kind` for clients of an era."""
-        found: tuple[Item, ...] = getattr(self, kind)
+        hides = kind == "tools" and self.listed_tools is not None
+        found: tuple[Item, ...] = getattr(self, "listed_tools" if hides else kind)
         if kind != "tools" or era == "modern" or not self.wraps:
             return found
         return tuple(_for_legacy(item) for item in found)
@@ -127,7 +135,8 @@ class View:
         """Tools that may want arguments repeated in headers (MCP 2026-07-28, Transports, Custom Headers)."""
         if not self._with_headers:
             keyword = KEYWORD.encode()
-            found = self.tools if keyword in self.listed("tools", "modern").data else ()
+            whole = self.listed_tools is not None or keyword in self.listed("tools", "modern").data
+            found = self.tools if whole else ()
             self._with_headers.append(frozenset(item["name"] for item in found if keyword in codec.dumps(item)))
         return self._with_headers[0]
 
@@ -137,6 +146,12 @@ class View:
         if not self._read_only_tools:
             self._read_only_tools.append(frozenset(item["name"] for item in self.tools if _is_read_only(item)))
         return self._read_only_tools[0]
+
+    def tool_index(self) -> ToolIndex:
+        """The index to search its tools, made at the first call: that takes 0.2 s for 500 tools."""
+        if not self._index:
+            self._index.append(ToolIndex(listing.searched(self.tools, self.tool_routes)))
+        return self._index[0]
 
     def schema(self, tool: str) -> Any:
         """The input schema of a tool by its exposed name; None if there is no such tool."""
@@ -179,7 +194,7 @@ class View:
         changes: list[str] = []
         if self is other:
             return changes
-        if self.tools != other.tools:
+        if self.items("tools", "modern") != other.items("tools", "modern"):
             changes.append("notifications/tools/list_changed")
         if self.prompts != other.prompts:
             changes.append("notifications/prompts/list_changed")
@@ -198,21 +213,31 @@ def build(
     configured: Mapping[str, str] | None = None,
     before: View | None = None,
     rights: Rights | None = None,
+    curation: Curation | None = None,
+    pinned: tuple[str, ...] | None = None,
 ) -> View:
     """Build the view of these servers, in this order. Returns `before` if it was built from the same arguments.
 
     `configured`: the namespaces, by server key, of all servers of the workspace including stopped ones, so that labels
     do not depend on which servers are running. `rights`: what its principal may use; None for everything.
+    `curation`: what the workspace shows, and how; None for everything as it is.
+    `pinned`: names and patterns of tools to list beside the hub's own; None to list all.
     """
     sources = tuple(sources)
     namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
-    inputs: Inputs = (sources, template, namespaces, rights)
+    inputs: Inputs = (sources, template, namespaces, rights, curation, pinned)
     if before is not None and before.inputs == inputs:
         return before
     labels = _labels(namespaces, template, before)
     known = before.contributions if before is not None else {}
     found = [
-        _contribution(source, labels.get(source[0].key, ""), template, rights_of(rights, source[0].key), known)
+        _contribution(
+            source,
+            labels.get(source[0].key, ""),
+            template,
+            (rights_of(rights, source[0].key), curator_of(curation, source[0].key)),
+            known,
+        )
         for source in sources
     ]
     offers = tuple(each.offer for each in found)
@@ -228,6 +253,7 @@ def build(
         instructions=instructions(
             [(each.offer.spec.namespace, each.catalog.greeting.instructions) for each in found if each.visible]
         ),
+        listed_tools=None if pinned is None else listing.listed(tools.items, tools.routes, pinned),
         tool_routes=tools.routes,
         prompt_routes=prompts.routes,
         wraps=any(each.wraps for each in found),
@@ -247,39 +273,41 @@ def _labels(namespaces: Mapping[str, str], template: str, before: View | None) -
 
 
 def _contribution(
-    source: Source, label: str, template: str, rights: ServerRights | None, known: Mapping[str, Contribution]
+    source: Source, label: str, template: str, narrowed_by: NarrowedBy, known: Mapping[str, Contribution]
 ) -> Contribution:
-    """What a server adds to the view; the one in `known` if it was built from the same source with the same rights."""
+    """What a server adds to the view; the one in `known` if it was built from the same source and
+    narrowed by the same."""
     spec, upstream, catalog = source
     before = known.get(spec.key)
     if before is not None and before.template == template and before.offer.label == label:
         offer = before.offer
-        same = offer.upstream is upstream and before.catalog is catalog and offer.rights == rights
+        same = offer.upstream is upstream and before.catalog is catalog and (offer.rights, offer.curator) == narrowed_by
         if same and (offer.spec is spec or offer.spec == spec):
             return before
-    offer = _offer(source, label, rights)
-    shown = offer.catalog
-    tools = _named(offer, template, shown.tools, _tool)
+    offer = _offer(source, label, *narrowed_by)
+    shown, curator = offer.catalog, offer.curator
+    tools = _named(offer, template, shown.tools, _tool, curator.tools if curator else None)
     return Contribution(
         offer=offer,
         catalog=catalog,
         template=template,
         tools=tools,
-        prompts=_named(offer, template, shown.prompts, lambda item, _: item),
+        prompts=_named(offer, template, shown.prompts, _prompt, curator.prompts if curator else None),
         resources=tuple(_with_uri(item, "uri", offer) for item in shown.resources if _shows(item, offer)),
         templates=tuple(_with_uri(item, "uriTemplate", offer) for item in shown.templates),
         wraps=any(route.wrapped for route in tools.routes),
     )
 
 
-def _offer(source: Source, label: str, rights: ServerRights | None) -> Offer:
+def _offer(source: Source, label: str, rights: ServerRights | None, curator: ServerCurator | None) -> Offer:
     spec, upstream, catalog = source
     originals = uris.Originals(_listed(catalog))
-    if rights is None:
+    if rights is None and curator is None:
         return Offer(spec, upstream, catalog, label, originals, originals.has_scheme("ui"))
-    shown = rights.catalog(catalog)
+    shown = rights.catalog(catalog) if rights is not None else catalog
+    shown = curator.catalog(shown) if curator is not None else shown
     views = uris.Originals(_listed(shown)).has_scheme("ui")
-    return Offer(spec, upstream, shown, label, originals, views, rights)
+    return Offer(spec, upstream, shown, label, originals, views, rights, curator)
 
 
 def _listed(catalog: Catalog) -> list[str]:
@@ -289,14 +317,22 @@ def _listed(catalog: Catalog) -> list[str]:
     return [uri for uri in listed if isinstance(uri, str)]
 
 
-def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[[Item, Offer], Item]) -> Named:
+def _named(
+    offer: Offer,
+    template: str,
+    items: Iterable[Item],
+    change: Callable[[Item, Offer], Item],
+    rules: KindRules | None,
+) -> Named:
     """A server's items with their exposed names. Of several items with the same name the last one counts."""
     found = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
     shown: list[Item] = []
     routes: list[Route] = []
     for name, item in found.items():
-        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, name), template)
-        routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema"))))
+        called = name if rules is None else rules.item(name).name or name
+        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, called), template)
+        presets = offer.curator.presets(name) if offer.curator is not None and change is _tool else None
+        routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema")), presets))
         changed = change(item, offer)
         shown.append(changed if exposed == name else {**changed, "name": exposed})
     by_name = {item["name"]: route for item, route in zip(shown, routes, strict=True)}
@@ -338,7 +374,13 @@ def _with_collisions(parts: tuple[Named, ...], template: str) -> Merged:
     return Merged(parts, tuple(shown), routes, None)
 
 
+def _prompt(item: Item, offer: Offer) -> Item:
+    return item if offer.curator is None else offer.curator.prompt(item)
+
+
 def _tool(item: Item, offer: Offer) -> Item:
+    if offer.curator is not None:
+        item = offer.curator.tool(item)
     if not offer.label or "_meta" not in item:
         return item
     renamed: Item = uris.rewrite_result("tools/list", {"tools": [item]}, partial(Offer.rename, offer))["tools"][0]

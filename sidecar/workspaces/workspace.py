@@ -161,6 +161,7 @@ class Workspace:
         """
         if rights is not None:
             wanted = replace(wanted, servers=tuple(spec for spec in wanted.servers if rights.sees(spec.key)))
+        recurated = self.wanted.spec.curation != wanted.spec.curation
         self.wanted, self.gone = wanted, gone
         if changed := rights != self.rights:
             self.rights = rights
@@ -181,7 +182,7 @@ class Workspace:
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
-        if changed and rights is not None:
+        if recurated or (changed and rights is not None):
             self._end_forbidden_subscriptions()
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
         return [release for release in released if release[0] not in still_held or release[1] is not self]
@@ -275,7 +276,17 @@ class Workspace:
             if upstream is not None and (catalog := self._pool.shown(member.spec, upstream)) is not None:
                 sources.append((member.spec, upstream, catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        made = views.build(sources, self.spec.name_template, configured=configured, before=before, rights=self.rights)
+        template, curation = self.spec.name_template, self.spec.curation
+        pinned = self.spec.pinned_tools if self.spec.tools == "search" else None
+        made = views.build(
+            sources,
+            template,
+            configured=configured,
+            before=before,
+            rights=self.rights,
+            curation=curation,
+            pinned=pinned,
+        )
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
@@ -292,7 +303,7 @@ class Workspace:
         return (found[0].upstream, found[1]) if found else None
 
     def _end_forbidden_subscriptions(self) -> None:
-        """The rights have changed: end the subscriptions to resources that may no longer be used."""
+        """Rights or curation have changed: end the subscriptions to resources that may no longer be used."""
         for observer in self.observers:
             observer.end_forbidden()
         for session in self.sessions:

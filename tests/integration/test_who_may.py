@@ -47,6 +47,7 @@ OPEN_TO_OWNERS = re.compile(r"/(?:hub(?:/.*)?|api/hub/state|api/hub/live|api/hub
 OF_OWNERS = {("GET", f"/api/hub/tools?workspace={name}") for name in ("w", "other")} | {
     ("GET", "/api/hub/servers?key=b"),
     ("GET", "/api/hub/prompts?workspace=other"),
+    ("GET", "/api/hub/curation?name=other"),
     ("POST", "/api/hub/workspaces/stop?name=other"),
     ("DELETE", "/api/hub/workspaces?name=other"),
     ("DELETE", "/api/hub/servers?key=b"),

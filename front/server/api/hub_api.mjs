@@ -1,6 +1,7 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
 import { access } from './access/handlers.mjs';
+import { curation } from './curation/handlers.mjs';
 import { authorize } from './access/rights.mjs';
 import { account } from './account/handlers.mjs';
 import { clientRequests } from './client_requests.mjs';
@@ -45,6 +46,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...many(hub),
     ...keys(hub, auth.keyUses),
     ...account(hub, auth, settings.oidc),
+    ...curation(hub),
     ...access(hub),
     ...records(recorder),
   };

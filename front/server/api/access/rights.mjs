@@ -72,7 +72,9 @@ export const RIGHTS = Object.freeze({
   deleteWorkspace: ownWorkspace,
   setWorkspace: ({ query, body }) =>
     // A slug is a name, too, and ends the alias of another workspace that is the same (ADR 32).
-    body.record === undefined ? { workspaces: [query.name, ...(body.slug ? [body.slug] : [])] } : null,
+    body.record === undefined && body.registry === undefined
+      ? { workspaces: [query.name, ...(body.slug ? [body.slug] : [])] }
+      : null,
   startWorkspace: ownWorkspace,
   stopWorkspace: ownWorkspace,
   copyWorkspace: ({ query, body }) => ({ workspaces: [query.name, body.to] }),
@@ -85,6 +87,7 @@ export const RIGHTS = Object.freeze({
   restartServer: ownServer,
   editMany: severalEntries,
   tools: inWorkspace,
+  curation: ownWorkspace,
   call: answered,
   prompts: inWorkspace,
   getPrompt: answered,

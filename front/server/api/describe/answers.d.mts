@@ -11,6 +11,7 @@ import type {
   CallDetails,
   CallRecords,
   CatalogItem,
+  Curation,
   ChangeRecords,
   Exported,
   Grant,
@@ -33,6 +34,7 @@ import type {
   Tools,
   UpstreamSignIns,
   Usage,
+  WorkspaceTools,
 } from '../../../../bridge/node/types.mjs';
 import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
 
@@ -146,6 +148,7 @@ export interface HubAnswers {
   deleteAccess: ChangedAccess;
   explainAccess: AccessExplained;
   viewAccess: AccessView;
+  curation: WorkspaceTools & { curation: Curation };
 }
 
 /** A server as YAMCP-UI shows it; `status` is one of the hub's states beside YAMCP-UI's own two. */

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from bridge.models import Curation
 from sidecar.calls import relay
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import (
     AnswerInvalid,
+    ArgumentHidden,
     ParamsInvalid,
     PromptUnknown,
     ResourceUnknown,
@@ -69,6 +71,22 @@ async def test_lists(hub: World) -> None:
     assert modern["_meta"][eras.SERVER_INFO_KEY]["name"] == "w"
     with pytest.raises(ParamsInvalid):
         await hub.ask(client, "tools/list", {"cursor": "2"})
+
+
+@pytest.mark.parametrize("params", [{}, MODERN], ids=["legacy client", "modern client"])
+async def test_presets_of_a_curated_tool(hub: World, server: FakeServer, params: dict[str, Any]) -> None:
+    """They reach the server; a fixed argument that the client sends is refused, and the server is not asked."""
+    presets = {"a": {"value": 1, "hidden": True}, "b": {"default": 2}}
+    tools = {"items": {"echo": {"name": "say", "arguments": presets}}}
+    curation = Curation.model_validate({"servers": {"fake": {"tools": tools}}})
+    hub.put(server.spec(namespace="ns"), space("fake").model_copy(update={"curation": curation}))
+    await hub.settled()
+    asked = {"name": "ns_say", "arguments": {"c": 3}, **params}
+    await hub.ask(Recorder(), "tools/call", asked)
+    assert sent(server, "tools/call") == {"name": "echo", "arguments": {"a": 1, "b": 2, "c": 3}}
+    with pytest.raises(ArgumentHidden):
+        await hub.ask(Recorder(), "tools/call", {**asked, "arguments": {"a": 5}})
+    assert len(server.channel.got("tools/call")) == 1
 
 
 @pytest.mark.parametrize("params", [{}, MODERN], ids=["legacy client", "modern client"])

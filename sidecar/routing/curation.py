@@ -1,0 +1,214 @@
+"""What an administrator has chosen of a server's tools, prompts and resources for one workspace. Pure.
+
+The decisions are about the server's own names and annotations; a principal's rights (rights.py) are applied before, so
+that no rename leads around them. See docs/curation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from bridge.access.patterns import matches
+from bridge.models import CuratedItem, CuratedKind, CuratedServer, Curation, FixedArgument
+from sidecar.errors import ArgumentHidden, ParamsInvalid
+from sidecar.features import uris
+from sidecar.protocol import codec
+from sidecar.protocol.catalog import Catalog, Item
+
+State = Literal["on", "off", "pending"]
+UNCHANGED = CuratedItem()
+
+
+class Decision(NamedTuple):
+    """Whether an item is shown, and what decided it (empty: nothing, it is shown as it is)."""
+
+    state: State
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Presets:
+    """The arguments of a tool that have values before a client sends any."""
+
+    fixed: Mapping[str, Any]
+    """Clients do not see them, and may not send them."""
+    defaults: Mapping[str, Any]
+
+    def apply(self, tool: str, arguments: Any) -> dict[str, Any]:
+        """The arguments for the server. `tool`: its exposed name.
+
+        Raises:
+            ArgumentHidden: the client sent an argument whose value is fixed.
+            ParamsInvalid: the arguments are no object.
+        """
+        given = {} if arguments is None else arguments
+        if not isinstance(given, dict):
+            raise ParamsInvalid("`arguments` is not an object.")
+        if hidden := next((name for name in self.fixed if name in given), None):
+            raise ArgumentHidden(f"The tool {tool!r} has no argument {hidden!r} in this workspace.")
+        return {**self.defaults, **given, **self.fixed}
+
+    @property
+    def key(self) -> str:
+        """Text that is equal for equal presets."""
+        return codec.dumps([self.fixed, self.defaults]).decode()
+
+
+@dataclass(frozen=True)
+class KindRules:
+    """The curation of the tools, prompts or resources of one server, compiled."""
+
+    kind: CuratedKind
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.kind.known)
+
+    def item(self, name: str) -> CuratedItem:
+        """What is changed of the item with this name."""
+        return self.kind.items.get(name, UNCHANGED)
+
+    def decide(self, name: str, annotations: Any = None, *, listed: bool = True) -> Decision:
+        """Whether an item is shown. The item's own switch decides, then whether it is new, then the rules.
+
+        `listed`: whether the server lists it; what it does not list (a URI that fits a template) is not new.
+        """
+        on = self.item(name).on
+        if on is not None:
+            return Decision("on" if on else "off", "item")
+        ruled = self._ruled(name, annotations)
+        if listed and self.kind.new != "on" and name not in self._known and ruled.state == "on":
+            return Decision("pending" if self.kind.new == "ask" else "off", "new")
+        return ruled
+
+    def _ruled(self, name: str, annotations: Any) -> Decision:
+        hints = annotations if isinstance(annotations, Mapping) else {}
+        for index, rule in enumerate(self.kind.rules, 1):
+            if matches(rule.match, name) and (rule.annotation is None or hints.get(rule.annotation) is True):
+                return Decision("on" if rule.on else "off", f"rule {index}")
+        return Decision("on")
+
+    def shown(self, items: Iterable[Item], field: str) -> tuple[Item, ...]:
+        """Those of a server's items that are shown."""
+        return tuple(
+            item
+            for item in items
+            if isinstance(name := item.get(field), str) and self.decide(name, item.get("annotations")).state == "on"
+        )
+
+
+@dataclass(frozen=True)
+class ServerCurator:
+    """The curation of one server, compiled for its lists."""
+
+    curated: CuratedServer
+
+    @cached_property
+    def tools(self) -> KindRules:
+        """Of its tools."""
+        return KindRules(self.curated.tools)
+
+    @cached_property
+    def prompts(self) -> KindRules:
+        """Of its prompts."""
+        return KindRules(self.curated.prompts)
+
+    @cached_property
+    def resources(self) -> KindRules:
+        """Of its resources and templates, by URI."""
+        return KindRules(self.curated.resources)
+
+    def catalog(self, catalog: Catalog) -> Catalog:
+        """The part of a server's lists that is shown, with the server's own names. Of several items with the same name
+        the last one counts (`view.build`), so it alone decides about the name."""
+        return Catalog(
+            catalog.greeting,
+            self.tools.shown(_last_of_each_name(catalog.tools), "name"),
+            self.prompts.shown(_last_of_each_name(catalog.prompts), "name"),
+            tuple(self.resource(item) for item in self.resources.shown(catalog.resources, "uri")),
+            tuple(self.resource(item) for item in self.resources.shown(catalog.templates, "uriTemplate")),
+        )
+
+    def permits(self, uri: str, originals: uris.Originals) -> bool:
+        """Whether a URI of the server may be used, listed or not: every equivalent form of it has to be shown, since
+        the server may normalise it (RFC 3986, section 6.2.2)."""
+        forms = {originals.restore(form) if (known := originals.has(form)) else form: known for form in _forms(uri)}
+        return all(self.resources.decide(form, listed=listed).state == "on" for form, listed in forms.items())
+
+    def tool(self, item: Item) -> Item:
+        """A tool as it is shown, under its server's own name."""
+        changes = self.tools.item(item["name"])
+        changed = _with_texts(item, changes)
+        if changes.annotations:
+            hints = item.get("annotations")
+            changed = {**changed, "annotations": {**(hints if isinstance(hints, dict) else {}), **changes.annotations}}
+        if changes.arguments and isinstance(schema := item.get("inputSchema"), dict):
+            changed = {**changed, "inputSchema": _with_presets(schema, changes)}
+        return changed
+
+    def prompt(self, item: Item) -> Item:
+        """A prompt as it is shown, under its server's own name."""
+        return _with_texts(item, self.prompts.item(item["name"]))
+
+    def resource(self, item: Item) -> Item:
+        """A resource or template as it is shown, under its server's own URI."""
+        changes = self.resources.item(item.get("uri") or item.get("uriTemplate") or "")
+        named = {"name": changes.name} if changes.name is not None else {}
+        return {**_with_texts(item, changes), **named}
+
+    def presets(self, tool: str) -> Presets | None:
+        """The presets of a tool, by its server's own name; None if it has none."""
+        arguments = self.tools.item(tool).arguments
+        if not arguments:
+            return None
+        fixed = {name: preset.value for name, preset in arguments.items() if isinstance(preset, FixedArgument)}
+        defaults = {name: preset.default for name, preset in arguments.items() if not isinstance(preset, FixedArgument)}
+        return Presets(fixed, defaults)
+
+
+def curator_of(curation: Curation | None, server: str) -> ServerCurator | None:
+    """The curation of a server; None if the workspace shows it as it is."""
+    found = curation.servers.get(server) if curation is not None else None
+    return ServerCurator(found) if found is not None else None
+
+
+def estimated_tokens(item: Item) -> int:
+    """The estimated number of tokens that an item costs in a model's context: a token for each four bytes of the JSON
+    of its name, description and input schema (docs/curation.md)."""
+    told = {name: item[name] for name in ("name", "description", "inputSchema", "arguments") if name in item}
+    return -(-len(codec.dumps(told)) // 4)
+
+
+def _forms(uri: str) -> Iterable[str]:
+    return {uri, *uris.equivalent(uri)}
+
+
+def _last_of_each_name(items: Iterable[Item]) -> Iterable[Item]:
+    return {item["name"]: item for item in items if isinstance(item.get("name"), str)}.values()
+
+
+def _with_texts(item: Item, changes: CuratedItem) -> Item:
+    texts = {"title": changes.title, "description": changes.description}
+    set_now = {name: text for name, text in texts.items() if text is not None}
+    return {**item, **set_now} if set_now else item
+
+
+def _with_presets(schema: dict[str, Any], changes: CuratedItem) -> dict[str, Any]:
+    """An input schema without the fixed arguments, and with the defaults of others, which are no longer required."""
+    fixed = {name for name, preset in changes.arguments.items() if isinstance(preset, FixedArgument)}
+    properties = schema.get("properties")
+    shown = (
+        {name: each for name, each in properties.items() if name not in fixed} if isinstance(properties, dict) else {}
+    )
+    for name, preset in changes.arguments.items():
+        if not isinstance(preset, FixedArgument) and isinstance(shown.get(name, {}), dict):
+            shown[name] = {**shown.get(name, {}), "default": preset.default}
+    changed = {**schema, "properties": shown}
+    if isinstance(required := schema.get("required"), list):
+        changed["required"] = [name for name in required if name not in changes.arguments]
+        if not changed["required"]:
+            del changed["required"]
+    return changed
