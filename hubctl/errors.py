@@ -110,6 +110,13 @@ class NoSuchWorkspace(HubError):
     hint = "`hubctl workspaces` lists the workspaces. Quote a name that has spaces, or use its slug."
 
 
+class NoSuchProposal(HubError):
+    """A request names a proposal that does not exist, or that is too old to be remembered."""
+
+    code = "NO_SUCH_PROPOSAL"
+    hint = "`hubctl approvals` lists the proposals."
+
+
 class NoSuchServer(HubError):
     """A request or command names a server that the hub does not have."""
 

@@ -22,6 +22,7 @@ from hubctl.commands.history.moments import moment
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import asked, logs
 from hubctl.commands.metrics import metrics
+from hubctl.commands.principals.approvals import approvals
 from hubctl.commands.principals.limits import limits
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
@@ -68,8 +69,11 @@ def parser() -> argparse.ArgumentParser:
 def _looking(command: Adds) -> None:
     command("status", "show the hub, every workspace and every server", lambda ctx, _: status(ctx))
     command("health", "check whether the hub is healthy", lambda ctx, _: health(ctx))
-    one = command("tools", "list a workspace's tools as its clients see them", lambda ctx, a: tools(ctx, a.workspace))
+    one = command(
+        "tools", "list a workspace's tools as its clients see them", lambda c, a: tools(c, a.workspace, a.search)
+    )
     one.add_argument("workspace", help="name or slug")
+    one.add_argument("--search", metavar="WORDS", help="show the tools that fit these words best, hidden ones too")
     one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport, a.direct))
     one.add_argument("workspace", help="name or slug")
     one.add_argument("--transport", choices=("sse", "http"), help="print only the URL of this transport")
@@ -261,8 +265,22 @@ def _access(command: Adds) -> None:
     revoked.add_argument("key", help="its id, or its name")
     _signed_in(command)
     _rules(command)
+    _approvals(command)
     one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
     one.add_argument("--rotate", action="store_true", help="replace it; the old token becomes invalid")
+
+
+def _approvals(command: Adds) -> None:
+    one = command("approvals", "list, approve and refuse what agents have proposed", approvals)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    actions.add_parser("list", parents=[again], help="list proposals (as without an action)")
+    shown = actions.add_parser("show", parents=[again], help="show exactly what a proposal would run")
+    approved = actions.add_parser("approve", parents=[again], help="carry out a proposal")
+    refused = actions.add_parser("refuse", parents=[again], help="refuse a proposal")
+    for each in (shown, approved, refused):
+        each.add_argument("proposal", help="its id")
+    approved.add_argument("--digest", help="that of what was shown; with it, nothing is asked")
 
 
 def _signed_in(command: Adds) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
-from bridge.models import SnapshotId
+from bridge.models import Request, SnapshotId
 from bridge.runtime import prepare_runtime_dir
-from bridge.server import BridgeServer, EventPublisher
+from bridge.server import BridgeServer, EventPublisher, Handler
 from bridge.settings import Settings
 from bridge.settings.variables import VARIABLES_FILE
 from bridge.sockets import ZMQ
@@ -19,6 +20,8 @@ from yamcp_ui_adapter.activation.lookup import OwnEntries
 from yamcp_ui_adapter.activation.service import Activations
 from yamcp_ui_adapter.activation.variables import VariableStore
 from yamcp_ui_adapter.activation.work import Site
+from yamcp_ui_adapter.approvals.own_requests import OwnRequests
+from yamcp_ui_adapter.approvals.service import ApprovalsService
 from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.editor import Editor
@@ -98,9 +101,12 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         variables.on_change = changed
         folders = Folders(settings.data_dir)
         site = Site(settings, service, writer, publisher, variables, folders, transport)
-        activations = Activations(site, OwnEntries(settings.data_dir), Jobs(events.publish))
+        catalog = OwnEntries(settings.data_dir)
+        activations = Activations(site, catalog, Jobs(events.publish))
+        handlers: dict[type[Request[Any]], Handler] = {}
+        approvals = ApprovalsService(settings, OwnRequests(handlers), catalog, lambda: state.snapshot, events.publish)
         await service.start(FIRST_START_WAIT_SECONDS)
-        handlers = {
+        handlers |= {
             **service.handlers(),
             **editor.handlers(),
             **keys.handlers(),
@@ -108,6 +114,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             **sign_in.handlers(),
             **variables.handlers(),
             **activations.handlers(),
+            **approvals.handlers(),
         }
         server = BridgeServer(settings.desired_address, handlers, transport=transport)
         async with events, asyncio.TaskGroup() as tasks:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from bridge.errors import ErrorBody
-from bridge.models.activation import ActivationJob
+from bridge.models.activation import ActivationJob, CatalogInput
 from bridge.models.base import Done, Model, Request
 
 ProposalState = Literal["pending", "approved", "refused", "expired", "failed"]
@@ -41,8 +41,8 @@ class Shown(Model):
     """What is installed: kind, name and version; or the address of a remote server."""
     command: tuple[str, ...] = ()
     """The command line, with `{input}` for each value of the settings."""
-    variables: dict[str, str] = Field(default_factory=dict)
-    """Values of settings that are no secrets, by name."""
+    variables: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Values of settings that are no secrets, by name, with the defaults."""
     secrets: tuple[str, ...] = ()
     """Names of the secret settings that the server needs, which are entered when it is approved."""
     reach: tuple[str, ...] = ()
@@ -86,7 +86,9 @@ class ListProposals(Request[Proposals], kind="proposals", sockets=("desired",)):
     """Ask for the proposals that wait, and the last ones that were decided."""
 
 
-class ApproveProposal(Request[Proposal], kind="approve_proposal", sockets=("desired",), repeatable=False):
+class ApproveProposal(
+    Request[Proposal], kind="approve_proposal", sockets=("desired",), queue="approvals", repeatable=False
+):
     """Carry out a proposal, if what it would run is still what its digest says."""
 
     id: str = Field(max_length=64)
@@ -95,7 +97,9 @@ class ApproveProposal(Request[Proposal], kind="approve_proposal", sockets=("desi
     """Values of secret settings, by name."""
 
 
-class RefuseProposal(Request[Proposal], kind="refuse_proposal", sockets=("desired",), repeatable=False):
+class RefuseProposal(
+    Request[Proposal], kind="refuse_proposal", sockets=("desired",), queue="approvals", repeatable=False
+):
     """Refuse a proposal that waits."""
 
     id: str = Field(max_length=64)
@@ -111,6 +115,36 @@ class SecretTicket(Model):
     """Names the ticket to those who wait for it; it opens nothing."""
     url: str
     expires: float
+
+
+class RegistryEntry(Model):
+    """An entry of the catalogue that `registry_find` found."""
+
+    name: str
+    version: str
+    title: str = ""
+    description: str = ""
+    """In the words of its publisher: untrusted text."""
+    source: str = ""
+    inputs: tuple[CatalogInput, ...] = ()
+    """The settings that its user may give."""
+
+
+class RegistryFound(Model):
+    """The answer to `registry_find`, best first."""
+
+    entries: tuple[RegistryEntry, ...]
+    more: int = 0
+    """How many further entries match."""
+
+
+class RegistryFind(Request[RegistryFound], kind="registry_find", sockets=("desired",)):
+    """Search the catalogue for a caller who may: its workspace has at least `find`."""
+
+    caller: Caller
+    workspace: str = Field(max_length=256)
+    text: str = Field(max_length=200)
+    limit: int = Field(10, ge=1, le=50)
 
 
 class RegistryOutcome(Model):

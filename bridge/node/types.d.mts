@@ -1661,18 +1661,18 @@ export interface CatalogInput {
   /** Where its value goes: an environment variable, an argument, a header, or a part of the URL. */
   kind: 'variable' | 'argument' | 'header' | 'url';
   label: string;
-  description?: string;
-  required?: boolean;
-  secret?: boolean;
-  default?: string | null;
-  choices?: string[];
-  format?: 'string' | 'number' | 'boolean' | 'filepath';
+  description: string;
+  required: boolean;
+  secret: boolean;
+  default: string | null;
+  choices: string[];
+  format: 'string' | 'number' | 'boolean' | 'filepath';
   /** Whether it may have several values. */
-  repeated?: boolean;
+  repeated: boolean;
   /** The value that the entry sets, which nobody can change. */
-  fixed?: string | null;
+  fixed: string | null;
   /** An example of a value, for forms. */
-  placeholder?: string;
+  placeholder: string;
 }
 
 /** One installation or update, in progress or ended. */
@@ -1836,8 +1836,8 @@ export interface Shown {
   package: string;
   /** The command line, with `{input}` for each value of the settings. */
   command: string[];
-  /** Values of settings that are no secrets, by name. */
-  variables: Record<string, string>;
+  /** Values of settings that are no secrets, by name, with the defaults. */
+  variables: Record<string, string[]>;
   /** Names of the secret settings that the server needs, which are entered when it is approved. */
   secrets: string[];
   /** What the server may reach and gets, one sentence each. */
@@ -1897,6 +1897,33 @@ export interface SecretTicket {
   id: string;
   url: string;
   expires: number;
+}
+
+/** An entry of the catalogue that `registry_find` found. */
+export interface RegistryEntry {
+  name: string;
+  version: string;
+  title: string;
+  /** In the words of its publisher: untrusted text. */
+  description: string;
+  source: string;
+  /** The settings that its user may give. */
+  inputs: CatalogInput[];
+}
+
+/** The answer to `registry_find`, best first. */
+export interface RegistryFound {
+  entries: RegistryEntry[];
+  /** How many further entries match. */
+  more: number;
+}
+
+/** Search the catalogue for a caller who may: its workspace has at least `find`. */
+export interface RegistryFind {
+  caller: Caller;
+  workspace: string;
+  text: string;
+  limit?: number;
 }
 
 /** What became of a change that a registry tool asked for. */
@@ -2211,6 +2238,7 @@ export interface Requests {
   proposals: ListProposals;
   approve_proposal: ApproveProposal;
   refuse_proposal: RefuseProposal;
+  registry_find: RegistryFind;
   registry_add: RegistryAdd;
   registry_remove: RegistryRemove;
   registry_configure: RegistryConfigure;
@@ -2234,6 +2262,7 @@ export interface Requests {
   ask: Ask;
   logs: Logs;
   history: ReadHistory;
+  search_tools: SearchTools;
   find_client: FindClient;
   register_client: RegisterClient;
   issue_code: IssueCode;
@@ -2307,6 +2336,7 @@ export interface Answers {
   proposals: Proposals;
   approve_proposal: Proposal;
   refuse_proposal: Proposal;
+  registry_find: RegistryFound;
   registry_add: RegistryOutcome;
   registry_remove: RegistryOutcome;
   registry_configure: RegistryOutcome;
@@ -2330,6 +2360,7 @@ export interface Answers {
   ask: AskResult;
   logs: LogRecords;
   history: History;
+  search_tools: FoundTools;
   find_client: OAuthClient;
   register_client: ClientRegistered;
   issue_code: CodeIssued;

@@ -160,6 +160,12 @@ export class Front {
     site.use(
       onDemand(async () => (await import('./connect/connect.mjs')).connect({ auth, hub, settings }), /^\/connect\//),
     );
+    site.use(
+      onDemand(
+        async () => (await import('./secrets_page/secrets_page.mjs')).secretsPage({ auth, hub }),
+        /^\/secrets\//,
+      ),
+    );
     site.use('/.well-known', notFound); // YAMCP-UI would answer with a page
     site.use(onDemand(async () => (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, auth })));
     site.use(closedToOthers(auth)); // what follows knows no owners

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, Status
+from bridge.models.actual import FoundTools, SearchTools
 from hubctl.applying import wait_applied, wait_started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
@@ -91,10 +92,12 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
     return 0
 
 
-async def tools(context: Context, workspace: str) -> int:
-    """Run `hubctl tools`: print the tools as clients of the workspace see them."""
+async def tools(context: Context, workspace: str, search: str | None = None) -> int:
+    """Run `hubctl tools`: print the tools as clients of the workspace see them, or those that `search` finds."""
     async with context.actual() as hub:
         found = find_status(await hub.request(ReadStatus()), workspace)
+        if search is not None:
+            return _tell_found(context, await hub.request(SearchTools(workspace=found.name, text=search), timeout=30))
         answer = await hub.request(ListTools(workspace=found.name), timeout=30)
     if context.json:
         context.emit(answer.tools)
@@ -104,6 +107,18 @@ async def tools(context: Context, workspace: str) -> int:
     else:
         context.say(f"Workspace {clean(found.name)} has no tools now; `hubctl status` shows its servers.")
     return 0
+
+
+def _tell_found(context: Context, answer: FoundTools) -> int:
+    """Print what was found; return 1 if that is nothing."""
+    if context.json:
+        context.emit([found.model_dump() for found in answer.tools])
+    elif answer.tools:
+        rows = [(found.tool, summary(found.model_dump())) for found in answer.tools]
+        context.say(*table(("TOOL", "WHAT IT DOES"), rows, context.paint, context.columns, whole=("TOOL",)))
+    else:
+        context.say("No tool has these words; try other keywords, or the name of a service.")
+    return 0 if answer.tools else 1
 
 
 def summary(tool: dict[str, Any]) -> str:

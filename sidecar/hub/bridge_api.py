@@ -47,6 +47,7 @@ from sidecar.hub.curated_items import workspace_tools
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
+from sidecar.hub.tool_search import ToolSearch
 from sidecar.large.outline import whole
 from sidecar.observe.call_history import Recorder
 from sidecar.observe.log_buffer import LogBuffer
@@ -123,6 +124,7 @@ class BridgeApi:
             ReadKeyUses: self._uses,
             ReadLimits: self._limits,
             **AccessQuestions(self._hub).handlers(),
+            **ToolSearch(self._hub).handlers(),
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:

@@ -1,16 +1,23 @@
-"""Which tools of a workspace with `tools: search` are listed: the hub's own, and pinned ones. Pure."""
+"""How a view lists tools: which ones with `tools: search`, their forms, and the instructions beside them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from bridge.models import WorkspaceSpec
+from sidecar.features import schemas
 from sidecar.protocol.catalog import Item
 from sidecar.routing.offer import Offer, Route
 from sidecar.routing.search import Entry
 
 SEARCH_TOOL = "hub_search_tools"
 """The hub's tool with which clients find the others."""
+
+
+def pinned(spec: WorkspaceSpec) -> tuple[str, ...] | None:
+    """What is listed beside the hub's own tools, by name or pattern; None if all tools are."""
+    return spec.pinned_tools if spec.tools == "search" else None
 
 
 def listed(tools: Sequence[Item], routes: Mapping[str, Route], pinned: Sequence[str]) -> tuple[Item, ...]:
@@ -37,3 +44,23 @@ def _hub(routes: Mapping[str, Route]) -> Offer | None:
 
 def _is_pinned(name: str, pinned: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in pinned)
+
+
+def instructions(servers: Sequence[tuple[str, str]]) -> str:
+    """The workspace's `instructions`, from each server's namespace and instructions."""
+    texts = [(namespace, text) for namespace, text in servers if text]
+    if len(servers) == 1 and texts:
+        return texts[0][1]
+    return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in texts)
+
+
+def is_read_only(tool: Item) -> bool:
+    """Whether a tool declares that it changes nothing, and that a repeated call has no further effect."""
+    hints = tool.get("annotations")
+    return isinstance(hints, dict) and hints.get("readOnlyHint") is True and hints.get("idempotentHint") is True
+
+
+def for_legacy(item: Item) -> Item:
+    """A tool as legacy clients get it."""
+    schema = item.get("outputSchema")
+    return {**item, "outputSchema": schemas.wrapped(schema)} if schemas.needs_wrapping(schema) else item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -113,7 +113,7 @@ class View:
         found: tuple[Item, ...] = getattr(self, "listed_tools" if hides else kind)
         if kind != "tools" or era == "modern" or not self.wraps:
             return found
-        return tuple(_for_legacy(item) for item in found)
+        return tuple(listing.for_legacy(item) for item in found)
 
     def listed(self, kind: ListKind, era: Era) -> codec.EncodedList:
         """The list of `kind` for clients of an era, encoded once (and for both eras together if they do not differ)."""
@@ -144,7 +144,7 @@ class View:
     def read_only_tools(self) -> frozenset[str]:
         """Tools that declare that they change nothing, and that a repeated call has no further effect."""
         if not self._read_only_tools:
-            self._read_only_tools.append(frozenset(item["name"] for item in self.tools if _is_read_only(item)))
+            self._read_only_tools.append(frozenset(item["name"] for item in self.tools if listing.is_read_only(item)))
         return self._read_only_tools[0]
 
     def tool_index(self) -> ToolIndex:
@@ -250,7 +250,7 @@ def build(
         prompts=prompts.items,
         resources=tuple(chain.from_iterable(each.resources for each in found)),
         templates=tuple(chain.from_iterable(each.templates for each in found)),
-        instructions=instructions(
+        instructions=listing.instructions(
             [(each.offer.spec.namespace, each.catalog.greeting.instructions) for each in found if each.visible]
         ),
         listed_tools=None if pinned is None else listing.listed(tools.items, tools.routes, pinned),
@@ -387,29 +387,11 @@ def _tool(item: Item, offer: Offer) -> Item:
     return renamed
 
 
-def _for_legacy(item: Item) -> Item:
-    schema = item.get("outputSchema")
-    return {**item, "outputSchema": schemas.wrapped(schema)} if schemas.needs_wrapping(schema) else item
-
-
 def _with_uri(item: Item, field_name: str, offer: Offer) -> Item:
     uri = item.get(field_name)
     return {**item, field_name: offer.rename(uri)} if offer.label and isinstance(uri, str) else item
 
 
-def instructions(servers: Sequence[tuple[str, str]]) -> str:
-    """The workspace's `instructions`, from each server's namespace and instructions."""
-    texts = [(namespace, text) for namespace, text in servers if text]
-    if len(servers) == 1 and texts:
-        return texts[0][1]
-    return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in texts)
-
-
 def _shows(item: Item, offer: Offer) -> bool:
     """Whether a resource can be listed. Without a label its URI stays as it is, and may be invalid."""
     return bool(offer.label) or uris.is_absolute(item["uri"])
-
-
-def _is_read_only(tool: Item) -> bool:
-    hints = tool.get("annotations")
-    return isinstance(hints, dict) and hints.get("readOnlyHint") is True and hints.get("idempotentHint") is True

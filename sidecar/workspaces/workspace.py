@@ -16,6 +16,7 @@ from sidecar.concurrency.shares import Caller
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.protocol import extensions
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
+from sidecar.routing import listing
 from sidecar.routing import view as views
 from sidecar.routing.rights import Rights, process_owner, rights_of
 from sidecar.routing.view import View
@@ -276,17 +277,9 @@ class Workspace:
             if upstream is not None and (catalog := self._pool.shown(member.spec, upstream)) is not None:
                 sources.append((member.spec, upstream, catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        template, curation = self.spec.name_template, self.spec.curation
-        pinned = self.spec.pinned_tools if self.spec.tools == "search" else None
-        made = views.build(
-            sources,
-            template,
-            configured=configured,
-            before=before,
-            rights=self.rights,
-            curation=curation,
-            pinned=pinned,
-        )
+        spec, rights = self.spec, self.rights
+        build = partial(views.build, curation=spec.curation, pinned=listing.pinned(spec), rights=rights)
+        made = build(sources, spec.name_template, configured=configured, before=before)
         for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
@@ -330,7 +323,7 @@ class Workspace:
             shown = self.view.contributions.get(key)
             if text is not None and (shown is None or shown.visible):
                 texts.append((member.spec.namespace, text))
-        return views.instructions(texts)
+        return listing.instructions(texts)
 
     # --- sessions ------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ const pages = [...new Pages().assets.keys()].map((path) => `/hub/${path}`);
 console.log(JSON.stringify({ routes, pages, open: PUBLIC_PATHS, sidecar: SIDECAR_PAGES }));
 """
 """Prints the front's tables."""
-OPEN_TO_ALL = re.compile(r"/(?:account|oauth/authorize|oauth/consent|connect|api/account)(?:/|$)")
+OPEN_TO_ALL = re.compile(r"/(?:account|oauth/authorize|oauth/consent|connect|secrets|api/account)(?:/|$)")
 """What everybody who has signed in may open: what is their own."""
 OPEN_TO_OWNERS = re.compile(r"/(?:hub(?:/.*)?|api/hub/state|api/hub/live|api/hub/tools\?workspace=w)?")
 """What owners may open as it is; of the rest of the API they are refused what they do not own, or do not name."""

@@ -39,13 +39,14 @@ class OwnEntries:
 
     async def entry(self, name: str, version: str | None, source: str | None) -> Found:
         """See `Lookup`: the last one in the file is the newest."""
-        found = [each for each in self._read() if each.get("name") == name and version in (None, each.get("version"))]
+        found = [each for each in self.entries() if each.get("name") == name and version in (None, each.get("version"))]
         if not found or source not in (None, OWN_SOURCE):
             wanted = f"{name!r} of version {version}" if version else repr(name)
             raise NoSuchEntry(f"The catalogue has no entry {wanted}.")
         return Found(found[-1], OWN_SOURCE, local=True)
 
-    def _read(self) -> list[Json]:
+    def entries(self) -> list[Json]:
+        """Return all entries; none while the file cannot be read."""
         try:
             content = json.loads(self._path.read_bytes())
         except (OSError, ValueError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge.errors import HubError
 from bridge.models import Changed, Done
 from bridge.models.activation import (
     Activate,
@@ -35,9 +37,11 @@ from yamcp_ui_adapter.activation.target import META, Json, target_of
 from yamcp_ui_adapter.activation.variables import names_in
 from yamcp_ui_adapter.activation.work import Site, Task, activate, update
 from yamcp_ui_adapter.edit.edits import Contents, Files, stored_servers
-from yamcp_ui_adapter.errors import AlreadyExists, EditConflict
+from yamcp_ui_adapter.errors import AlreadyExists, ConfigFileBroken, EditConflict
 from yamcp_ui_adapter.format.entries import PROVIDERS
 from yamcp_ui_adapter.format.hubfile import with_settings_moved
+
+log = logging.getLogger(__name__)
 
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
 APPLY_SECONDS = 5.0
@@ -66,7 +70,11 @@ class Activations:
 
     async def run(self) -> None:
         """Undo what an earlier adapter left unfinished, then run the jobs, until cancelled."""
-        await self._site.recover()
+        try:
+            await self._site.recover()
+        except HubError as error:  # such as a broken providers.json, which must not end the adapter
+            told = {"code": error.code, "why": error.message}
+            log.warning("unfinished activations are not cleaned up before the next start", extra=told)
         await self.jobs.run()
 
     # --- jobs --------------------------------------------------------------------------------------------------------
@@ -129,8 +137,15 @@ class Activations:
     # --- what is installed -------------------------------------------------------------------------------------------
 
     async def installed(self, _: ReadInstalled) -> InstalledServers:
-        """Return what was activated. Raises DataDirUnusable."""
-        keys = await self._site.keys()
+        """Return what was activated. While providers.json is broken, all of it counts as in use.
+
+        Raises:
+            DataDirUnusable: installed.json cannot be read.
+        """
+        try:
+            keys = await self._site.keys()
+        except ConfigFileBroken:
+            keys = self._site.folders.records
         found = [_shown(key, record, key in keys) for key, record in sorted(self._site.folders.records.items())]
         return InstalledServers(servers=tuple(found))
 

@@ -7,8 +7,11 @@ import { isUser } from './principals.mjs';
  * @import {Principal} from './principals.mjs'
  */
 
-/** Paths that every signed-in principal may open: its own account, consent to clients, its own sign-ins at servers. */
-const OPEN_TO_ALL = /^\/(?:account|oauth\/authorize|oauth\/consent|connect|api\/account)(?:\/|$)/;
+/**
+ * Paths that every signed-in principal may open: its own account, consent to clients, its own sign-ins at servers, and
+ * secrets for what its own agents add.
+ */
+const OPEN_TO_ALL = /^\/(?:account|oauth\/authorize|oauth\/consent|connect|secrets|api\/account)(?:\/|$)/;
 
 /** Paths that owners may open too; of the API each route checks what it is asked for (api/access/rights.mjs). */
 const OPEN_TO_OWNERS = /^\/(?:$|hub(?:\/|$)|api\/hub(?:\/|$))/;

@@ -340,6 +340,7 @@ const isChange = ({ method, headers }) => (method !== 'GET' && method !== 'HEAD'
 function needsPageSecret(request, area) {
   const path = pathOf(request.url ?? '');
   if (path === '/oauth/consent') return false; // its form has the secret in a field
+  if (path.startsWith('/secrets/')) return false; // its form works without a script, and has a ticket in its place
   return path !== '/logout' && (area === 'api' || isChange(request) || SIDECAR_PAGES.includes(path));
 }
 

@@ -1,6 +1,7 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
 import { access } from './access/handlers.mjs';
+import { approvals } from './approvals/handlers.mjs';
 import { curation } from './curation/handlers.mjs';
 import { authorize } from './access/rights.mjs';
 import { account } from './account/handlers.mjs';
@@ -48,6 +49,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...account(hub, auth, settings.oidc),
     ...curation(hub),
     ...access(hub),
+    ...approvals(hub),
     ...records(recorder),
   };
   const check = (/** @type {string} */ id, /** @type {import('./router.mjs').ApiRequest} */ asked) => {

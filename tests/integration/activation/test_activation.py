@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -219,7 +220,12 @@ async def test_what_fails_leaves_nothing(built: Path) -> None:
 
 def installers(hub: Hub) -> list[psutil.Process]:
     """The processes of this hub that install something."""
-    return [each for each in hub.processes() if "slow-npm" in " ".join(each.cmdline())]
+    found = []
+    for process in hub.processes():
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            if "slow-npm" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def slow_npm(built: Path) -> str:
@@ -255,6 +261,9 @@ async def test_an_installer_ends_with_its_job_and_with_the_adapter(built: Path) 
         assert (hub.data_dir / "servers/node").exists()
         await hub.start("adapter")
         await until(lambda: not (hub.data_dir / "servers/node").exists())
+        assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
+        (hub.yamcp_dir / "providers.json").write_text("{")
+        await hub.restart("adapter")
         assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
 
 

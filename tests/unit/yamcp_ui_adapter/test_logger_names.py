@@ -11,6 +11,7 @@ NAMES = {
     "access",
     "activation.install.folders",
     "activation.jobs",
+    "activation.service",
     "app",
     "desired",
     "desired.change_log",

@@ -24,6 +24,8 @@ import type {
   LimitsState,
   LogRecords,
   OptimizeReport,
+  Proposal,
+  Proposals,
   RecordedPrincipals,
   RecordedSessions,
   RecordsStatus,
@@ -148,6 +150,9 @@ export interface HubAnswers {
   deleteAccess: ChangedAccess;
   explainAccess: AccessExplained;
   viewAccess: AccessView;
+  approvals: Proposals;
+  approve: Proposal;
+  refuse: Proposal;
   curation: WorkspaceTools & { curation: Curation };
 }
 

@@ -1,0 +1,58 @@
+"""activation/install: the one line of an installer that says why it failed, and what installers are given."""
+
+from __future__ import annotations
+
+import pytest
+
+from yamcp_ui_adapter.activation.install import npm, python_package
+from yamcp_ui_adapter.activation.install.processes import Finished, passed_on, shown
+
+NPM = """npm error code E404
+npm error 404 Not Found - GET https://registry.example/x - Not found
+npm error 404
+npm error 404  The requested resource 'x@1.0.0' could not be found.
+npm error A complete log of this run can be found in: /home/me/.npm/_logs/x.log"""
+PIP = """Collecting x==9
+ERROR: Could not find a version that satisfies the requirement x==9 (from versions: none)
+ERROR: No matching distribution found for x==9
+[notice] A new release of pip is available"""
+
+
+@pytest.mark.parametrize(
+    ("tell", "text", "expected"),
+    [
+        (npm.reason, NPM, "404 Not Found - GET https://registry.example/x - Not found"),
+        (npm.reason, "npm ERR! code ETARGET\nnpm ERR! notarget No matching version", "notarget No matching version"),
+        (npm.reason, "npm error code EACCES", "code EACCES"),
+        (npm.reason, "sh: npm: not found", "sh: npm: not found"),
+        (npm.reason, "", "it ended with status 1"),
+        (python_package.reason, PIP, "No matching distribution found for x==9"),
+        (python_package.reason, "Traceback\nOSError: disk full", "OSError: disk full"),
+    ],
+)
+def test_the_line_that_matters(tell: object, text: str, expected: str) -> None:
+    """Neither a code alone, nor the place of a log file, nor a notice."""
+    assert callable(tell)
+    assert tell(Finished(1, tuple(text.splitlines()))) == expected
+
+
+def test_lines_are_shown_without_credentials_and_control_characters() -> None:
+    """An installer may print the URL of a registry with its user, and colours."""
+    assert (
+        shown("\x1b[31mGET https://me:s3cret@registry.example/x\x1b[0m\x07")
+        == "GET https://********@registry.example/x"
+    )
+    assert len(shown("x" * 10_000)) == 500
+
+
+def test_installers_get_nothing_secret() -> None:
+    """What they need to reach a registry, what the settings pass on, and nothing else."""
+    environ = {
+        "PATH": "/bin",
+        "HUB_TOKEN": "s",
+        "GITHUB_TOKEN": "s",
+        "npm_config_registry": "r",
+        "https_proxy": "p",
+        "MINE": "m",
+    }
+    assert set(passed_on(environ, ("MINE",))) == {"PATH", "npm_config_registry", "https_proxy", "MINE"}
