@@ -14,6 +14,7 @@ from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
 from hubctl.commands.catalog.grammar import add_actions, catalog
+from hubctl.commands.curation.command import add_curation_actions, curation
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
 from hubctl.commands.history.changes import changes
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _history(command)
     _steering(command)
     _editing(command)
+    _curation(command)
     _access(command)
     _whole_hub(command)
     return root
@@ -243,6 +245,11 @@ def _workspaces(command: Adds) -> None:
     edited.add_argument("--cache-read-only", type=float, metavar="SECONDS", help=keep)
     removed = actions.add_parser("remove", parents=[again], help="remove a workspace; its servers stay")
     removed.add_argument("workspace", help="name or slug")
+
+
+def _curation(command: Adds) -> None:
+    one = command("curation", "choose which tools, prompts and resources a workspace shows, and how", curation)
+    add_curation_actions(one, _json_again())
 
 
 def _json_again() -> Parser:

@@ -39,6 +39,7 @@ from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
 from sidecar.hub.trust_service import TrustService
+from sidecar.hub_tools.on_demand import HubToolsOnDemand
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
 from sidecar.listener.auth import NOBODY, Gate
@@ -301,8 +302,7 @@ class App:
 
     async def _until_end(self, tasks: asyncio.TaskGroup, listeners: Listeners) -> None:
         """Wait until this process is to end, or has been replaced."""
-        events = (self.leave, self.stop, self.predecessor.replaced)
-        waiting = [asyncio.ensure_future(event.wait()) for event in events]
+        waiting = [asyncio.ensure_future(each.wait()) for each in (self.leave, self.stop, self.predecessor.replaced)]
         awaiting = tasks.create_task(self.predecessor.run(self.leave, listeners))
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for each in waiting:
@@ -350,7 +350,7 @@ class App:
         return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
-        name = hub_name(load_key(self.settings.data_dir / "fingerprint.key"), self.settings.data_dir)
+        name = hub_name(self._fingerprint_key(), self.settings.data_dir)
         containers = Containers(spawner, self.settings, name, self.session, alone=alone)
         self.reporter.more_hints = (containers.hints, self.trust.hints)
         return containers
@@ -367,15 +367,12 @@ class App:
             max_line=self.settings.max_line_bytes,
             secrets=SecretSources.allowed_by(self.settings),
         )
+        connector.hub_tools = HubToolsOnDemand()
         return Pool(
             connector=connector,
             shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
-            fingerprint=partial(
-                fingerprint,
-                key=load_key(self.settings.data_dir / "fingerprint.key"),
-                variables=self.variables.file.in_file,
-            ),
+            fingerprint=partial(fingerprint, key=self._fingerprint_key(), variables=self.variables.file.in_file),
             listener=self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
@@ -385,6 +382,9 @@ class App:
             sign_in=self.sign_ins.connect_with(connector),
             trust=self.trust.changes,
         )
+
+    def _fingerprint_key(self) -> bytes:
+        return load_key(self.settings.data_dir / "fingerprint.key")
 
     def _watch_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

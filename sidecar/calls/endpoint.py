@@ -12,6 +12,7 @@ from sidecar.admission.context import RequestContext
 from sidecar.cache.result_cache import ResultCache
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.fastmcp_server import FastMCPServer
+from sidecar.calls.hub_caller import CALLER, HubCaller
 from sidecar.calls.relay import Relay
 from sidecar.calls.request import HUB_INTERNAL, hub_failed, log_failure
 from sidecar.errors import CallTimeout, SidecarError
@@ -79,6 +80,10 @@ class Endpoint:
         """
         return await self._serve(session, frame, self.make_context(session, frame), notify, relayed, timeout)
 
+    async def serve_part(self, session: Session, call: RequestContext, notify: Notify) -> dict[str, Any]:
+        """The result of a request that one of the hub's own tools makes for its caller. Raises as `serve`."""
+        return await self._serve(session, {}, call, notify, relayed=True, timeout=None)
+
     async def _serve(
         self,
         session: Session,
@@ -139,6 +144,8 @@ class Endpoint:
     ) -> dict[str, Any]:
         if timeout is None:
             if relayed:
+                if self.workspace.wanted.has_hub_tools and call.method == "tools/call":
+                    CALLER.set(HubCaller(self, session, call, notify))
                 return await self.relay.answer(session, call, notify)
             return await self.fastmcp.answer(session, frame, notify)
         try:

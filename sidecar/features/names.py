@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -38,11 +38,12 @@ class Entry(NamedTuple):
     name: str
 
 
-def resolve(plain: Mapping[Entry, str], template: str) -> dict[str, Entry]:
-    """Map exposed names to entries, in their order; `plain` has the plain name of each entry."""
-    names = {**plain, **{entry: hashed_name(entry, template) for entry in _to_hash(plain, template)}}
+def resolve(plain: Mapping[Entry, str], template: str, reserved: Collection[Entry] = frozenset()) -> dict[str, Entry]:
+    """Map exposed names to entries, in their order; `plain` has the plain name of each entry. Those of `reserved` keep
+    it in any case."""
+    names = {**plain, **{entry: hashed_name(entry, template) for entry in _to_hash(plain, template, reserved)}}
     length = _HASH_LENGTH
-    while clashing := _clashing(names, template):
+    while clashing := [entry for entry in _clashing(names, template) if entry not in reserved]:
         # Only reached if a tool's own name equals another's hashed name, or if two hashes are equal.
         hashed = {entry: hashed_name(entry, template, length) for entry in clashing}
         if all(names[entry] == name for entry, name in hashed.items()):
@@ -75,10 +76,13 @@ def fold(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _to_hash(plain: Mapping[Entry, str], template: str) -> list[Entry]:
+def _to_hash(plain: Mapping[Entry, str], template: str, reserved: Collection[Entry]) -> list[Entry]:
     chosen: list[Entry] = []
     for group in _groups(plain):
         if len(group) == 1 or (template == TRANSPARENT and len({entry.server for entry in group}) == 1):
+            continue
+        if kept := [entry for entry in group if entry in reserved]:
+            chosen += [entry for entry in group if entry not in kept]
             continue
         exact = [entry for entry in group if template != TRANSPARENT and _full(entry, template) == plain[entry]]
         keeps = exact if len(exact) == 1 else []

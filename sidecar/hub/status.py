@@ -111,7 +111,7 @@ class StatusReporter:
 
     def _workspace(self, workspace: Workspace, servers: Mapping[str, ServerStatus]) -> WorkspaceStatus:
         view, spec = workspace.view, workspace.spec
-        members = [self._member(member, servers[key]) for key, member in workspace.members.items()]
+        members = [self._member(member, servers[key]) for key, member in workspace.members.items() if key in servers]
         state, ready, reason = condition(spec.name, spec.enabled, members)
         url = f"{self._settings.base_url}/mcp/{spec.slug}"
         direct = "" if self._settings.protected else f"{self._settings.sidecar_url}/mcp/{spec.slug}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from bridge.models.actual import FoundTool, FoundTools, SearchTools
 from bridge.server import Handlers
+from sidecar.calls.tool_search import search
 from sidecar.errors import WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.routing.search import Found
-from sidecar.routing.view import View
 
 
 class ToolSearch:
@@ -30,12 +28,6 @@ class ToolSearch:
             raise WorkspaceUnknown(f"There is no workspace {request.workspace!r}.", data={"workspaces": known})
         found = await search(workspace.view, request.text, request.limit, request.server)
         return FoundTools(tools=tuple(map(_described, found)))
-
-
-async def search(view: View, text: str, limit: int, server: str | None = None) -> list[Found]:
-    """The tools of a view that fit best. The index is made in a thread, so that calls go on meanwhile."""
-    index = await asyncio.to_thread(view.tool_index)
-    return index.find(text, limit, server)
 
 
 def _described(found: Found) -> FoundTool:

@@ -9,15 +9,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bridge.models import Curation, ServerSpec
+from sidecar.channels.in_process import is_hubs_own
 from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
 from sidecar.routing import listing
-from sidecar.routing.curation import KindRules, ServerCurator, curator_of
+from sidecar.routing.curation import KindRules, ServerCurator
+from sidecar.routing.narrowing import NarrowedBy, narrowing
 from sidecar.routing.offer import Offer, Route
-from sidecar.routing.rights import Rights, ServerRights, rights_of
+from sidecar.routing.rights import Rights, ServerRights
 from sidecar.routing.search import ToolIndex
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ Source = tuple[ServerSpec, "Upstream", Catalog]
 Inputs = tuple[tuple[Source, ...], str, Mapping[str, str], Rights | None, Curation | None, tuple[str, ...] | None]
 """Servers with their lists, the name template, the namespaces of all servers of the workspace by key, the rights, the
 curation, and the pinned tools."""
-NarrowedBy = tuple[ServerRights | None, ServerCurator | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,13 +232,7 @@ def build(
     labels = _labels(namespaces, template, before)
     known = before.contributions if before is not None else {}
     found = [
-        _contribution(
-            source,
-            labels.get(source[0].key, ""),
-            template,
-            (rights_of(rights, source[0].key), curator_of(curation, source[0].key)),
-            known,
-        )
+        _contribution(source, labels.get(source[0].key, ""), template, narrowing(source[0], rights, curation), known)
         for source in sources
     ]
     offers = tuple(each.offer for each in found)
@@ -324,13 +319,15 @@ def _named(
     change: Callable[[Item, Offer], Item],
     rules: KindRules | None,
 ) -> Named:
-    """A server's items with their exposed names. Of several items with the same name the last one counts."""
-    found = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
+    """A server's items with their exposed names. Of several items with the same name the last one counts. The hub's
+    own tools keep their names."""
+    found, own = {item["name"]: item for item in items if isinstance(item.get("name"), str)}, is_hubs_own(offer.spec)
     shown: list[Item] = []
     routes: list[Route] = []
     for name, item in found.items():
         called = name if rules is None else rules.item(name).name or name
-        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, called), template)
+        entry = names.Entry(offer.spec.key, offer.spec.namespace, called)
+        exposed = name if own else names.plain_name(entry, template)
         presets = offer.curator.presets(name) if offer.curator is not None and change is _tool else None
         routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema")), presets))
         changed = change(item, offer)
@@ -362,13 +359,16 @@ def _with_collisions(parts: tuple[Named, ...], template: str) -> Merged:
     """As `_merged`, for names that collide: these are replaced (`names.resolve`)."""
     plain: dict[names.Entry, str] = {}
     found: dict[names.Entry, tuple[Item, Route]] = {}
+    reserved: set[names.Entry] = set()
     for item, route in ((item, route) for part in parts for item, route in zip(part.items, part.routes, strict=True)):
         spec = route.offer.spec
         entry = names.Entry(spec.key, spec.namespace, route.name)
         plain[entry], found[entry] = item["name"], (item, route)
+        if is_hubs_own(spec):
+            reserved.add(entry)
     shown: list[Item] = []
     routes: dict[str, Route] = {}
-    for exposed, entry in names.resolve(plain, template).items():
+    for exposed, entry in names.resolve(plain, template, reserved).items():
         item, routes[exposed] = found[entry]
         shown.append(item if exposed == item["name"] else {**item, "name": exposed})
     return Merged(parts, tuple(shown), routes, None)

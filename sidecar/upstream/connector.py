@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from bridge.models import Launch, RemoteLaunch, ServerSpec
 from bridge.settings.limits import LimitSettings
 from sidecar.channels.connections import Authorizer, Connections
+from sidecar.channels.in_process import InProcessLaunch, InProcessServer, open_in_process
 from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import LINE_LIMIT, Callbacks, open_stdio
@@ -46,6 +47,11 @@ def no_claims() -> Mapping[str, str]:
     return {}
 
 
+def no_hub_tools(launch: InProcessLaunch) -> InProcessServer:
+    """Raise HandshakeFailed: there are no tools of the hub's own."""
+    raise HandshakeFailed("This hub has no tools of its own.")
+
+
 class _DetectedTransport:
     """The detected transport of a remote server. Its upstreams share it; it is dropped with the last of them."""
 
@@ -71,6 +77,8 @@ class Connector:
         max_line: int = LINE_LIMIT,
         secrets: SecretSources | None = None,
     ) -> None:
+        self.hub_tools: Callable[[InProcessLaunch], InProcessServer] = no_hub_tools
+        """Makes the server of the hub's own tools of a workspace."""
         self._secrets = secrets or SecretSources()
         self._max_line = max_line
         self._limits = limits or LimitSettings()
@@ -95,6 +103,9 @@ class Connector:
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
+        if isinstance(spec.launch, InProcessLaunch):
+            server = self.hub_tools(spec.launch)
+            return lambda on_frame: open_in_process(server, on_frame)
         url = spec.launch.url if isinstance(spec.launch, RemoteLaunch) else ""
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.models import ServerSpec
+from sidecar.channels.in_process import is_hubs_own
 from sidecar.errors import SidecarError
 from sidecar.upstream.pool import Holder
 from sidecar.upstream.upstream import Upstream
@@ -37,3 +39,8 @@ class Member:
         if serving is None or serving.state == "ready" or serving.sleep.wakes:
             return True
         return serving.state == "sign_in_required" and self.spec.settings.sign_in == "user"
+
+
+def namespaces(members: Mapping[str, Member]) -> dict[str, str]:
+    """The namespaces of the configured servers, by key."""
+    return {key: member.spec.namespace for key, member in members.items() if not is_hubs_own(member.spec)}

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
+from sidecar.channels.in_process import is_hubs_own
+from sidecar.workspaces.hub_tools_member import hub_tools_member
 
 
 @dataclass(frozen=True, slots=True)
 class WantedWorkspace:
-    """A workspace with the servers that should run for it; none if it is switched off."""
+    """A workspace with the servers that should run for it, the hub's own tools among them; none if it is switched
+    off."""
 
     spec: WorkspaceSpec
     servers: tuple[ServerSpec, ...]
+
+    @property
+    def has_hub_tools(self) -> bool:
+        """Whether the hub's own tools are among the servers: then they are the last."""
+        return bool(self.servers) and is_hubs_own(self.servers[-1])
+
+    def seen_by(self, sees: Callable[[str], bool]) -> WantedWorkspace:
+        """Without the servers that `sees` denies. The hub's own tools act with the rights of their callers."""
+        return replace(self, servers=tuple(spec for spec in self.servers if is_hubs_own(spec) or sees(spec.key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +40,13 @@ class Plan:
 def wanted_workspaces(snapshot: Snapshot) -> dict[str, WantedWorkspace]:
     """The workspaces of a snapshot by name, each with the servers that are enabled, both in it and in general."""
     servers = {server.key: server for server in snapshot.servers if server.settings.enabled}
-    return {
-        spec.name: WantedWorkspace(spec, tuple(servers[key] for key in _on(spec) if key in servers))
-        for spec in snapshot.workspaces
-    }
+    keys = frozenset(server.key for server in snapshot.servers)
+    found = {}
+    for spec in snapshot.workspaces:
+        members = tuple(servers[key] for key in _on(spec) if key in servers)
+        own = hub_tools_member(spec, members, keys) if spec.enabled else None
+        found[spec.name] = WantedWorkspace(spec, (*members, own) if own is not None else members)
+    return found
 
 
 def _on(spec: WorkspaceSpec) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import shlex
 from collections.abc import Callable, Coroutine, Iterable, Set
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -33,7 +32,7 @@ from sidecar.version import VERSION
 from sidecar.workspaces import starting
 from sidecar.workspaces.introductions import Introductions
 from sidecar.workspaces.log_levels import LogLevels, level_of
-from sidecar.workspaces.members import Member, Release
+from sidecar.workspaces.members import Member, Release, namespaces
 from sidecar.workspaces.per_client import PerClient
 from sidecar.workspaces.plan import WantedWorkspace
 
@@ -161,7 +160,7 @@ class Workspace:
         Servers of which nothing may be used are not members. Returns the upstreams to release.
         """
         if rights is not None:
-            wanted = replace(wanted, servers=tuple(spec for spec in wanted.servers if rights.sees(spec.key)))
+            wanted = wanted.seen_by(rights.sees)
         recurated = self.wanted.spec.curation != wanted.spec.curation
         self.wanted, self.gone = wanted, gone
         if changed := rights != self.rights:
@@ -276,7 +275,7 @@ class Workspace:
             upstream = own.get(member.spec.key) or member.serving
             if upstream is not None and (catalog := self._pool.shown(member.spec, upstream)) is not None:
                 sources.append((member.spec, upstream, catalog))
-        configured = {key: member.spec.namespace for key, member in self.members.items()}
+        configured = namespaces(self.members)
         spec, rights = self.spec, self.rights
         build = partial(views.build, curation=spec.curation, pinned=listing.pinned(spec), rights=rights)
         made = build(sources, spec.name_template, configured=configured, before=before)

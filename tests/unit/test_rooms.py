@@ -27,7 +27,8 @@ MAY_IMPORT = {
 OTHERS = {"tests", "bench"}
 ORDER = {
     "sidecar": [
-        "errors http_errors flood_errors input_errors sign_in_errors version local_key account_owner redis_connection",
+        "errors http_errors flood_errors input_errors sign_in_errors hub_tool_errors",
+        "version local_key account_owner redis_connection",
         "protocol",
         "features",
         "concurrency",
@@ -50,6 +51,7 @@ ORDER = {
         "sessions",
         "workspaces",
         "calls",
+        "hub_tools",
         "hub",
         "tracing",
         "listener",

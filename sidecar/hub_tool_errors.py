@@ -1,0 +1,20 @@
+"""The errors of the hub's own tools (docs/hub-tools.md)."""
+
+from __future__ import annotations
+
+from sidecar.errors import INVALID_PARAMS, SidecarError
+
+
+class NestedHubCall(SidecarError):
+    """A tool of the hub was asked to call a tool of the hub."""
+
+    code = "NESTED_HUB_CALL"
+    rpc_code = INVALID_PARAMS
+    hint = "Call it directly."
+
+
+class FanOutTooLarge(SidecarError):
+    """A result of a fan-out did not fit into what is left for all results together."""
+
+    code = "FAN_OUT_TOO_LARGE"
+    hint = "Call this tool alone, or ask it for less."

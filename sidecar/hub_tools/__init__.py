@@ -1,0 +1,1 @@
+"""The hub's own tools in workspaces: state, calls of other tools, several at a time (docs/hub-tools.md)."""

@@ -1,0 +1,53 @@
+"""Makes the servers of the hub's own tools: one for each workspace that shows some, all over the same tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sidecar.errors import ToolUnknown
+from sidecar.hub_tools.base import SERVERS, HubTools
+from sidecar.hub_tools.call_tools import CallTools
+from sidecar.hub_tools.search_tool import SearchTools
+from sidecar.hub_tools.status_tool import StatusTools
+
+MAX_NAMED = 40
+"""Servers that a description names."""
+
+
+class HubToolsService:
+    """The tools of one hub, in groups by the name of the tool."""
+
+    def __init__(self, more: Sequence[HubTools] = ()) -> None:
+        self._groups: dict[str, HubTools] = {}
+        for group in (CallTools(), SearchTools(), StatusTools(self._groups), *more):
+            self._groups.update(dict.fromkeys(group.names, group))
+
+    def server_of(self, tools: Sequence[str], servers: Sequence[str]) -> WorkspaceTools:
+        """The server of a workspace that shows these tools and has these servers, by namespace."""
+        return WorkspaceTools({name: self._groups[name] for name in tools if name in self._groups}, servers)
+
+
+class WorkspaceTools:
+    """Those of the hub's tools that a workspace shows (`InProcessServer`), in their order."""
+
+    def __init__(self, groups: dict[str, HubTools], servers: Sequence[str]) -> None:
+        self._groups = groups
+        more = f" and {len(servers) - MAX_NAMED} more" if len(servers) > MAX_NAMED else ""
+        self._servers = f"{', '.join(servers[:MAX_NAMED])}{more}" or "none"
+
+    async def list_tools(self) -> list[dict[str, Any]]:
+        """The tools."""
+        found: dict[str, dict[str, Any]] = {}
+        for group in dict.fromkeys(self._groups.values()):
+            found |= await group.list_tools()
+        return [self._with_servers(found[name]) for name in self._groups]
+
+    def _with_servers(self, tool: dict[str, Any]) -> dict[str, Any]:
+        return {**tool, "description": tool["description"].replace(SERVERS, self._servers)}
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The result of a call. Raises ToolUnknown."""
+        if name not in self._groups:
+            raise ToolUnknown(f"The workspace does not show the hub's tool {name!r}.")
+        return await self._groups[name].call_tool(name, arguments)
