@@ -30,6 +30,7 @@ from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
 from hubctl.commands.sign_in.grants import grants
 from hubctl.commands.sign_in.users import users
+from hubctl.commands.trust.changes import trust
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
 from hubctl.connect.clients import CLIENTS
@@ -87,6 +88,7 @@ def _looking(command: Adds) -> None:
     one.add_argument("-n", "--limit", type=_most, default=100, help="maximum number, newest first, 1 to 1000 (100)")
     one = command("limits", "show what keys and users have used of their limits", lambda ctx, a: limits(ctx, a.limit))
     one.add_argument("-n", "--limit", type=_most, default=200, help="maximum number of them, 1 to 1000 (200)")
+    _trust(command)
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
     one.add_argument("--server", help="only calls of this server")
     one = command("logs", "show log records of the sidecar", lambda ctx, a: logs(ctx, asked(a), a.follow))
@@ -94,6 +96,19 @@ def _looking(command: Adds) -> None:
     one.add_argument("-f", "--follow", action="store_true", help="print new ones until Ctrl-C")
     one.add_argument("--server", help="only records about this server")
     one.add_argument("--call", metavar="ID", help="only records about the request with this id")
+
+
+def _trust(command: Adds) -> None:
+    one = command("trust", "show and accept what servers changed of their tools", trust)
+    one.set_defaults(action="list", server=None)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    listed = actions.add_parser("list", parents=[again], help="list what differs from the pins (as without an action)")
+    listed.add_argument("server", nargs="?", help="only of this server")
+    accepted = actions.add_parser("accept", parents=[again], help="pin what a server offers now")
+    accepted.add_argument("server", help="its key")
+    accepted.add_argument("name", nargs="*", help="only these, by the server's own names")
+    accepted.add_argument("--digest", action="append", default=[], help="only if it has this digest; repeatable")
 
 
 def _history(command: Adds) -> None:

@@ -44,6 +44,7 @@ ORDER = {
         "upstream_auth",
         "containers",
         "supervision",
+        "trust",
         "upstream",
         "routing",
         "cache",
