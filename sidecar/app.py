@@ -34,11 +34,11 @@ from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
 from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
+from sidecar.hub.items.trust_service import TrustService
 from sidecar.hub.live_variables import LiveVariables
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
-from sidecar.hub.trust_service import TrustService
 from sidecar.hub_tools.on_demand import HubToolsOnDemand
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
