@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hubctl import numbers
 from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
@@ -30,6 +31,7 @@ from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
 from hubctl.commands.sign_in.grants import grants
 from hubctl.commands.sign_in.users import users
+from hubctl.commands.trust.changes import trust
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
 from hubctl.connect.clients import CLIENTS
@@ -84,16 +86,34 @@ def _looking(command: Adds) -> None:
         "workspace", nargs="?", metavar="workspace|end", help="only sessions of this workspace (name or slug)"
     )
     one.add_argument("session", nargs="*", help="after `end`: ids of the sessions to end")
-    one.add_argument("-n", "--limit", type=_most, default=100, help="maximum number, newest first, 1 to 1000 (100)")
+    one.add_argument(
+        "-n", "--limit", type=numbers.most, default=100, help="maximum number, newest first, 1 to 1000 (100)"
+    )
     one = command("limits", "show what keys and users have used of their limits", lambda ctx, a: limits(ctx, a.limit))
-    one.add_argument("-n", "--limit", type=_most, default=200, help="maximum number of them, 1 to 1000 (200)")
+    one.add_argument("-n", "--limit", type=numbers.most, default=200, help="maximum number of them, 1 to 1000 (200)")
+    _trust(command)
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
     one.add_argument("--server", help="only calls of this server")
     one = command("logs", "show log records of the sidecar", lambda ctx, a: logs(ctx, asked(a), a.follow))
-    one.add_argument("-n", "--lines", type=_lines, default=100, help="maximum number of records, 1 to 5000 (100)")
+    one.add_argument(
+        "-n", "--lines", type=numbers.lines, default=100, help="maximum number of records, 1 to 5000 (100)"
+    )
     one.add_argument("-f", "--follow", action="store_true", help="print new ones until Ctrl-C")
     one.add_argument("--server", help="only records about this server")
     one.add_argument("--call", metavar="ID", help="only records about the request with this id")
+
+
+def _trust(command: Adds) -> None:
+    one = command("trust", "show and accept what servers changed of their tools", trust)
+    one.set_defaults(action="list", server=None)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    listed = actions.add_parser("list", parents=[again], help="list what differs from the pins (as without an action)")
+    listed.add_argument("server", nargs="?", help="only of this server")
+    accepted = actions.add_parser("accept", parents=[again], help="pin what a server offers now")
+    accepted.add_argument("server", help="its key")
+    accepted.add_argument("name", nargs="*", help="only these, by the server's own names")
+    accepted.add_argument("--digest", action="append", default=[], help="only if it has this digest; repeatable")
 
 
 def _history(command: Adds) -> None:
@@ -125,7 +145,7 @@ def _listing(one: argparse.ArgumentParser) -> None:
     """Add the options that all lists of records have."""
     one.add_argument("--since", type=moment, metavar="TIME", help="begin: 15min, 2h, 7d (before now), or ISO 8601")
     one.add_argument("--until", type=moment, metavar="TIME", help="end, in the same format")
-    one.add_argument("-n", "--limit", type=_records, help="maximum number, newest first (50; --export: all)")
+    one.add_argument("-n", "--limit", type=numbers.records, help="maximum number, newest first (50; --export: all)")
     one.add_argument("-f", "--follow", action="store_true", help="print new ones until Ctrl-C")
     one.add_argument("--export", choices=("csv", "jsonl"), help="write all to stdout, as CSV or JSON lines")
 
@@ -141,7 +161,7 @@ def _steering(command: Adds) -> None:
     one.add_argument("workspace", help="name or slug")
     one.add_argument("tool", help="its name as `hubctl tools` shows it")
     one.add_argument("arguments", nargs="*", help="key=value ..., or one JSON object, or - for one on stdin")
-    one.add_argument("--timeout", type=_seconds, default=60.0, help="seconds to wait for the result (60)")
+    one.add_argument("--timeout", type=numbers.seconds, default=60.0, help="seconds to wait for the result (60)")
 
 
 def _editing(command: Adds) -> None:
@@ -321,34 +341,6 @@ def _whole_hub(command: Adds) -> None:
     one.add_argument("--fd", type=int, default=1, help="write to this open descriptor instead of stdout")
     one = command("completion", "print a completion script for a shell", _completion, needs_hub=False)
     one.add_argument("shell", choices=(*completion.SHELLS, "words"), help="the shell; words: see docs/cli.md")
-
-
-def _lines(text: str) -> int:
-    return _whole(text, 5000)
-
-
-def _most(text: str) -> int:
-    return _whole(text, 1000)
-
-
-def _records(text: str) -> int:
-    return _whole(text, 100_000)
-
-
-def _whole(text: str, most: int) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"not a number from 1 to {most}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("not a number of seconds over 0, up to 3600")
-    return value
 
 
 async def _switch(enabled: bool, context: Context, arguments: argparse.Namespace) -> int:

@@ -34,6 +34,7 @@ from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
 from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
+from sidecar.hub.items.trust_service import TrustService
 from sidecar.hub.live_variables import LiveVariables
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
@@ -109,8 +110,9 @@ class App:
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         self.sign_ins = SignInService(self.hub, settings, self.redactor)
+        self.trust = TrustService(self.hub, settings.data_dir, self.metrics, self.publisher.publish)
         note = self._refused_by_the_front().note
-        handlers: Handlers = {**api.handlers(), **self.sign_ins.handlers(), NoteRefusals: note}
+        handlers: Handlers = {**api.handlers(), **self.sign_ins.handlers(), **self.trust.handlers(), NoteRefusals: note}
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
@@ -220,10 +222,9 @@ class App:
             raise
 
     def _listen(self, tasks: asyncio.TaskGroup, listeners: Listeners) -> None:
-        tasks.create_task(self.sse.run(self.stop))
-        tasks.create_task(self.streamable.run(self.stop))
-        tasks.create_task(self.http.serve_until(self.stop, listeners[0]))
-        tasks.create_task(self.public.run(self.stop, listeners[1]))
+        serving = (self.http.serve_until(self.stop, listeners[0]), self.public.run(self.stop, listeners[1]))
+        for work in (self.sse.run(self.stop), self.streamable.run(self.stop), *serving):
+            tasks.create_task(work)
         if self.gate:
             tasks.create_task(self.gate.run(self.stop))
         where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url
@@ -282,9 +283,8 @@ class App:
     # --- the end -------------------------------------------------------------------------------------------------
 
     def _state(self) -> State:
-        snapshot = self.hub.snapshot
-        ready = self._shared_servers("ready", "degraded")
-        return State(snapshot.model_dump(mode="json") if snapshot else None, ready)
+        snapshot = self.hub.snapshot.model_dump(mode="json") if self.hub.snapshot else None
+        return State(snapshot, self._shared_servers("ready", "degraded"))
 
     def _deliver(self, forwarded: Forwarded) -> bool:
         return (self.sse if forwarded.transport == self.sse.transport else self.streamable).deliver(forwarded)
@@ -302,8 +302,7 @@ class App:
 
     async def _until_end(self, tasks: asyncio.TaskGroup, listeners: Listeners) -> None:
         """Wait until this process is to end, or has been replaced."""
-        events = (self.leave, self.stop, self.predecessor.replaced)
-        waiting = [asyncio.ensure_future(event.wait()) for event in events]
+        waiting = [asyncio.ensure_future(each.wait()) for each in (self.leave, self.stop, self.predecessor.replaced)]
         awaiting = tasks.create_task(self.predecessor.run(self.leave, listeners))
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for each in waiting:
@@ -353,7 +352,7 @@ class App:
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
         name = hub_name(self._fingerprint_key(), self.settings.data_dir)
         containers = Containers(spawner, self.settings, name, self.session, alone=alone)
-        self.reporter.container_hints = containers.hints
+        self.reporter.more_hints = (containers.hints, self.trust.hints)
         return containers
 
     def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:
@@ -381,6 +380,7 @@ class App:
             turns=StartTurns(self.settings.max_starting),
             known_lists=KnownLists(self.settings.data_dir / "lists.json"),
             sign_in=self.sign_ins.connect_with(connector),
+            trust=self.trust.changes,
         )
 
     def _fingerprint_key(self) -> bytes:

@@ -140,6 +140,10 @@ class ServerSettings(Model):
     limits: ProcessLimits | None = None
     keep: bool = False
     """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
+    changes: Literal["allow", "warn", "block"] = "allow"
+    """What happens when the server changes its tools, prompts or instructions after they were first seen: nothing is
+    looked at, changes are shown to people, or they are also withheld from clients until they are accepted
+    (docs/trust.md)."""
     sign_in: Literal["none", "user", "shared"] = "none"
     """How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them
     (docs/upstream-sign-in.md)."""
@@ -148,8 +152,6 @@ class ServerSettings(Model):
     hub registers itself."""
     oauth_client_secret: str | None = Field(None, pattern=r"^\$\{[^{}]{1,1024}\}$")
     """A reference to the secret of that client: `${NAME}`, never the secret itself."""
-    changes: Literal["allow", "warn", "block"] = "allow"
-    """What happens when a tool is no longer what it was when somebody accepted it (docs/trust.md)."""
 
     @property
     def shared_by(self) -> Tenancy:

@@ -639,14 +639,14 @@ export interface ServerSettings {
   limits: ProcessLimits | null;
   /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced. */
   keep: boolean;
+  /** What happens when the server changes its tools, prompts or instructions after they were first seen: nothing is looked at, changes are shown to people, or they are also withheld from clients until they are accepted (docs/trust.md). */
+  changes: 'allow' | 'warn' | 'block';
   /** How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them (docs/upstream-sign-in.md). */
   sign_in: 'none' | 'user' | 'shared';
   /** The client id under which the hub is registered at the server's authorization server, for `sign_in`; null: the hub registers itself. */
   oauth_client_id: string | null;
   /** A reference to the secret of that client: `${NAME}`, never the secret itself. */
   oauth_client_secret: string | null;
-  /** What happens when a tool is no longer what it was when somebody accepted it (docs/trust.md). */
-  changes: 'allow' | 'warn' | 'block';
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */

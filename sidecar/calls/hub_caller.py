@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar.admission.context import RequestContext
 from sidecar.calls.request import progress_of
-from sidecar.channels.in_process import is_hubs_own
 from sidecar.hub_tool_errors import NestedHubCall
 from sidecar.large.outline import whole
 from sidecar.protocol import eras
+from sidecar.protocol.in_process import is_hubs_own
 from sidecar.upstream.mux import Progress
 
 if TYPE_CHECKING:
     from bridge.keys import Principal
-    from sidecar.calls.endpoint import Endpoint
     from sidecar.protocol.channel import Notify, Params
     from sidecar.routing.view import View
     from sidecar.sessions.session import Session
@@ -31,12 +30,21 @@ CALLER: ContextVar[HubCaller] = ContextVar("CALLER")
 """The caller of the hub's tool that runs in this context."""
 
 
+class PartServer(Protocol):
+    """What serves the calls of a hub's tool: the endpoint of the workspace."""
+
+    workspace: Workspace
+
+    async def serve_part(self, session: Session, call: RequestContext, notify: Notify) -> dict[str, Any]:
+        """The result of a call. Raises ErrorResponse or SidecarError."""
+
+
 class HubCaller:
     """The caller of a hub's tool. It is valid until the tool has returned."""
 
     __slots__ = ("_call", "_endpoint", "_notify", "session")
 
-    def __init__(self, endpoint: Endpoint, session: Session, call: RequestContext, notify: Notify) -> None:
+    def __init__(self, endpoint: PartServer, session: Session, call: RequestContext, notify: Notify) -> None:
         self._endpoint = endpoint
         self._call = call
         self._notify = notify

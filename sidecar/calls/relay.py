@@ -36,6 +36,7 @@ from sidecar.sessions.session import LEVELS, Session
 from sidecar.sessions.subscriptions import MAX_SUBSCRIPTIONS
 from sidecar.supervision import unavailable
 from sidecar.workspaces import starting
+from sidecar.workspaces.pending import pending
 
 if TYPE_CHECKING:
     from sidecar.admission.context import RequestContext
@@ -266,6 +267,11 @@ class Relay:
         session, workspace = request.session, self._workspace
         known = session.holder.refused or workspace.own.unknown(session)
         known = known or _waits_for_sign_in(workspace, request.params.get("name"))
+        own = session.holder.own
+        members = ((each.spec, own.get(key) or each.serving) for key, each in workspace.members.items())
+        known = known or pending(
+            members, workspace.spec.name_template, request.method, request.params, workspace.rights
+        )
         return known or kind(f"The workspace {workspace.name!r} has {what}")
 
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:

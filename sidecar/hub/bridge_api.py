@@ -42,12 +42,12 @@ from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub import session_list
 from sidecar.hub.access_questions import AccessQuestions
-from sidecar.hub.catalog import catalog_of
-from sidecar.hub.curated_items import workspace_tools
 from sidecar.hub.hub import Hub
+from sidecar.hub.items.catalog import catalog_of
+from sidecar.hub.items.curated_items import workspace_tools
+from sidecar.hub.items.tool_search import ToolSearch
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
-from sidecar.hub.tool_search import ToolSearch
 from sidecar.large.outline import whole
 from sidecar.observe.call_history import Recorder
 from sidecar.observe.log_buffer import LogBuffer

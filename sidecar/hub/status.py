@@ -54,7 +54,7 @@ class StatusReporter:
         self._redact = lru_cache(maxsize=2048)(redactor)  # most texts are the same each time
         self._session = session
         self._started_at = time.time()
-        self.container_hints: Callable[[ServerSpec], tuple[str, ...]] = lambda spec: ()
+        self.more_hints: tuple[Callable[[ServerSpec], tuple[str, ...]], ...] = ()
         self.enforcement: Callable[[], Enforcement] = lambda: None
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
@@ -198,7 +198,7 @@ class StatusReporter:
             hints=(
                 *(_hint(method) for method in sorted(best.refused)),
                 *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),
-                *self.container_hints(spec),
+                *(hint for hints in self.more_hints for hint in hints(spec)),
             ),
             limits=described(spec, self._settings, self.enforcement()),
             stale=spec.stale,

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from sidecar.channels.in_process import InProcessLaunch, InProcessServer
+from sidecar.hub_tools.channel import open_in_process
+from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.protocol.in_process import InProcessLaunch
 
 if TYPE_CHECKING:
     from sidecar.hub_tools.service import HubToolsService
 
 
 class HubToolsOnDemand:
-    """Makes the servers of workspaces for the connector."""
+    """Opens channels for the connector."""
 
     def __init__(self) -> None:
         self._service: HubToolsService | None = None
 
-    def __call__(self, launch: InProcessLaunch) -> InProcessServer:
-        """The server of a workspace's tools."""
+    def __call__(self, launch: InProcessLaunch, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
+        """Open a channel to a workspace's tools."""
         if self._service is None:
             from sidecar.hub_tools.service import HubToolsService  # noqa: PLC0415 - most hubs show no such tools
 
             self._service = HubToolsService()
-        return self._service.server_of(launch.tools, launch.servers)
+        return open_in_process(self._service.server_of(launch.tools, launch.servers), on_frame)

@@ -6,8 +6,8 @@ from collections import Counter
 
 from pydantic import BaseModel, Field
 
-from sidecar.channels.in_process import is_hubs_own
 from sidecar.hub_tools.base import READS, HubTools
+from sidecar.protocol.in_process import is_hubs_own
 from sidecar.workspaces.members import Member
 
 

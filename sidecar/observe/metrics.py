@@ -150,6 +150,12 @@ class Metrics:
         self._restarts = Counter(
             "yamcp_hub_upstream_restarts", "Connections opened anew.", ["server"], registry=registry
         )
+        self._offers_changed = Counter(
+            "yamcp_hub_tool_changes",
+            "Tools, prompts and instructions that differ from their pins.",
+            ["server"],
+            registry=registry,
+        )
         self._revisions = Gauge(
             "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
         )
@@ -267,6 +273,11 @@ class Metrics:
         self._servers.add(server)
         self._restarts.labels(server).inc()
 
+    def offers_changed(self, server: str, count: int) -> None:
+        """Count what a server offers that differs from its pins."""
+        self._servers.add(server)
+        self._offers_changed.labels(server).inc(count)
+
     def snapshot(self, accepted: SnapshotId | None, applied: SnapshotId | None) -> None:
         """Set the revision and epoch of the accepted and of the applied desired state."""
         for stage, snapshot in (("accepted", accepted), ("applied", applied)):
@@ -286,6 +297,7 @@ class Metrics:
             self._states.remove_by_labels({"server": server})
             self._breakers.remove_by_labels({"server": server})
             self._restarts.remove_by_labels({"server": server})
+            self._offers_changed.remove_by_labels({"server": server})
             self._cached.remove_by_labels({"server": server})
         self._servers.intersection_update(servers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.models import Curation, ServerSpec
-from sidecar.channels.in_process import is_hubs_own
+from sidecar.protocol.in_process import is_hubs_own
 from sidecar.routing.curation import ServerCurator, curator_of
 from sidecar.routing.rights import Rights, ServerRights, rights_of
 

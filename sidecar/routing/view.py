@@ -9,11 +9,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bridge.models import Curation, ServerSpec
-from sidecar.channels.in_process import is_hubs_own
 from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
+from sidecar.protocol.in_process import is_hubs_own
 from sidecar.protocol.param_headers import KEYWORD
 from sidecar.routing import listing
 from sidecar.routing.curation import KindRules, ServerCurator

@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from weakref import WeakValueDictionary
 
 from bridge.models import Launch, RemoteLaunch, ServerSpec
 from bridge.settings.limits import LimitSettings
 from sidecar.channels.connections import Authorizer, Connections
-from sidecar.channels.in_process import InProcessLaunch, InProcessServer, open_in_process
 from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import LINE_LIMIT, Callbacks, open_stdio
@@ -22,6 +22,7 @@ from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
+from sidecar.protocol.in_process import InProcessLaunch
 from sidecar.secret_sources.sources import SecretSources
 from sidecar.spawner.client import Spawner
 from sidecar.supervision.opening import Connect
@@ -47,7 +48,7 @@ def no_claims() -> Mapping[str, str]:
     return {}
 
 
-def no_hub_tools(launch: InProcessLaunch) -> InProcessServer:
+def no_hub_tools(launch: InProcessLaunch, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
     """Raise HandshakeFailed: there are no tools of the hub's own."""
     raise HandshakeFailed("This hub has no tools of its own.")
 
@@ -77,8 +78,8 @@ class Connector:
         max_line: int = LINE_LIMIT,
         secrets: SecretSources | None = None,
     ) -> None:
-        self.hub_tools: Callable[[InProcessLaunch], InProcessServer] = no_hub_tools
-        """Makes the server of the hub's own tools of a workspace."""
+        self.hub_tools: Callable[[InProcessLaunch, OnFrame], AbstractAsyncContextManager[Channel]] = no_hub_tools
+        """Opens a channel to the hub's own tools in a workspace."""
         self._secrets = secrets or SecretSources()
         self._max_line = max_line
         self._limits = limits or LimitSettings()
@@ -104,8 +105,7 @@ class Connector:
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
         if isinstance(spec.launch, InProcessLaunch):
-            server = self.hub_tools(spec.launch)
-            return lambda on_frame: open_in_process(server, on_frame)
+            return partial(self.hub_tools, spec.launch)
         url = spec.launch.url if isinstance(spec.launch, RemoteLaunch) else ""
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 

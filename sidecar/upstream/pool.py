@@ -13,11 +13,12 @@ from sidecar.admission.admission import Admission
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
-from sidecar.protocol.catalog import Greeting
+from sidecar.protocol.catalog import Catalog, Greeting
 from sidecar.supervision.known_lists import KnownLists
 from sidecar.supervision.opening import Connect, Prepare
 from sidecar.supervision.server_state import UpstreamListener
 from sidecar.supervision.start_turns import StartTurns
+from sidecar.trust.changes import Changes
 from sidecar.upstream.client_features import Client, ClientFeatures
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.server_account import ServerAccount, SignIn
@@ -65,6 +66,7 @@ class Pool:
         turns: StartTurns | None = None,
         known_lists: KnownLists | None = None,
         sign_in: SignIn | None = None,
+        trust: Changes | None = None,
     ) -> None:
         """Make a pool; `redact` masks secrets in the reasons why upstreams are not ready.
 
@@ -79,6 +81,7 @@ class Pool:
         self._turns = turns
         self.known_lists = known_lists
         self._sign_in = sign_in
+        self._trust = trust
         self._connector = connector
         self._shared_connector = shared_connector or connector
         self.fingerprint = fingerprint
@@ -115,6 +118,14 @@ class Pool:
                 self._tasks = None
             for upstream in (*self, *self._draining):
                 upstream.stop()
+
+    def shown(self, spec: ServerSpec, upstream: Upstream) -> Catalog | None:
+        """What clients of the server `spec` see of an upstream's lists: all of it, or what was accepted."""
+        if self._trust is None or spec.settings.changes == "allow":
+            return upstream.catalog
+        if self.fingerprint(spec) != upstream.fingerprint:  # it serves until its changed successor is ready
+            spec = upstream.spec
+        return self._trust.shown(spec, upstream)
 
     def acquire(
         self, spec: ServerSpec, holder: Holder, *, owner: str = "", client: ClientFeatures | None = None

@@ -27,6 +27,7 @@ from sidecar.supervision.opening import Connect, Opening
 from sidecar.supervision.permanent_failures import permanent_after
 from sidecar.supervision.server_state import ServerState, UpstreamListener
 from sidecar.supervision.sleep import Sleep
+from sidecar.trust.changes import Reviewed
 from sidecar.upstream import request_retry
 from sidecar.upstream.client_features import ClientFeatures
 from sidecar.upstream.connection import Connection
@@ -81,6 +82,8 @@ class Upstream(ServerState[Connection]):
         self.subscriptions = ServerSubscriptions(lambda: self.ready(self._reconnect_wait()))
         self.catalog: Catalog | None = None
         """The lists as last read; kept while the server is reconnected, so that its tools stay listed."""
+        self.reviewed: dict[str, Reviewed] = {}
+        """The lists as compared with the pins, by server key (`trust.Changes`)."""
         self.opening = Opening(connect)
         self.redact: Callable[[str], str] = str  # masks secrets in `reason`
         self._listener = listener

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from bridge.models import ServerSettings, ServerSpec, WorkspaceSpec
-from sidecar.channels.in_process import InProcessLaunch
+from sidecar.protocol.in_process import InProcessLaunch
 
 KEY = "yamcp-hub"
 """The key of the member, unless a configured server has it."""

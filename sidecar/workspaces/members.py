@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.models import ServerSpec
-from sidecar.channels.in_process import is_hubs_own
 from sidecar.errors import SidecarError
+from sidecar.protocol.in_process import is_hubs_own
 from sidecar.upstream.pool import Holder
 from sidecar.upstream.upstream import Upstream
 

@@ -126,7 +126,7 @@ class PerClient:
 
     def learn(self, upstream: Upstream) -> None:
         """Keep the instructions of a session's own upstream, which became ready or changed."""
-        if (catalog := upstream.catalog) is not None:
+        if (catalog := self._pool.shown(upstream.spec, upstream)) is not None:
             rights = rights_of(self._workspace.rights, upstream.spec.key)
             visible = rights is None or not rights.catalog(catalog).empty
             self._instructions[upstream.fingerprint] = catalog.greeting.instructions if visible else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
-from sidecar.channels.in_process import is_hubs_own
+from sidecar.protocol.in_process import is_hubs_own
 from sidecar.workspaces.hub_tools_member import hub_tools_member
 
 

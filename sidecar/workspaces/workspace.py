@@ -273,8 +273,8 @@ class Workspace:
         sources: list[views.Source] = []
         for member in self.members.values():
             upstream = own.get(member.spec.key) or member.serving
-            if upstream is not None and upstream.catalog is not None:
-                sources.append((member.spec, upstream, upstream.catalog))
+            if upstream is not None and (catalog := self._pool.shown(member.spec, upstream)) is not None:
+                sources.append((member.spec, upstream, catalog))
         configured = namespaces(self.members)
         spec, rights = self.spec, self.rights
         build = partial(views.build, curation=spec.curation, pinned=listing.pinned(spec), rights=rights)
@@ -317,7 +317,7 @@ class Workspace:
         texts: list[tuple[str, str]] = []
         for key, member in self.members.items():
             serving = member.serving
-            catalog = serving.catalog if serving else None
+            catalog = self._pool.shown(member.spec, serving) if serving else None
             text = catalog.greeting.instructions if catalog else self.own.instructions(key)
             shown = self.view.contributions.get(key)
             if text is not None and (shown is None or shown.visible):

@@ -32,6 +32,25 @@ LIMIT = 1.5
 """Seconds of CPU for a line of this size: linear expressions take some 10 ms, quadratic ones minutes to hours."""
 
 ROWS: dict[str, tuple[str, ...]] = {
+    "sidecar/trust/hints.py _INVISIBLE": ("a",),
+    "sidecar/trust/hints.py _BIDI": ("a",),
+    "sidecar/trust/hints.py _OVERRIDE": ("ignore ", "ignore all ", "ignore previous ", "ignore all previous a "),
+    "sidecar/trust/hints.py _TAGS": ("<", "< / ", "<" + " " * 15, "<important ", "[SYSTEM"),
+    "sidecar/trust/hints.py _CONCEAL": ("never ", "never tell ", "do not tell the ", "don't show "),
+    "sidecar/trust/hints.py _FILES": ("/home/", "/home/a", "~/", "/home/aaa/.", "/etc/", "id_"),
+    "sidecar/trust/hints.py _TAKE_SECRETS": ("send ", "send your ", "send all its ", "read the system "),
+    "sidecar/trust/hints.py _OTHER_TOOLS": ("before ", "before using ", "always call any ", "after using every "),
+    "sidecar/trust/hints.py _EXFILTRATION": (
+        "https://a",
+        "https://a?",
+        "https://a?b=",
+        "send ",
+        "post to ",
+        "?a=",
+        "&",
+    ),
+    "sidecar/trust/hints.py _BASE64": ("a", "aA", "aA1", "a=", "A1a+", "aA1 "),
+    "sidecar/trust/hints.py [^\\W\\d_]{3,}": ("a", "aa ", "ab1"),
     "yamcp_ui_adapter/approvals/changes.py _NOT_IN_KEYS": (".", "a", "a."),
     "yamcp_ui_adapter/approvals/changes.py _NOT_IN_NAMES": (".", "a", "a."),
     "yamcp_ui_adapter/approvals/changes.py _REFERENCE": ("${", "${A", "A", "}"),

@@ -44,6 +44,7 @@ ORDER = {
         "upstream_auth",
         "containers",
         "supervision",
+        "trust",
         "upstream",
         "routing",
         "cache",
@@ -59,7 +60,19 @@ ORDER = {
         "app __main__",
     ],
     "hubctl": [
-        *("errors", "render", "context", "lookup", "arguments", "own_entries", "applying", "run", "stdio", "connect"),
+        *(
+            "errors",
+            "render",
+            "context",
+            "lookup",
+            "arguments",
+            "numbers",
+            "own_entries",
+            "applying",
+            "run",
+            "stdio",
+            "connect",
+        ),
         *("commands", "grammar", "main", "__main__"),
     ],
     "yamcp_ui_adapter": [

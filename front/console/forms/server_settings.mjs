@@ -24,10 +24,10 @@ export const DEFAULTS = {
   record: "workspace",
   limits: null,
   keep: false,
+  changes: "allow",
   sign_in: "none",
   oauth_client_id: null,
   oauth_client_secret: null,
-  changes: "allow",
 };
 
 /** Their JSON Schema. @type {{ properties: Record<string, any>, $defs: Record<string, any> }} */
@@ -55,10 +55,10 @@ export const SCHEMA = {
     record: {"default": "workspace", "enum": ["workspace", "off", "sizes", "redacted", "full"], "type": "string"},
     limits: {"anyOf": [{"$ref": "#/$defs/ProcessLimits"}, {"type": "null"}], "default": null},
     keep: {"default": false, "type": "boolean"},
+    changes: {"default": "allow", "enum": ["allow", "warn", "block"], "type": "string"},
     sign_in: {"default": "none", "enum": ["none", "user", "shared"], "type": "string"},
     oauth_client_id: {"anyOf": [{"maxLength": 2048, "minLength": 1, "type": "string"}, {"type": "null"}], "default": null},
     oauth_client_secret: {"anyOf": [{"pattern": "^\\$\\{[^{}]{1,1024}\\}$", "type": "string"}, {"type": "null"}], "default": null},
-    changes: {"default": "allow", "enum": ["allow", "warn", "block"], "type": "string"},
   },
   $defs: {
     ContainerSettings: {"additionalProperties": false, "properties": {"image": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$", "type": "string"}, "memory": {"default": "512m", "pattern": "^[1-9][0-9]{0,9}[kmg]$", "type": "string"}, "cpus": {"default": 1, "exclusiveMinimum": 0, "maximum": 1024, "type": "number"}, "pids": {"default": 256, "maximum": 1000000, "minimum": 1, "type": "integer"}, "network": {"default": false, "type": "boolean"}, "mounts": {"default": [], "items": {"$ref": "#/$defs/Mount"}, "maxItems": 64, "type": "array"}, "pull": {"default": "missing", "enum": ["missing", "always", "never"], "type": "string"}, "user": {"anyOf": [{"pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$", "type": "string"}, {"type": "null"}], "default": null}, "workdir": {"anyOf": [{"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, {"type": "null"}], "default": null}}, "required": ["image"], "type": "object"},

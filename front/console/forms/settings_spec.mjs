@@ -246,13 +246,13 @@ export const SETTINGS = TEXTS.map((said) => {
 export const GROUPS = [
   { title: 'Process', names: ['session', 'max_instances', 'tenancy', 'start', 'idle_stop', 'keep'] },
   { title: 'Connection', names: ['era', 'start_timeout', 'connect_timeout', 'health_interval'] },
+  { title: 'Trust', names: ['changes'] },
   { title: 'Sign-in at the server', names: ['sign_in', 'oauth_client_id', 'oauth_client_secret'] },
   {
     title: 'Calls',
     names: ['call_timeout', 'tool_timeouts', 'idle_timeout', 'tool_idle_timeouts', 'max_inflight'],
   },
   { title: 'Limits of the process', names: ['limits.memory', 'limits.cpus', 'limits.pids', 'limits.open_files'] },
-  { title: 'Trust', names: ['changes'] },
   { title: 'Container', names: ['container'] },
   { title: 'History and kept results', names: ['record', 'cache', 'cache_shared'] },
 ].map(({ title, names }) => ({ title, settings: SETTINGS.filter(({ name }) => names.includes(name)) }));

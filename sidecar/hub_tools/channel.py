@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from bridge.models import ServerSpec, StdioLaunch
 from sidecar.errors import INTERNAL_ERROR, ConnectionLost, MethodUnknown, SidecarError
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame, OnFrame
@@ -21,22 +20,6 @@ from sidecar.version import VERSION
 log = logging.getLogger(__name__)
 
 PROTOCOL_VERSION = "2025-11-25"
-
-
-class InProcessLaunch(StdioLaunch):
-    """The launch of the hub's own tools in a workspace. The sidecar makes it (workspaces/hub_tools_member.py); no
-    snapshot has one. `tools` are the names of the tools that the workspace shows, `servers` the namespaces of its
-    servers, running or not."""
-
-    command: str = "yamcp-hub"
-    workspace: str
-    tools: tuple[str, ...]
-    servers: tuple[str, ...] = ()
-
-
-def is_hubs_own(spec: ServerSpec) -> bool:
-    """Whether a server stands for the hub's own tools."""
-    return isinstance(spec.launch, InProcessLaunch)
 
 
 class InProcessServer(Protocol):

@@ -1,0 +1,1 @@
+"""`hubctl trust`: changes of what servers offer, and scans."""

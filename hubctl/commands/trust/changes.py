@@ -1,0 +1,67 @@
+"""`hubctl trust`: what servers changed of their tools."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from bridge.models.trust import (
+    AcceptToolChanges,
+    ReadToolChanges,
+    ToolChange,
+    ToolChanges,
+)
+from hubctl.context import Context
+from hubctl.render import clean, span
+
+
+async def trust(context: Context, arguments: argparse.Namespace) -> int:
+    """Run `hubctl trust [list|accept]`."""
+    if arguments.action == "accept":
+        return await accept(context, arguments)
+    return await listing(context, arguments.server)
+
+
+async def listing(context: Context, server: str | None) -> int:
+    """Print what differs from the pins, of one server or of all, with differences and hints."""
+    async with context.actual() as hub:
+        found = await hub.request(ReadToolChanges(server=server))
+    if context.json:
+        context.emit(found)
+    else:
+        context.say(*lines(found, time.time()))
+    return 0
+
+
+async def accept(context: Context, arguments: argparse.Namespace) -> int:
+    """Pin what a server offers now: all that differs, or the named tools.
+
+    Raises:
+        RemoteError: `CHANGE_UNKNOWN`, `CHANGE_OUTDATED`.
+    """
+    names, digests = tuple(arguments.name) or None, tuple(arguments.digest)
+    async with context.actual() as hub:
+        done = await hub.request(AcceptToolChanges(server=arguments.server, tools=names, digests=digests))
+    if context.json:
+        context.emit(done)
+    else:
+        context.say(*(f"{clean(arguments.server)}: {clean(name)} is accepted." for name in done.accepted))
+    return 0
+
+
+def lines(found: ToolChanges, now: float) -> list[str]:
+    """Format changes, then the hints on what is pinned; `now` is Unix time in seconds."""
+    said = [line for change in found.changes for line in _change(change, now)]
+    said = said or ["Nothing differs from what is pinned. Servers with `changes` set to `allow` are not looked at."]
+    for server, since in found.renewed.items():
+        said.append(f"{clean(server)}: its definition has changed; it was pinned anew {span(now - since)} ago.")
+    return said + [f"hint, pinned: {clean(hint)}" for hints in found.hints.values() for hint in hints]
+
+
+def _change(change: ToolChange, now: float) -> list[str]:
+    what = f"{change.kind} {change.name}".rstrip()
+    state = "withheld until it is accepted" if change.pending else "served all the same"
+    head = f"{clean(change.server)}: {clean(what)} is {change.change}, seen {span(now - change.since)} ago; {state}."
+    body = [f"  {clean(line)}" for line in change.diff]
+    hints = [f"  hint: {clean(hint)}" for hint in change.hints]
+    return [head, *body, *hints, f"  digest {change.digest}"]

@@ -1,0 +1,143 @@
+"""Keeps in pins.json what clients were shown of servers' tools, prompts and instructions when these were accepted.
+
+The file: by server key and by definition (definition.py) the digests and forms of each item. Digests of up to
+`MAX_VARIANTS` accepted forms are kept, so that a server may offer principals different ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from bridge.private import write_file
+from sidecar.trust.tool_hash import digest
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+MAX_SERVERS, MAX_DEFINITIONS, MAX_VARIANTS = 500, 3, 8
+MAX_ITEMS = 5000
+"""Items of one server that are pinned; more count as new."""
+MAX_FORM = 32 * 1024
+"""Bytes of a form that is kept to show what changed; of longer ones only the digest is."""
+MAX_FORMS = 1024 * 1024
+"""Bytes of the forms of one server that are kept."""
+
+Kind = Literal["tool", "prompt", "instructions"]
+KINDS: tuple[Kind, ...] = ("tool", "prompt", "instructions")
+
+
+@dataclass(slots=True)
+class Pin:
+    """An accepted item: the digests of its accepted forms, newest first, and the newest form."""
+
+    digests: list[str]
+    form: str | None = None
+
+
+@dataclass(slots=True)
+class ServerPins:
+    """The pins of one server with one definition. A kind is missing until the server offered something of it."""
+
+    since: float
+    """When they were begun (Unix time, seconds)."""
+    renewed: bool = False
+    """Whether the server had another definition before."""
+    kinds: dict[Kind, dict[str, Pin]] = field(default_factory=dict)
+
+    def put(self, kind: Kind, name: str, form: bytes) -> None:
+        """Pin an item; earlier accepted forms of it stay accepted."""
+        pins = self.kinds.setdefault(kind, {})
+        if name not in pins and len(pins) >= MAX_ITEMS:
+            return
+        made, before = digest(form), pins.get(name)
+        digests = [made, *(each for each in (before.digests if before else ()) if each != made)][:MAX_VARIANTS]
+        kept = sum(len(pin.form or "") for of_kind in self.kinds.values() for pin in of_kind.values())
+        fits = len(form) <= MAX_FORM and kept + len(form) <= MAX_FORMS
+        pins[name] = Pin(digests, form.decode() if fits else None)
+
+
+class Pins:
+    """All pins. `path` is read when a pin is first asked for; until then nothing is read or kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._servers: dict[str, dict[str, ServerPins]] | None = None
+
+    def of(self, server: str, definition: str) -> ServerPins:
+        """The pins of a server with a definition; new and empty ones if it has none."""
+        known = self._read().setdefault(server, {})
+        if definition not in known:
+            known[definition] = ServerPins(time.time(), renewed=bool(known))
+        return known[definition]
+
+    def keep(self, modes: Mapping[str, str]) -> None:
+        """Forget the pins of servers that allow changes. `modes`: the setting `changes` of all servers, by key.
+
+        Pins of removed servers stay (within `MAX_SERVERS`), so that removing and adding a server resets nothing.
+        """
+        if self._servers is None and not self._path.exists():
+            return
+        dropped = [key for key in self._read() if modes.get(key) == "allow"]
+        for key in dropped:
+            del self._read()[key]
+        if dropped:
+            self.write()
+
+    def write(self) -> None:
+        """Write the file. A failure is logged: the pins count until the process ends."""
+        servers = self._read()
+        for key in list(servers)[: max(len(servers) - MAX_SERVERS, 0)]:
+            del servers[key]
+        for key, definitions in servers.items():
+            newest = sorted(definitions.items(), key=lambda each: each[1].since)[-MAX_DEFINITIONS:]
+            servers[key] = dict(newest)
+        try:
+            write_file(self._path, orjson.dumps({"format": FORMAT, "servers": servers}))
+        except OSError as error:
+            log.warning("pins could not be written", extra={"reason": error.strerror})
+
+    def _read(self) -> dict[str, dict[str, ServerPins]]:
+        if self._servers is not None:
+            return self._servers
+        self._servers = {}
+        try:
+            self._servers = _parsed(orjson.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            aside = self._path.with_suffix(".json.broken")
+            with suppress(OSError):
+                self._path.rename(aside)
+            log.warning(
+                "pins.json is broken: it is moved aside, and everything is pinned anew", extra={"to": str(aside)}
+            )
+        return self._servers
+
+
+def _parsed(content: Any) -> dict[str, dict[str, ServerPins]]:
+    """The pins in the file. Raises ValueError, TypeError, KeyError, AttributeError if it is malformed."""
+    if content["format"] != FORMAT:
+        raise ValueError(content["format"])
+    return {
+        key: {made: _server_pins(pins) for made, pins in definitions.items()}
+        for key, definitions in content["servers"].items()
+    }
+
+
+def _server_pins(kept: Any) -> ServerPins:
+    kinds: dict[Kind, dict[str, Pin]] = {
+        kind: {
+            name: Pin([str(each) for each in pin["digests"]], pin["form"]) for name, pin in kept["kinds"][kind].items()
+        }
+        for kind in KINDS
+        if kind in kept["kinds"]
+    }
+    return ServerPins(float(kept["since"]), bool(kept["renewed"]), kinds)
