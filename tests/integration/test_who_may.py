@@ -204,7 +204,10 @@ def _front_routes(tables: dict[str, Any]) -> set[tuple[str, str]]:
     found |= {
         ("GET", path) for path in (*tables["pages"][::10], *tables["sidecar"], "/", "/hub/", "/hub/servers", "/nothing")
     }
-    found |= {("GET", path) for path in ("/account", "/api/account", "/connect/x", "/assets/app.js", "/index.html")}
+    found |= {
+        ("GET", path)
+        for path in ("/account", "/api/account", "/connect/x", "/secrets/x", "/assets/app.js", "/index.html")
+    }
     found |= {(method, path.replace("*", "mcp/w")) for path, methods in tables["open"].items() for method in methods}
     return (found | OF_OWNERS) - {("POST", "/login")}  # whose very purpose is to refuse
 

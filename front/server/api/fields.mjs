@@ -71,6 +71,22 @@ export const values = described(
   ),
 );
 
+/** An object whose values are text. */
+export const texts = described(
+  'object of text',
+  z.record(z.string().check(whole), z.string('is not text').check(whole), 'must be an object'),
+);
+
+/** An object whose values are text or lists of text. */
+export const settings = described(
+  'object of text or lists of text',
+  z.record(
+    z.string().check(whole),
+    z.union([z.string().check(whole), z.array(z.string().check(whole))], 'is neither text nor a list of text'),
+    'must be an object',
+  ),
+);
+
 /**
  * A number within bounds.
  *

@@ -1,6 +1,7 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
 import { access } from './access/handlers.mjs';
+import { activation } from './catalog/activation_handlers.mjs';
 import { approvals } from './approvals/handlers.mjs';
 import { curation } from './curation/handlers.mjs';
 import { authorize } from './access/rights.mjs';
@@ -50,6 +51,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...curation(hub),
     ...access(hub),
     ...approvals(hub),
+    ...activation(hub),
     ...records(recorder),
   };
   const check = (/** @type {string} */ id, /** @type {import('./router.mjs').ApiRequest} */ asked) => {

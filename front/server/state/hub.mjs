@@ -14,7 +14,10 @@ import {
   REFRESH_GAP_MS,
   REFRESH_PAUSE_FACTOR,
 } from './pace.mjs';
-import { applied, diff, entriesOf, initialKnown, view } from './view.mjs';
+import { ADAPTER_TOPICS, noted, waitingProposals } from './adapter_events.mjs';
+import { entriesOf } from './entries.mjs';
+import { awayError, codeOf, messageOf } from './peer_errors.mjs';
+import { applied, diff, initialKnown, view } from './view.mjs';
 
 /**
  * @import {Answers, Requests, SnapshotId} from '../../../bridge/node/types.mjs'
@@ -156,12 +159,12 @@ export class HubClient {
   /**
    * Send a change to the adapter, then wait (at most 5 s) until the sidecar has applied it and State shows it.
    * @template {ChangeKind} K
-   * @param {K} kind @param {Requests[K]} [body]
+   * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number}} [options]
    * @returns {Promise<Answers[K] & {applied: boolean}>}
    * @throws FrontError HUB_AWAY (`data.sent`: it may have been made), BridgeError of the adapter's own
    */
-  async change(kind, body) {
-    const answer = await this.askAdapter(kind, body);
+  async change(kind, body, options = {}) {
+    const answer = await this.askAdapter(kind, body, options);
     this.refresh(...ALL_PARTS);
     return { ...answer, applied: await this.#waitUntilShown(answer.snapshot) };
   }
@@ -182,7 +185,9 @@ export class HubClient {
     const { events, desiredEvents } = this.settings.addresses;
     this.#subscribers = [
       this.#subscribe(events, SIDECAR_TOPICS, () => this.refresh('status')),
-      this.#subscribe(desiredEvents, ['desired'], () => this.refresh(...ALL_PARTS)),
+      this.#subscribe(desiredEvents, ADAPTER_TOPICS, (event) =>
+        noted(this.#known, event) ? this.#merge() : this.refresh(...ALL_PARTS),
+      ),
     ];
     this.#timers = [
       setInterval(() => this.#ping(), PING_INTERVAL_MS),
@@ -271,6 +276,7 @@ export class HubClient {
     ]);
     this.#known.desired = desired;
     this.#known.config = { servers, workspaces };
+    this.#known.proposals ??= await waitingProposals(this.adapter);
   }
 
   /**
@@ -385,15 +391,3 @@ export class HubClient {
     throw error;
   }
 }
-
-/** @param {Peer} name @param {Record<string, unknown>} [data] */
-function awayError(name, data = {}) {
-  const what = name === 'adapter' ? 'which keeps the configuration' : 'which serves the endpoints';
-  return new FrontError('HUB_AWAY', `The ${name}, ${what}, does not answer.`, { data: { ...data, process: name } });
-}
-
-/** @param {unknown} error */
-const codeOf = (error) => (error instanceof Error && 'code' in error ? error.code : undefined);
-
-/** @param {unknown} error */
-const messageOf = (error) => (error instanceof Error ? error.message : String(error));

@@ -45,6 +45,8 @@ export function ownedState(state, owned) {
     undoable: [],
     issues: [],
     sidecar_url: '',
+    activations: 0,
+    proposals: 0,
     sessions: workspaces.reduce((sum, { sessions }) => sum + sessions, 0),
   };
   return { ...state, hub, workspaces, servers };

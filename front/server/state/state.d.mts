@@ -47,6 +47,10 @@ export interface HubState {
   issues: Issue[];
   errors: ErrorDescription[];
   sessions: number;
+  /** Changes whenever an installation or update gets on. */
+  activations: number;
+  /** Proposals of agents that wait for an administrator. */
+  proposals: number;
   /** Set if the State has only what the owner owns who has asked for it. */
   role?: 'owner';
 }

@@ -3,7 +3,7 @@
 import { DEFAULTS } from '../../console/forms/server_settings.mjs';
 
 /**
- * @import {ConfigFile, Desired, Issue, Outline, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
+ * @import {Desired, Issue, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
  *   from '../../../bridge/node/types.mjs'
  * @import {Change, HubState, ServerState, State, ErrorDescription, WorkspaceState} from './state.mjs'
  */
@@ -17,6 +17,8 @@ import { DEFAULTS } from '../../console/forms/server_settings.mjs';
  * @property {'ok' | 'away'} sidecar
  * @property {'ok' | 'away' | 'none'} yamcpUi
  * @property {ErrorDescription[]} errors  one for each process that is unavailable
+ * @property {number} activations  how many events told of activations
+ * @property {number | null} proposals  how many wait; null: unknown
  *
  * @typedef {Map<string, {hash: string, shown: Shown}>} Entries  of one of YAMCP's files, by name, in its order
  * @typedef {Partial<Pick<ServerState, 'namespace' | 'type' | 'command' | 'args' | 'cwd' | 'env' | 'url' | 'headers'>>} Shown
@@ -60,6 +62,8 @@ export function initialKnown() {
     sidecar: 'away',
     yamcpUi: 'none',
     errors: [],
+    activations: 0,
+    proposals: null,
   };
 }
 
@@ -310,6 +314,8 @@ function hubState(known, here, { servers, workspaces }) {
     errors: [...known.errors, ...unacknowledged],
     last_change: adapter === 'ok' ? (desired?.last_change ?? null) : null,
     undoable: adapter === 'ok' ? (desired?.undoable ?? []) : [],
+    activations: known.activations,
+    proposals: known.proposals ?? 0,
     sessions: workspaces.reduce((sum, workspace) => sum + workspace.sessions, 0),
   };
 }
@@ -339,26 +345,6 @@ function bySubject(issues) {
   const found = new Map();
   for (const issue of issues) found.set(issue.subject, [...(found.get(issue.subject) ?? []), issue]);
   return found;
-}
-
-/**
- * Return the entries that are kept of one of YAMCP's files, without its text.
- * @param {ConfigFile} file
- * @returns {Entries}
- */
-export function entriesOf({ entries, outlines }) {
-  const shown = new Map(Object.entries(outlines).map(([key, outline]) => [key, outlineShown(outline)]));
-  return new Map(Object.entries(entries).map(([key, hash]) => [key, { hash, shown: shown.get(key) ?? {} }]));
-}
-
-/** @param {Outline} outline @returns {Shown} */
-function outlineShown({ namespace, type, command, url }) {
-  return {
-    type,
-    ...(namespace !== null && { namespace }),
-    ...(command !== null && { command }),
-    ...(url !== null && { url }),
-  };
 }
 
 // --- what changed ------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serverState } from '../../../front/console/words.mjs';
-import { diff, entriesOf, initialKnown, view } from '../../../front/server/state/view.mjs';
+import { entriesOf } from '../../../front/server/state/entries.mjs';
+import { diff, initialKnown, view } from '../../../front/server/state/view.mjs';
 import { serverOf, statsOf } from '../../../front/server/api/yamcp_forms.mjs';
 
 const HERE = {

@@ -1,6 +1,6 @@
 /** The routes of proposals: what agents have asked for, and the decisions on it. For admins. Pure. */
 
-import { name, optional, text, values } from '../fields.mjs';
+import { name, optional, text, texts } from '../fields.mjs';
 import { route } from '../route.mjs';
 
 /** @type {import('../routes.mjs').Route[]} */
@@ -13,7 +13,7 @@ export const APPROVAL_ROUTES = [
   route('approve', 'POST', '/api/approvals/approve', {
     summary: 'Carry out a proposal, if it still would run what `digest` says; `secrets`: values by name.',
     query: { id: name },
-    body: { digest: text, secrets: optional(values) },
+    body: { digest: text, secrets: optional(texts) },
     answer: 'the proposal',
     errors: ['NO_SUCH_PROPOSAL', 'PROPOSAL_DECIDED', 'PROPOSAL_CHANGED', 'SETTINGS_INVALID'],
   }),

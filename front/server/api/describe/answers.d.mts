@@ -8,6 +8,7 @@ import type {
   AccessExplained,
   AccessText,
   AccessView,
+  ActivationJobs,
   CallDetails,
   CallRecords,
   CatalogItem,
@@ -18,7 +19,9 @@ import type {
   Grants,
   History,
   Imported,
+  InstalledServers,
   Issue,
+  JobStarted,
   KeyMade,
   Keys,
   LimitsState,
@@ -36,6 +39,7 @@ import type {
   Tools,
   UpstreamSignIns,
   Usage,
+  Variables,
   WorkspaceTools,
 } from '../../../../bridge/node/types.mjs';
 import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
@@ -153,6 +157,16 @@ export interface HubAnswers {
   approvals: Proposals;
   approve: Proposal;
   refuse: Proposal;
+  activate: JobStarted;
+  activations: ActivationJobs;
+  cancelActivation: Nothing;
+  installed: InstalledServers;
+  updateInstalled: JobStarted;
+  rollBackInstalled: Changed;
+  removeInstalled: Changed & { variables: string[] };
+  variables: Variables;
+  setVariables: Nothing;
+  removeVariable: Nothing;
   curation: WorkspaceTools & { curation: Curation };
 }
 
