@@ -16,12 +16,13 @@ from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from yamcp_ui_adapter.activation.install.folders import Folders
 from yamcp_ui_adapter.activation.jobs import Jobs
-from yamcp_ui_adapter.activation.lookup import OwnEntries
 from yamcp_ui_adapter.activation.service import Activations
 from yamcp_ui_adapter.activation.variables import VariableStore
 from yamcp_ui_adapter.activation.work import Site
 from yamcp_ui_adapter.approvals.own_requests import OwnRequests
 from yamcp_ui_adapter.approvals.service import ApprovalsService
+from yamcp_ui_adapter.catalog.service import Catalog
+from yamcp_ui_adapter.catalog.sources import OwnEntries, ShippedEntries
 from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.editor import Editor
@@ -101,7 +102,8 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         variables.on_change = changed
         folders = Folders(settings.data_dir)
         site = Site(settings, service, writer, publisher, variables, folders, transport)
-        catalog = OwnEntries(settings.data_dir)
+        own = OwnEntries(settings.data_dir)
+        catalog = Catalog([own, ShippedEntries()], own, folders.entries)
         activations = Activations(site, catalog, Jobs(events.publish))
         handlers: dict[type[Request[Any]], Handler] = {}
         approvals = ApprovalsService(settings, OwnRequests(handlers), catalog, lambda: state.snapshot, events.publish)
@@ -115,6 +117,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             **variables.handlers(),
             **activations.handlers(),
             **approvals.handlers(),
+            **catalog.handlers(),
         }
         server = BridgeServer(settings.desired_address, handlers, transport=transport)
         async with events, asyncio.TaskGroup() as tasks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import activation, approvals, trust
+from bridge.models import activation, approvals, catalog, trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -372,6 +372,7 @@ __all__ = [
     "WorkspaceTools",
     "activation",
     "approvals",
+    "catalog",
     "content_hash",
     "trust",
 ]

@@ -2018,6 +2018,99 @@ export interface RedeemSecretTicket {
   values: Record<string, string>;
 }
 
+/** What was checked of an entry, and when (dates, ISO 8601); null: it was not. */
+export interface CatalogChecked {
+  /** The version was in its package registry. */
+  registry: string | null;
+  /** The server was started. */
+  started: string | null;
+  /** How many tools it listed then. */
+  tools: number | null;
+}
+
+/** An entry in a list. */
+export interface CatalogSummary {
+  name: string;
+  title: string;
+  /** In the words of its publisher: untrusted text. */
+  description: string;
+  version: string;
+  source: string;
+  category: string;
+  status: 'active' | 'deprecated' | 'deleted';
+  /** Whether it works without keys or accounts. */
+  without_keys: boolean;
+  note: string;
+  checked: CatalogChecked;
+  /** The keys of the servers that were added from it. */
+  installed: string[];
+}
+
+/** Where entries come from. */
+export interface CatalogSource {
+  id: string;
+  title: string;
+  /** Of a registry. */
+  url: string | null;
+  entries: number;
+  /** When the copy of a registry was last brought up to date (Unix time); null: never, or the source is local. */
+  fetched: number | null;
+  /** Why that failed the last time. */
+  error: ErrorBody | null;
+}
+
+/** The answer to `catalog_find`, best first. */
+export interface CatalogPage {
+  entries: CatalogSummary[];
+  /** The number of entries that fit. */
+  total: number;
+  sources: CatalogSource[];
+}
+
+/** Search the catalogue by words; all entries without a text. */
+export interface CatalogFind {
+  text?: string;
+  source?: string | null;
+  category?: string | null;
+  /** Only entries that need no keys and no accounts. */
+  without_keys?: boolean;
+  limit?: number;
+  offset?: number;
+}
+
+/** The answer to `catalog_show`. */
+export interface CatalogCard {
+  /** The entry as it is (server.json). */
+  entry: Record<string, any>;
+  summary: CatalogSummary;
+  /** Those that the source has, newest first. */
+  versions: string[];
+  /** What would run, or the URL, with `{input}` for each value that the user gives; empty if it cannot be used. */
+  command: string[];
+  /** What it may reach and gets, one sentence each. */
+  reach: string[];
+  inputs: CatalogInput[];
+  /** Why the hub cannot activate it. */
+  problem: ErrorBody | null;
+}
+
+/** Show one entry, what it would run and what it asks for. */
+export interface CatalogShow {
+  name: string;
+  version?: string | null;
+  source?: string | null;
+}
+
+/** Add an own entry (server.json), or replace the one of that name and version. */
+export interface PutCatalogEntry {
+  entry: Record<string, any>;
+}
+
+/** Remove an own entry, in all versions. Servers that were added from it stay. */
+export interface RemoveCatalogEntry {
+  name: string;
+}
+
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -2245,6 +2338,10 @@ export interface Requests {
   registry_progress: ReadRegistryProgress;
   secret_question: ReadSecretQuestion;
   redeem_secret_ticket: RedeemSecretTicket;
+  catalog_find: CatalogFind;
+  catalog_show: CatalogShow;
+  put_catalog_entry: PutCatalogEntry;
+  remove_catalog_entry: RemoveCatalogEntry;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
   scans: ReadScans;
@@ -2343,6 +2440,10 @@ export interface Answers {
   registry_progress: RegistryProgress;
   secret_question: SecretQuestion;
   redeem_secret_ticket: Done;
+  catalog_find: CatalogPage;
+  catalog_show: CatalogCard;
+  put_catalog_entry: Done;
+  remove_catalog_entry: Done;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
   scans: Scans;

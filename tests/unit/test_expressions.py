@@ -54,7 +54,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "yamcp_ui_adapter/approvals/changes.py _NOT_IN_KEYS": (".", "a", "a."),
     "yamcp_ui_adapter/approvals/changes.py _NOT_IN_NAMES": (".", "a", "a."),
     "yamcp_ui_adapter/approvals/changes.py _REFERENCE": ("${", "${A", "A", "}"),
-    "yamcp_ui_adapter/approvals/find.py _WORD": ("a", " ", "a "),
+    "yamcp_ui_adapter/catalog/find.py _WORD": ("a", " ", "a "),
     "sidecar/access/users.py _USER_ID": ("u", "u0", "u" + "0" * 15),
     "sidecar/listener/auth.py HOLDER_ID": ("k", "g0", "k0000000", "g" + "0" * 16),
     "sidecar/downstream/router.py _PLAIN_ID": ("a", "r0.", "-", "a."),

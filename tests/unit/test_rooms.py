@@ -88,6 +88,7 @@ ORDER = {
             "sign_in",
             "desired",
             "activation",
+            "catalog",
             "approvals",
             "seed",
             "app",

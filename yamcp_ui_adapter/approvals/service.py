@@ -45,14 +45,14 @@ from bridge.models.approvals import (
 from bridge.server import Handlers
 from bridge.settings import Settings
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
-from yamcp_ui_adapter.activation.lookup import OWN_SOURCE, OwnEntries
-from yamcp_ui_adapter.approvals import find, queue
+from yamcp_ui_adapter.approvals import queue
 from yamcp_ui_adapter.approvals.changes import Ask, Changes, unchanged
 from yamcp_ui_adapter.approvals.errors import ProposalChanged
 from yamcp_ui_adapter.approvals.rights import RegistryRights
-from yamcp_ui_adapter.approvals.shown import digest_of
+from yamcp_ui_adapter.approvals.shown import agents_entry, digest_of
 from yamcp_ui_adapter.approvals.store import APPROVALS_FILE, ApprovalsFile
 from yamcp_ui_adapter.approvals.tickets import Resume, Tickets
+from yamcp_ui_adapter.catalog.service import Catalog
 
 log = logging.getLogger("yamcp_ui_adapter.approvals")
 
@@ -70,7 +70,7 @@ class ApprovalsService:
         self,
         settings: Settings,
         ask: Ask,
-        catalog: OwnEntries,
+        catalog: Catalog,
         snapshot: Callable[[], Snapshot],
         publish: Callable[[Event], None],
         now: Callable[[], float] = time.time,
@@ -107,8 +107,7 @@ class ApprovalsService:
     async def find(self, body: RegistryFind) -> RegistryFound:
         """Search the catalogue. Raises RegistryForbidden, RegistryOff."""
         self._rights.of(body.caller, body.workspace, change=False)
-        seen = (find.shown(each, OWN_SOURCE, local=True) for each in find.find(self._catalog.entries(), body.text))
-        found = [each for each in seen if each is not None]
+        found = [each for each in map(agents_entry, self._catalog.found(body.text)) if each is not None]
         return RegistryFound(entries=tuple(found[: body.limit]), more=max(0, len(found) - body.limit))
 
     async def add(self, body: RegistryAdd) -> RegistryOutcome:

@@ -11,10 +11,7 @@ import orjson
 from bridge.models.activation import (
     CatalogInput,
 )
-from bridge.models.approvals import (
-    SecretAsked,
-    Shown,
-)
+from bridge.models.approvals import RegistryEntry, SecretAsked, Shown
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 from yamcp_ui_adapter.activation.inputs import Given, checked
 from yamcp_ui_adapter.activation.lookup import Found
@@ -102,3 +99,19 @@ def _file_hash(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise EntryUnsupported(f"The file {path} cannot be read: {error.strerror}.") from None
+
+
+def agents_entry(found: Found) -> RegistryEntry | None:
+    """Return an entry of the catalogue as agents see it; None if the hub cannot activate it."""
+    try:
+        about = described(found.entry, local=found.local)
+    except EntryUnsupported:
+        return None
+    return RegistryEntry(
+        name=str(found.entry.get("name", "")),
+        version=str(found.entry.get("version", "")),
+        title=str(found.entry.get("title", "")),
+        description=str(found.entry.get("description", "")),
+        source=found.source,
+        inputs=tuple(each for each in about.inputs if each.fixed is None),
+    )

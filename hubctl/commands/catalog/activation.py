@@ -19,6 +19,8 @@ from bridge.models.activation import (
     RollBackInstalled,
     UpdateInstalled,
 )
+from bridge.models.catalog import CatalogShow
+from hubctl.commands.catalog.entries import card_lines
 from hubctl.commands.catalog.options import agreed, secrets_of, values_of
 from hubctl.context import Context
 from hubctl.lookup import spec_or_name
@@ -31,6 +33,10 @@ CALL_SECONDS = 60.0
 
 async def add(context: Context, arguments: argparse.Namespace) -> int:
     """Run `hubctl catalog add`: install an entry, and wait until its server has started. Ctrl-C cancels it."""
+    if not arguments.yes:
+        async with context.desired() as adapter:
+            wanted = CatalogShow(name=arguments.name, version=arguments.version, source=arguments.source)
+            context.say("\n".join(card_lines(await adapter.request(wanted))))
     question = f"This installs {clean(arguments.name)} and runs it as the user of the hub. Go on?"
     if not await agreed(context, question, yes=arguments.yes):
         context.say("Nothing is installed.")

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from hubctl import numbers
 from hubctl.arguments import Parser
-from hubctl.commands.catalog import activation
+from hubctl.commands.catalog import activation, entries
 from hubctl.commands.catalog.variables import variables
 from hubctl.context import Context
 
@@ -29,6 +30,16 @@ def add_actions(one: argparse.ArgumentParser, again: Parser) -> None:
         added.set_defaults(catalog=does)
         return added
 
+    found = action("find", "search the catalogue", entries.find)
+    found.add_argument("text", nargs="*", help="words; all entries without any")
+    found.add_argument("--source", help="only entries of this source")
+    found.add_argument("--category", help="only entries of this category")
+    found.add_argument("--without-keys", action="store_true", help="only entries that need no key and no account")
+    found.add_argument("--limit", type=numbers.most, default=20, help="maximum number of entries (20)")
+    shown = action("show", "show an entry: what it would run, may reach and asks for", entries.show)
+    shown.add_argument("name", help="its name in the catalogue")
+    shown.add_argument("--version", help="a version (the newest one)")
+    shown.add_argument("--source", help="the source of the catalogue that has it (any)")
     added = action("add", "install an entry of the catalogue, and add its server", activation.add)
     added.add_argument("name", help="its name in the catalogue")
     added.add_argument("--version", help="a version (the newest one)")

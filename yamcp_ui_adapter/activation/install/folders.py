@@ -77,6 +77,13 @@ class Folders:
             self._records = self._read()
         return self._records
 
+    def entries(self) -> dict[str, str]:
+        """The name of the catalogue entry of each installed server, by key; none while the file cannot be used."""
+        try:
+            return {key: record.name for key, record in self.records.items()}
+        except DataDirUnusable:
+            return {}
+
     def _read(self) -> dict[str, Record]:
         try:
             content = json.loads(self._path.read_bytes())

@@ -1,0 +1,19 @@
+"""The errors of the catalogue (docs/errors.md)."""
+
+from __future__ import annotations
+
+from bridge.errors import HubError
+
+
+class EntryInvalid(HubError):
+    """An own entry of the catalogue is not a server.json that the hub can keep."""
+
+    code = "CATALOG_ENTRY_INVALID"
+    hint = "docs/catalog.md shows one; the schema of server.json describes all fields."
+
+
+class CatalogFileBroken(HubError):
+    """The file of the own entries cannot be read or written. Other sources go on."""
+
+    code = "CATALOG_FILE_BROKEN"
+    hint = "Correct or remove the file; it has a list `servers` of entries."

@@ -1,0 +1,139 @@
+"""Answers requests about the catalogue, and finds the entries that are activated."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from bridge.models import Done
+from bridge.models.catalog import (
+    CatalogCard,
+    CatalogFind,
+    CatalogPage,
+    CatalogShow,
+    PutCatalogEntry,
+    RemoveCatalogEntry,
+)
+from bridge.server import Handlers
+from yamcp_ui_adapter.activation.errors import EntryUnsupported, NoSuchEntry
+from yamcp_ui_adapter.activation.lookup import Found
+from yamcp_ui_adapter.activation.plan import described
+from yamcp_ui_adapter.activation.target import Json
+from yamcp_ui_adapter.catalog.entry import status_of, summary_of
+from yamcp_ui_adapter.catalog.find import find
+from yamcp_ui_adapter.catalog.sources import OwnEntries, Source
+
+Installed = Callable[[], Mapping[str, str]]
+"""Returns the entry (its name) of each installed server, by key."""
+
+
+class Catalog:
+    """All sources, in the order in which they are asked. `own` is one of them."""
+
+    def __init__(self, sources: Sequence[Source], own: OwnEntries, installed: Installed) -> None:
+        self.sources = list(sources)
+        self._own = own
+        self._installed = installed
+
+    def handlers(self) -> Handlers:
+        """Return the handlers of the requests on the desired socket."""
+        return {
+            CatalogFind: self._find,
+            CatalogShow: self._show,
+            PutCatalogEntry: self._put,
+            RemoveCatalogEntry: self._remove,
+        }
+
+    # --- for activation ----------------------------------------------------------------------------------------------
+
+    async def entry(self, name: str, version: str | None, source: str | None) -> Found:
+        """See `activation.lookup.Lookup`. Raises NoSuchEntry."""
+        for each in self._of(source):
+            found = [one for one in each.entries() if one.get("name") == name and version in (None, one.get("version"))]
+            if found:
+                return Found(found[-1], each.id, local=each.local)
+        wanted = f"{name!r} of version {version}" if version else repr(name)
+        raise NoSuchEntry(f"The catalogue has no entry {wanted}.")
+
+    def found(self, text: str, source: str | None = None) -> Iterator[Found]:
+        """Yield the newest version of each entry that fits, best first. Deleted ones are left out."""
+        local = {each.id: each.local for each in self.sources}
+        for entry, origin in find(self._newest(source), text):
+            if status_of(entry) != "deleted":
+                yield Found(entry, origin, local=local[origin])
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def _find(self, body: CatalogFind) -> CatalogPage:
+        keys = self._keys()
+        summaries = [
+            summary_of(entry, source, keys.get(str(entry.get("name")), ()))
+            for entry, source in find(self._newest(body.source), body.text)
+        ]
+        fitting = [
+            each
+            for each in summaries
+            if (body.category is None or each.category == body.category)
+            and (each.without_keys or not body.without_keys)
+        ]
+        return CatalogPage(
+            entries=tuple(fitting[body.offset : body.offset + body.limit]),
+            total=len(fitting),
+            sources=tuple(source.state() for source in self.sources),
+        )
+
+    async def _show(self, body: CatalogShow) -> CatalogCard:
+        """Raises NoSuchEntry."""
+        found = await self.entry(body.name, body.version, body.source)
+        versions = [
+            str(each.get("version", ""))
+            for source in self._of(found.source)
+            for each in source.entries()
+            if each.get("name") == body.name
+        ]
+        summary = summary_of(found.entry, found.source, self._keys().get(body.name, ()))
+        card = CatalogCard(
+            entry=dict(found.entry),
+            summary=summary,
+            versions=tuple(reversed(versions)),
+            command=(),
+            reach=(),
+            inputs=(),
+        )
+        try:
+            about = described(found.entry, local=found.local)
+        except EntryUnsupported as error:
+            return card.model_copy(update={"problem": error.body()})
+        return card.model_copy(update={"command": about.command, "reach": about.reach, "inputs": about.inputs})
+
+    async def _put(self, body: PutCatalogEntry) -> Done:
+        """Raises EntryInvalid, EntryUnsupported, CatalogFileBroken."""
+        described(body.entry, local=True)
+        self._own.put(body.entry)
+        return Done()
+
+    async def _remove(self, body: RemoveCatalogEntry) -> Done:
+        """Raises NoSuchEntry, CatalogFileBroken."""
+        self._own.remove(body.name)
+        return Done()
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def _of(self, source: str | None) -> list[Source]:
+        return [each for each in self.sources if source in (None, each.id)]
+
+    def _newest(self, source: str | None) -> list[tuple[Json, str]]:
+        """The newest version of each entry, of the first source that has it."""
+        found: dict[str, tuple[Json, str]] = {}
+        for each in self._of(source):
+            newest = {str(entry.get("name", "")): entry for entry in each.entries()}
+            for name, entry in newest.items():
+                found.setdefault(name, (entry, each.id))
+        return list(found.values())
+
+    def _keys(self) -> dict[str, list[str]]:
+        """The keys of installed servers by the name of their entry."""
+        keys: defaultdict[str, list[str]] = defaultdict(list)
+        for key, name in self._installed().items():
+            keys[name].append(key)
+        return dict(keys)
