@@ -34,7 +34,9 @@ export function faultOf(input, text) {
  * @returns {{ values: Record<string, string | string[]>, secrets: Record<string, string> }}
  */
 export function answersOf(inputs, texts) {
-  const given = asked(inputs).filter((input) => (texts[input.name] ?? '') !== '' && texts[input.name] !== initial(input));
+  const given = asked(inputs).filter(
+    (input) => (texts[input.name] ?? '') !== '' && texts[input.name] !== initial(input),
+  );
   const isStored = (/** @type {Input} */ input) => input.secret && !REFERENCE.test(texts[input.name]);
   return {
     values: Object.fromEntries(

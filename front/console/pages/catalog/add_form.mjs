@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { answersOf, asked, faultOf, initial } from '../../forms/catalog_inputs.mjs';
 import { api, state } from '../../hub/store.mjs';
-import { Button, Checkbox, Field, html, Notice, Section } from '../../ui.mjs';
+import { Button, Checkbox, html, Notice, Section } from '../../ui.mjs';
 import { displayName } from '../../words.mjs';
 import { useFirstWrong } from '../parts/setting_fields.mjs';
 import { InputField } from './input_field.mjs';

@@ -54,7 +54,9 @@ function useFound({ text, source, without_keys }) {
     try {
       const page = await api.get('/api/catalog', { ...query, limit: PAGE_SIZE, offset });
       if (mine !== last.current) return;
-      setAnswer(({ found }) => ({ found: offset ? { ...page, entries: [...(found?.entries ?? []), ...page.entries] } : page }));
+      setAnswer(({ found }) => ({
+        found: offset ? { ...page, entries: [...(found?.entries ?? []), ...page.entries] } : page,
+      }));
       if (text) announce(`${count(page.total, 'entry', 'entries')} found`);
     } catch (error) {
       if (mine === last.current) setAnswer({ error });
@@ -69,7 +71,10 @@ function useFound({ text, source, without_keys }) {
 /** @param {{ sources: Source[], value: string, onInput: (source: string) => void }} props */
 function SourceField({ sources, value, onInput }) {
   if (sources.length < 2) return null;
-  const options = [{ value: '', label: 'All sources' }, ...sources.map(({ id, title }) => ({ value: id, label: title }))];
+  const options = [
+    { value: '', label: 'All sources' },
+    ...sources.map(({ id, title }) => ({ value: id, label: title })),
+  ];
   return html`<${Field} label="Source" hideLabel kind="select" value=${value} options=${options} onInput=${onInput} />`;
 }
 

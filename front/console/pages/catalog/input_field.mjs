@@ -19,7 +19,8 @@ export function InputField({ input, text, fault, onInput }) {
   const help = hints.filter(Boolean).join(' ');
   const attrs = placeholder ? { placeholder } : {};
   const shared = { label: label || name, help, error: fault, value: text, required: isNeeded(input), attrs, onInput };
-  if (secret) return html`<${Field} ...${shared} kind="password" attrs=${{ ...attrs, autocomplete: 'new-password' }} />`;
+  if (secret)
+    return html`<${Field} ...${shared} kind="password" attrs=${{ ...attrs, autocomplete: 'new-password' }} />`;
   if (repeated) return html`<${Field} ...${shared} kind="textarea" mono />`;
   const options = optionsOf(input);
   if (options) return html`<${Field} ...${shared} kind="select" options=${options} />`;

@@ -30,12 +30,12 @@ export const CATALOG_ROUTES = [
     summary: 'Add an entry of your own (a server.json), or replace the one of that name and version.',
     body: { entry: object },
     answer: '{}',
-    errors: ['ENTRY_INVALID', 'CATALOG_ENTRY_UNSUPPORTED'],
+    errors: ['CATALOG_ENTRY_INVALID', 'CATALOG_ENTRY_UNSUPPORTED', 'CATALOG_FILE_BROKEN'],
   }),
   route('removeEntry', 'DELETE', '/api/catalog/entry', {
     summary: 'Remove an entry of your own in all versions; servers that were added from it stay.',
     query: { name },
     answer: '{}',
-    errors: ['NO_SUCH_ENTRY'],
+    errors: ['NO_SUCH_ENTRY', 'CATALOG_FILE_BROKEN'],
   }),
 ];
