@@ -36,7 +36,7 @@ async def add(context: Context, arguments: argparse.Namespace) -> int:
     if not arguments.yes:
         async with context.desired() as adapter:
             wanted = CatalogShow(name=arguments.name, version=arguments.version, source=arguments.source)
-            context.say("\n".join(card_lines(await adapter.request(wanted))))
+            context.say(*card_lines(await adapter.request(wanted)))
     question = f"This installs {clean(arguments.name)} and runs it as the user of the hub. Go on?"
     if not await agreed(context, question, yes=arguments.yes):
         context.say("Nothing is installed.")

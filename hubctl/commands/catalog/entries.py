@@ -48,7 +48,7 @@ async def show(context: Context, arguments: argparse.Namespace) -> int:
     if context.json:
         context.emit(card)
     else:
-        context.say("\n".join(card_lines(card)))
+        context.say(*card_lines(card))
     return 0
 
 

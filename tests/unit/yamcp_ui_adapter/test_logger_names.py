@@ -12,6 +12,7 @@ NAMES = {
     "activation.install.folders",
     "activation.jobs",
     "activation.service",
+    "approvals",
     "app",
     "desired",
     "desired.change_log",

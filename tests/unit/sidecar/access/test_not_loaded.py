@@ -14,7 +14,7 @@ unwanted = (
     "bridge.access.", "bridge.credentials.", "sidecar.access.", "sidecar.quotas.", "sidecar.upstream_auth.",
     "mcp.client.auth",
 )
-wanted = {"sidecar.access.credential", "sidecar.quotas.on_demand"}
+wanted = {"bridge.access.patterns", "sidecar.access.credential", "sidecar.quotas.on_demand"}
 found = [name for name in sys.modules if name.startswith(unwanted) and name not in wanted]
 sys.exit(str(found) if found else 0)
 """

@@ -255,7 +255,7 @@ def test_results_got_for_a_user(settings: dict[str, Any], same: bool, sign_in: s
     launch = RemoteLaunch(url="https://a.example/mcp", headers={"x-user": header})
     spec = FakeServer().spec("a", sign_in=sign_in, **settings).model_copy(update={"launch": launch})
     offer = SimpleNamespace(spec=spec, upstream=SimpleNamespace(fingerprint="f"), label="a")
-    route: Any = SimpleNamespace(offer=offer, name="count")
+    route: Any = SimpleNamespace(offer=offer, name="count", presets=None)
 
     def key(principal: str) -> str:
         call: Any = SimpleNamespace(principal=Principal(principal, "x"), workspace="w", era="legacy", params={})
