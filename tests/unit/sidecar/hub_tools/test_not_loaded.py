@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 import sidecar.app
 wanted = {"sidecar.hub_tools.on_demand", "sidecar.hub_tools.channel"}
-unwanted = ("sidecar.hub_tools.", "sidecar.calls.fan_out", "fastmcp.tools", "fastmcp.server")
+unwanted = ("sidecar.hub_tools.", "sidecar.calls.fan_out")
 found = [name for name in sys.modules if name.startswith(unwanted) and name not in wanted]
 sys.exit(str(found) if found else 0)
 """
