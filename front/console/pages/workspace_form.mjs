@@ -5,7 +5,6 @@ import { storedMembers } from '../hub/actions.mjs';
 import { matches } from '../data/lists.mjs';
 import {
   DEFAULT_TEMPLATE,
-  exampleName,
   membersOf,
   moved,
   pickedKeys,
@@ -20,6 +19,7 @@ import { api, refresh, serversByKey, state, workspacesByName } from '../hub/stor
 import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
 import { count, displayName } from '../words.mjs';
 import { refusal, SettingGroup, useFirstWrong } from './parts/setting_fields.mjs';
+import { TemplateField } from './parts/template_field.mjs';
 
 /** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
 
@@ -224,15 +224,6 @@ function Member({ name, place, last, onToggle, onMove }) {
       }
     </span>
   </li>`;
-}
-
-/** @param {{ template: string, picked: string[], onInput: (text: string) => void, fault: string }} props */
-function TemplateField({ template, picked, onInput, fault }) {
-  const namespace = serversByKey.value.get(picked[0])?.namespace ?? 'files';
-  const example = exampleName(template, namespace, 'read_file');
-  const help = html`The format of tool names that clients see. The tool read_file of the namespace ${displayName(namespace)} is named <code>${example}</code>.
-    ${template !== DEFAULT_TEMPLATE && html` <button type="button" class="link" onClick=${() => onInput(DEFAULT_TEMPLATE)}>Reset</button>`}`;
-  return html`<${Field} label="Tool name format" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
 }
 
 /** @param {{ slug: string, workspace?: Workspace, onInput: (text: string) => void, fault: string }} props */
