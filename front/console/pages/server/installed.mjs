@@ -1,7 +1,7 @@
 /** Where a server was installed from, on its page: its version, and buttons to update, roll back and remove it. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { isRunning, jobState } from '../../data/activation_jobs.mjs';
+import { isRunning, jobState } from '../catalog/job_state.mjs';
 import { api, refresh, state } from '../../hub/store.mjs';
 import { href, navigateLater } from '../../router.mjs';
 import { Button, Confirm, Facts, html, Notice, Section, StateBadge, Time, toast } from '../../ui.mjs';
