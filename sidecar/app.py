@@ -367,7 +367,7 @@ class App:
             max_line=self.settings.max_line_bytes,
             secrets=SecretSources.allowed_by(self.settings),
         )
-        connector.hub_tools = HubToolsOnDemand()
+        connector.hub_tools = HubToolsOnDemand(self.settings.desired_address)
         return Pool(
             connector=connector,
             shared_connector=partial(connector, shared=True),

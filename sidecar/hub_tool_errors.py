@@ -18,3 +18,10 @@ class FanOutTooLarge(SidecarError):
 
     code = "FAN_OUT_TOO_LARGE"
     hint = "Call this tool alone, or ask it for less."
+
+
+class RegistryAway(SidecarError):
+    """The adapter, which has the catalogue and makes the changes of the registry tools, did not answer in time."""
+
+    code = "REGISTRY_AWAY"
+    hint = "Try again, after a look at registry_active: a change may have been made. `hubctl doctor` finds the reason."

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class HubToolsOnDemand:
-    """Opens channels for the connector."""
+    """Opens channels for the connector. `adapter` is the address of the adapter's socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, adapter: str) -> None:
+        self._adapter = adapter
         self._service: HubToolsService | None = None
 
     def __call__(self, launch: InProcessLaunch, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
@@ -24,5 +25,5 @@ class HubToolsOnDemand:
         if self._service is None:
             from sidecar.hub_tools.service import HubToolsService  # noqa: PLC0415 - most hubs show no such tools
 
-            self._service = HubToolsService()
+            self._service = HubToolsService(self._adapter)
         return open_in_process(self._service.server_of(launch.tools, launch.servers), on_frame)

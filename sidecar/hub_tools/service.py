@@ -10,6 +10,7 @@ from sidecar.hub_tools.base import SERVERS, HubTools
 from sidecar.hub_tools.call_tools import CallTools
 from sidecar.hub_tools.search_tool import SearchTools
 from sidecar.hub_tools.status_tool import StatusTools
+from sidecar.workspaces.hub_tools_member import REGISTRY_TOOLS
 
 MAX_NAMED = 40
 """Servers that a description names."""
@@ -18,13 +19,23 @@ MAX_NAMED = 40
 class HubToolsService:
     """The tools of one hub, in groups by the name of the tool."""
 
-    def __init__(self, more: Sequence[HubTools] = ()) -> None:
+    def __init__(self, adapter: str) -> None:
+        """`adapter` is the address of the adapter's socket, which the registry tools ask."""
+        self._adapter = adapter
         self._groups: dict[str, HubTools] = {}
-        for group in (CallTools(), SearchTools(), StatusTools(self._groups), *more):
-            self._groups.update(dict.fromkeys(group.names, group))
+        for group in (CallTools(), SearchTools(), StatusTools(self._groups)):
+            self._add(group)
+
+    def _add(self, group: HubTools) -> None:
+        self._groups.update(dict.fromkeys(group.names, group))
 
     def server_of(self, tools: Sequence[str], servers: Sequence[str]) -> WorkspaceTools:
         """The server of a workspace that shows these tools and has these servers, by namespace."""
+        if any(name in REGISTRY_TOOLS and name not in self._groups for name in tools):
+            from sidecar.hub_tools.registry.adapter import Adapter  # noqa: PLC0415 - most workspaces show no such tools
+            from sidecar.hub_tools.registry.tools import RegistryTools  # noqa: PLC0415
+
+            self._add(RegistryTools(Adapter(self._adapter)))
         return WorkspaceTools({name: self._groups[name] for name in tools if name in self._groups}, servers)
 
 
