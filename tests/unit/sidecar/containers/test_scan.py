@@ -21,6 +21,8 @@ from sidecar.containers.tool import Tool
 from sidecar.spawner.client import Spawner
 from tests.support.fake_server import until
 
+pytestmark = pytest.mark.outside
+
 TRIVY = {
     "SchemaVersion": 2,
     "Results": [
