@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openBrowser } from '../front/support/browser.mjs';
@@ -99,6 +99,16 @@ test('settings are typed and checked, and a secret is in one file only', OPTIONS
   assert.doesNotMatch(JSON.stringify([run.read('providers'), await run.state()]), new RegExp(SECRET));
   const stored = JSON.parse(readFileSync(join(run.env.HUB_DATA_DIR, 'variables.json'), 'utf8'));
   assert.deepEqual(stored, { API_KEY: SECRET });
+});
+
+test('a server from the catalogue is uninstalled on its page', OPTIONS, async () => {
+  await page.goto('/hub/#/servers/greeter');
+  await named('heading', 'Installed from the catalogue').waitFor();
+  await named('button', 'Uninstall').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Uninstall server' }).click();
+  await named('heading', 'Servers').waitFor();
+  assert.deepEqual(run.read('workspaces').dev, ['keyed']);
+  assert.ok(!existsSync(join(run.env.HUB_DATA_DIR, 'servers/greeter')));
 });
 
 test('variables are listed without their values, set and removed', OPTIONS, async () => {

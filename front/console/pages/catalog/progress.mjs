@@ -1,7 +1,7 @@
 /** Shows how far an installation is, and where its tools are when it is done. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { isRunning, jobState } from '../../data/activation_jobs.mjs';
+import { isRunning, jobState } from './job_state.mjs';
 import { serverOf } from '../../data/tool_list.mjs';
 import { api, state, workspacesByName } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';

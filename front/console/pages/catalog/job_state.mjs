@@ -1,8 +1,8 @@
 /** Installations from the catalogue, in words. Pure. */
 
-/** @typedef {import('../../../bridge/node/types.mjs').ActivationJob} Job */
+/** @typedef {import('../../../../bridge/node/types.mjs').ActivationJob} Job */
 
-/** @type {Record<Job['state'], { word: string, tone: import('../types.mjs').Tone }>} */
+/** @type {Record<Job['state'], { word: string, tone: import('../../types.mjs').Tone }>} */
 const STATES = {
   waiting: { word: 'Waiting', tone: 'busy' },
   installing: { word: 'Installing', tone: 'busy' },
