@@ -104,7 +104,7 @@ def _looking(command: Adds) -> None:
 
 
 def _trust(command: Adds) -> None:
-    one = command("trust", "show and accept what servers changed of their tools", trust)
+    one = command("trust", "show and accept changes of tools, show and repeat scans", trust)
     one.set_defaults(action="list", server=None)
     actions = one.add_subparsers(dest="action", metavar="action", title="actions")
     again = _json_again()
@@ -114,6 +114,9 @@ def _trust(command: Adds) -> None:
     accepted.add_argument("server", help="its key")
     accepted.add_argument("name", nargs="*", help="only these, by the server's own names")
     accepted.add_argument("--digest", action="append", default=[], help="only if it has this digest; repeatable")
+    actions.add_parser("scans", parents=[again], help="show the scans of images and packages")
+    repeated = actions.add_parser("rescan", parents=[again], help="scan again")
+    repeated.add_argument("subject", nargs="?", help="image:NAME or package:SERVER, as `scans` shows it (all)")
 
 
 def _history(command: Adds) -> None:

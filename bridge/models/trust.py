@@ -83,15 +83,15 @@ class Scan(Model):
     """The image's name, or the package's with its version."""
     servers: tuple[str, ...] = ()
     state: ScanState
-    """`none`: no scanner is installed. `clean`: the scanner that is named knew of nothing on that date."""
+    """`none`: no scanner is installed, and none has before. `clean`: the scanner that is named found nothing then."""
     digest: str = ""
     """The image's id, or the integrity of the package, where it is known."""
     scanner: str = ""
-    """Name and version of the scanner that ran, or would run."""
+    """Name of the scanner that ran, with its version if it reported; empty if none did."""
     database: float | None = None
     """When the scanner's database was made (Unix time, seconds); null: the scanner does not say."""
     at: float | None = None
-    """When the scan ended (Unix time, seconds)."""
+    """When the last scan began (Unix time, seconds)."""
     critical: int = 0
     high: int = 0
     other: int = 0
@@ -100,10 +100,6 @@ class Scan(Model):
     """Why the scan failed, or is not made."""
     retry_at: float | None = None
     """When a failed scan is tried again (Unix time, seconds)."""
-    sbom: str = ""
-    """The file in `sboms/` of HUB_DATA_DIR with the list of its parts; empty: none was made."""
-    signature: Literal["", "verified", "not_checked"] = ""
-    """Of an image: whether its signature was verified before it ran; `not_checked`: none is configured."""
 
 
 class Scans(Model):

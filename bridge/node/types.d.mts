@@ -2169,15 +2169,15 @@ export interface Scan {
   /** The image's name, or the package's with its version. */
   name: string;
   servers: string[];
-  /** `none`: no scanner is installed. `clean`: the scanner that is named knew of nothing on that date. */
+  /** `none`: no scanner is installed, and none has before. `clean`: the scanner that is named found nothing then. */
   state: 'none' | 'waiting' | 'clean' | 'found' | 'failed';
   /** The image's id, or the integrity of the package, where it is known. */
   digest: string;
-  /** Name and version of the scanner that ran, or would run. */
+  /** Name of the scanner that ran, with its version if it reported; empty if none did. */
   scanner: string;
   /** When the scanner's database was made (Unix time, seconds); null: the scanner does not say. */
   database: number | null;
-  /** When the scan ended (Unix time, seconds). */
+  /** When the last scan began (Unix time, seconds). */
   at: number | null;
   critical: number;
   high: number;
@@ -2187,10 +2187,6 @@ export interface Scan {
   reason: string;
   /** When a failed scan is tried again (Unix time, seconds). */
   retry_at: number | null;
-  /** The file in `sboms/` of HUB_DATA_DIR with the list of its parts; empty: none was made. */
-  sbom: string;
-  /** Of an image: whether its signature was verified before it ran; `not_checked`: none is configured. */
-  signature: '' | 'verified' | 'not_checked';
 }
 
 /** The answer to `scans`: images and packages of the servers, by subject. */

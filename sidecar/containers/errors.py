@@ -61,3 +61,17 @@ class ContainerOom(SidecarError):
 
     code = "CONTAINER_OOM"
     hint = "Raise `container.memory` of the server in hub.json, or request less at once."
+
+
+class ScanFailed(SidecarError):
+    """A scan of an image or package for vulnerabilities ended without a report. The server runs all the same."""
+
+    code = "SCAN_FAILED"
+    hint = "The hub tries again, later each time. Run the scanner by hand; `hubctl trust rescan` tries at once."
+
+
+class ScanUnknown(SidecarError):
+    """A scan was requested of an image or package that no server uses."""
+
+    code = "SCAN_UNKNOWN"
+    hint = "`hubctl trust scans` shows the images and packages of the servers."

@@ -56,27 +56,22 @@ class Containers:
         self._finding = asyncio.Lock()
         self._pulling: dict[str, asyncio.Lock] = {}
         self._images: dict[str, Image] = {}
-        self._scans = Scans(self._tool, settings.data_dir / "scans.json")
+        self.scans = Scans(self._tool, settings.data_dir)
 
     async def run(self) -> None:
-        """Remove containers left by an earlier run, then scan images until cancelled."""
+        """Remove containers left by an earlier run, then scan images and packages until cancelled."""
         async with self._finding:
             await self._sweep()
-        await self._scans.run()
+        await self.scans.run()
 
     def hints(self, spec: ServerSpec) -> tuple[str, ...]:
-        """Hints on a server's container for its status: limits without effect, vulnerabilities of the image."""
+        """Hints on a server's container for its status: limits without effect, what its scan found."""
         container, found = spec.settings.container, self._engine
-        if container is None or not isinstance(spec.launch, StdioLaunch) or found is None:
-            return ()
         hints = []
-        if found.unlimited:
+        if container and isinstance(spec.launch, StdioLaunch) and found and found.unlimited:
             why = f"{found.kind}{' without root' if found.rootless else ''} cannot do it on this machine"
             hints.append(f"Not limited: {', '.join(sorted(found.unlimited))}; {why}.")
-        image = self._images.get(container.image)
-        if image and (warning := self._scans.warning(image)):
-            hints.append(f"The image {container.image}: {warning}.")
-        return tuple(hints)
+        return (*hints, *self.scans.hint(spec))
 
     # --- before the start ----------------------------------------------------------------------------------------
 
@@ -108,7 +103,7 @@ class Containers:
         if image is None:
             raise ImageMissing(f"The image {name!r} is not present, and `pull` is `never`.")
         self._images[name] = image
-        self._scans.want(found, image, name)
+        self.scans.want(found, image, name)
 
     async def _found(self) -> Engine:
         async with self._finding:

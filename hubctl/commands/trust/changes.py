@@ -11,14 +11,19 @@ from bridge.models.trust import (
     ToolChange,
     ToolChanges,
 )
+from hubctl.commands.trust.scans import rescan, scans
 from hubctl.context import Context
 from hubctl.render import clean, span
 
 
 async def trust(context: Context, arguments: argparse.Namespace) -> int:
-    """Run `hubctl trust [list|accept]`."""
+    """Run `hubctl trust [list|accept|scans|rescan]`."""
     if arguments.action == "accept":
         return await accept(context, arguments)
+    if arguments.action == "scans":
+        return await scans(context)
+    if arguments.action == "rescan":
+        return await rescan(context, arguments.subject)
     return await listing(context, arguments.server)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from bridge.models import Event, ServerSpec, Snapshot
-from bridge.models.trust import AcceptToolChanges, ReadToolChanges, ToolChanges, ToolsAccepted
+from bridge.models import Done, Event, ServerSpec, Snapshot
+from bridge.models.trust import AcceptToolChanges, ReadScans, ReadToolChanges, Rescan, Scans, ToolChanges, ToolsAccepted
 from bridge.server import Handlers
+from sidecar.containers import scan
 from sidecar.errors import ServerUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.local_key import load_key
@@ -30,11 +31,14 @@ class TrustService:
         self._metrics = metrics
         self._publish = publish
         self.changes = Changes(Pins(data_dir / "pins.json"), self._definition, self._changed)
+        self.scans: scan.Scans | None = None
+        """Set before the bridge is served."""
         hub.on_applied.append(self._applied)
 
     def handlers(self) -> Handlers:
         """The handlers for the bridge's `actual` socket, by kind of request."""
-        return {ReadToolChanges: self._read, AcceptToolChanges: self._accept}
+        trust: Handlers = {ReadToolChanges: self._read, AcceptToolChanges: self._accept}
+        return {**trust, ReadScans: self._scans, Rescan: self._rescan}
 
     def hints(self, spec: ServerSpec) -> tuple[str, ...]:
         """A hint on a server's changes for its status."""
@@ -52,6 +56,8 @@ class TrustService:
 
     def _applied(self, snapshot: Snapshot) -> None:
         self.changes.keep(snapshot.servers)
+        if self.scans:
+            self.scans.applied(snapshot.servers)
 
     def _changed(self, server: str, places: list[Place]) -> None:
         self._metrics.offers_changed(server, len(places))
@@ -79,6 +85,15 @@ class TrustService:
                 raise WorkspaceUnknown(f"There is no workspace {request.workspace!r}.")
             keys &= workspace.members.keys()
         return (spec for spec in servers if spec.key in keys)
+
+    async def _scans(self, request: ReadScans) -> Scans:
+        return Scans(scans=self.scans.states() if self.scans else ())
+
+    async def _rescan(self, request: Rescan) -> Done:
+        """Raises ScanUnknown."""
+        if self.scans:
+            self.scans.again(request.subject)
+        return Done()
 
     async def _accept(self, request: AcceptToolChanges) -> ToolsAccepted:
         accepted = self.changes.accept(self._server(request.server), request.tools, request.digests)

@@ -325,7 +325,7 @@ async def test_the_scan_of_an_image_warns(start: Start, tmp_path: Path) -> None:
     report = {"Results": [{"Vulnerabilities": [{"Severity": word} for word in ("CRITICAL", "HIGH", "HIGH", "LOW")]}]}
     (tmp_path / "report").write_text(json.dumps(report))
     trivy = tmp_path / "trivy"
-    given = 'for last; do :; done\ntest -s "$last"'
+    given = '[ "$1" = image ] || exit 1\nfor last; do :; done\ntest -s "$last"'
     trivy.write_text(f"#!/bin/sh\n{given} && cat {tmp_path}/report\necho >> {tmp_path}/runs\n")
     trivy.chmod(0o755)
     warning = (f"The image {IMAGE}: 1 critical, 2 high vulnerabilities; trivy.",)
