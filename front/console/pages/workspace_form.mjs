@@ -19,7 +19,7 @@ import { api, refresh, serversByKey, state, workspacesByName } from '../hub/stor
 import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
 import { count, displayName } from '../words.mjs';
 import { refusal, SettingGroup, useFirstWrong } from './parts/setting_fields.mjs';
-import { TemplateField } from './parts/template_field.mjs';
+import { TemplateField } from './curation/template_field.mjs';
 
 /** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
 
