@@ -113,7 +113,11 @@ function Navigation() {
   const hub = state.value?.hub;
   const failing = (state.value?.servers ?? []).filter((server) => serverState(server).tone === 'bad').length;
   /** @type {Record<string, any>} */
-  const counts = { workspaces: state.value?.workspaces.length, servers: state.value?.servers.length };
+  const counts = {
+    workspaces: state.value?.workspaces.length,
+    servers: state.value?.servers.length,
+    approvals: hub?.proposals,
+  };
   return html`<nav class="nav" aria-label="Main">
     <ul class="plain">
       ${Object.entries(PAGES)
@@ -123,7 +127,7 @@ function Navigation() {
             <a href=${href(id)} aria-current=${current === id ? 'page' : undefined}>
               <${Icon} name=${page.icon} /><span>${page.entry ?? page.title}</span>
               ${counts[id] !== undefined && html`<span class="nav-count" aria-hidden="true">${counts[id]}</span>`}
-              ${id === 'servers' && failing > 0 && html`<span class="nav-alarm" aria-hidden="true"></span>`}
+              ${((id === 'servers' && failing > 0) || id === 'approvals') && html`<span class="nav-alarm" aria-hidden="true"></span>`}
             </a>
           </li>`,
         )}

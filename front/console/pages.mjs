@@ -39,6 +39,22 @@ export const PAGES = {
   tools: { title: 'Tools', nav: 'tools', icon: 'tools', load: () => import('./pages/tools.mjs') },
   prompts: { title: 'Prompts', nav: 'tools', load: () => import('./pages/prompts.mjs') },
   resources: { title: 'Resources', nav: 'tools', load: () => import('./pages/resources.mjs') },
+  catalog: {
+    title: 'Catalogue',
+    nav: 'catalog',
+    icon: 'catalog',
+    when: isAdmins,
+    load: () => import('./pages/catalog/catalog.mjs'),
+    loadItem: () => import('./pages/catalog/entry.mjs'),
+  },
+  variables: { title: 'Variables', nav: 'catalog', load: () => import('./pages/catalog/variables.mjs') },
+  approvals: {
+    title: 'Approvals',
+    nav: 'approvals',
+    icon: 'check',
+    when: (hub) => isAdmins(hub) && hub.proposals > 0,
+    load: () => import('./pages/catalog/approvals.mjs'),
+  },
   sessions: { title: 'Sessions', nav: 'activity', load: () => import('./pages/sessions.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
   figures: {

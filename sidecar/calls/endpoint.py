@@ -145,7 +145,7 @@ class Endpoint:
         if timeout is None:
             if relayed:
                 if self.workspace.wanted.has_hub_tools and call.method == "tools/call":
-                    CALLER.set(HubCaller(self, session, call, notify))
+                    return await self._with_caller(session, call, notify)
                 return await self.relay.answer(session, call, notify)
             return await self.fastmcp.answer(session, frame, notify)
         try:
@@ -153,6 +153,14 @@ class Endpoint:
                 return await self._result(session, frame, call, notify, relayed, None)
         except TimeoutError:
             raise CallTimeout(f"No answer within {timeout:g} s.") from None
+
+    async def _with_caller(self, session: Session, call: RequestContext, notify: Notify) -> dict[str, Any]:
+        """The result of a call that may be one of a tool of the hub: such a tool finds its caller in `CALLER`."""
+        outer = CALLER.set(HubCaller(self, session, call, notify))
+        try:
+            return await self.relay.answer(session, call, notify)
+        finally:
+            CALLER.reset(outer)
 
     def make_context(self, session: Session, frame: Frame) -> RequestContext:
         """Make the context of a client's request, and count the request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,10 +11,13 @@ from typing import Any, Literal
 from bridge.models import ServerSpec
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.hub_caller import HubCaller
+from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL
 from sidecar.errors import CallTimeout, SidecarError
 from sidecar.hub_tool_errors import FanOutTooLarge
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Params
+
+log = logging.getLogger(__name__)
 
 Outcome = Literal["ok", "error", "timeout", "deadline", "refused", "too_large", "not_started", "skipped"]
 """`error`: the tool or its server failed; `timeout`: the limit of this call or its server passed; `deadline`: that of
@@ -61,6 +65,7 @@ class FanOut:
         self._places: dict[str, asyncio.Semaphore] = {}
         self._stopped = False
         self._bytes = 0
+        self._reported = 0.0
         self._tell: Callable[[Params], None] | None = caller.progress()
 
     async def run(self) -> None:
@@ -105,6 +110,9 @@ class FanOut:
             call.outcome, call.error = "timeout", _told(error)
         except SidecarError as error:
             call.outcome, call.error = "refused", _told(error)
+        except Exception:
+            log.exception("a call of a fan-out failed in the hub", extra={"tool": call.name})
+            call.outcome, call.error = "error", {"code": HUB_INTERNAL, "message": HUB_FAILED["message"]}
         else:
             self._keep(call, result)
         finally:
@@ -137,8 +145,10 @@ class FanOut:
 
     def _report(self) -> None:
         """Tell the client how many calls are finished, shares of calls included."""
-        if self._tell is not None:
-            self._tell({"progress": round(sum(each.progress for each in self.calls), 3), "total": len(self.calls)})
+        done = round(sum(each.progress for each in self.calls), 3)
+        if self._tell is not None and done > self._reported:  # "MUST increase" (MCP, Progress)
+            self._reported = done
+            self._tell({"progress": done, "total": len(self.calls)})
 
 
 def _told(error: SidecarError) -> dict[str, Any]:

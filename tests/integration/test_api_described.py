@@ -28,6 +28,12 @@ CONFIG = Path(__file__).parent / "schemathesis.toml"
 EXAMPLES = os.environ.get("HUB_TEST_API_EXAMPLES")
 ENTRY = {"namespace": "more", "type": "stdio", "providerParameters": {"command": "/bin/false", "args": [], "env": {}}}
 FORM = {"name": "plain", "type": "stdio", "command": "/bin/false", "args": [], "env": {}}
+OWN_ENTRY = {
+    "name": "test/own",
+    "description": "A test",
+    "version": "1.0.0",
+    "remotes": [{"type": "streamable-http", "url": "http://127.0.0.1:9/mcp"}],
+}
 DEMO = {"workspace": "demo"}
 WHOLE_FILES = "_put(Providers|Workspaces)Config$"
 
@@ -106,6 +112,10 @@ ASKED: list[Asked] = [
     ("hub_viewAccess", {"subject": "group:dev"}, None),
     ("hub_curation", {"name": "demo"}, None),
     ("hub_approvals", {}, None),
+    ("hub_findEntries", {"text": "files", "without_keys": "true", "limit": "2"}, None),
+    ("hub_putEntry", {}, {"entry": OWN_ENTRY}),
+    ("hub_showEntry", {"name": "test/own", "source": "own"}, None),
+    ("hub_removeEntry", {"name": "test/own"}, None),
     ("hub_activations", {}, None),
     ("hub_installed", {}, None),
     ("hub_setVariables", {}, {"values": {"API_KEY": "x"}}),
@@ -136,6 +146,9 @@ REFUSED: list[Asked] = [
     ("hub_curation", {"name": "none"}, None),
     ("hub_approve", {"id": "none"}, {"digest": "0", "secrets": {"API_KEY": "x"}}),
     ("hub_refuse", {"id": "none"}, None),
+    ("hub_showEntry", {"name": "none/none"}, None),
+    ("hub_putEntry", {}, {"entry": {}}),
+    ("hub_removeEntry", {"name": "none/none"}, None),
     ("hub_activate", {}, {"name": "none/none", "values": {"a": "b", "c": ["d"]}, "secrets": {}, "workspaces": []}),
     ("hub_cancelActivation", {"id": "none"}, None),
     ("hub_updateInstalled", {"key": "none"}, {}),

@@ -30,6 +30,7 @@ from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
+from sidecar.hub_tools.on_demand import HubToolsOnDemand
 from sidecar.listener.auth import Gate
 from sidecar.listener.challenges import Challenges
 from sidecar.listener.server import HttpServer, listen
@@ -39,6 +40,7 @@ from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
+from sidecar.protocol.in_process import InProcessLaunch
 from sidecar.secret_sources.sources import SecretSources
 from sidecar.sessions.session import Session
 from sidecar.supervision.opening import Connect
@@ -112,6 +114,7 @@ class World:
         self.connections = Connections()
         secrets = SecretSources.allowed_by(settings)
         self.remote = Connector(cast("Any", None), self.connections, self.redactor, (), secrets=secrets)
+        self.remote.hub_tools = HubToolsOnDemand()
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
@@ -131,8 +134,8 @@ class World:
         return BridgeApi(self.hub, self.reconciler, self.reporter, ring, HistoryRecorder(self.metrics))
 
     def connector(self, spec: ServerSpec) -> Connect:
-        """Servers are found by their command; remote ones are connected to."""
-        if isinstance(spec.launch, RemoteLaunch):
+        """Servers are found by their command; remote ones are connected to; the hub's own tools are there."""
+        if isinstance(spec.launch, RemoteLaunch | InProcessLaunch):
             return self.remote(spec)
         return self.servers[spec.launch.command].connect  # type: ignore[union-attr]
 

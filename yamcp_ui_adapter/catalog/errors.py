@@ -12,6 +12,13 @@ class EntryInvalid(HubError):
     hint = "docs/catalog.md shows one; the schema of server.json describes all fields."
 
 
+class EntryDeleted(HubError):
+    """An entry of the catalogue was deleted by its publisher. Servers that were added from it stay as they are."""
+
+    code = "CATALOG_ENTRY_DELETED"
+    hint = "Choose another version or another entry."
+
+
 class CatalogFileBroken(HubError):
     """The file of the own entries cannot be read or written. Other sources go on."""
 

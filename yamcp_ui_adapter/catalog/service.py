@@ -25,8 +25,10 @@ from yamcp_ui_adapter.activation.lookup import Found
 from yamcp_ui_adapter.activation.plan import described
 from yamcp_ui_adapter.activation.target import Json
 from yamcp_ui_adapter.catalog.entry import status_of, summary_of
+from yamcp_ui_adapter.catalog.errors import EntryDeleted
 from yamcp_ui_adapter.catalog.find import find
 from yamcp_ui_adapter.catalog.registries import Registries
+from yamcp_ui_adapter.catalog.server_json import check
 from yamcp_ui_adapter.catalog.sources import OwnEntries, Source
 
 Installed = Callable[[], Mapping[str, str]]
@@ -61,7 +63,13 @@ class Catalog:
     # --- for activation ----------------------------------------------------------------------------------------------
 
     async def entry(self, name: str, version: str | None, source: str | None) -> Found:
-        """See `activation.lookup.Lookup`. Raises NoSuchEntry."""
+        """See `activation.lookup.Lookup`. Raises NoSuchEntry, EntryDeleted."""
+        found = self._entry(name, version, source)
+        if status_of(found.entry) == "deleted":
+            raise EntryDeleted(f"The publisher of {name!r} has deleted this version.")
+        return found
+
+    def _entry(self, name: str, version: str | None, source: str | None) -> Found:
         for each in self._of(source):
             found = [one for one in each.entries() if one.get("name") == name and version in (None, one.get("version"))]
             if found:
@@ -98,7 +106,7 @@ class Catalog:
 
     async def _show(self, body: CatalogShow) -> CatalogCard:
         """Raises NoSuchEntry."""
-        found = await self.entry(body.name, body.version, body.source)
+        found = self._entry(body.name, body.version, body.source)
         versions = [
             str(each.get("version", ""))
             for source in self._of(found.source)
@@ -122,6 +130,7 @@ class Catalog:
 
     async def _put(self, body: PutCatalogEntry) -> Done:
         """Raises EntryInvalid, EntryUnsupported, CatalogFileBroken."""
+        check(body.entry)
         described(body.entry, local=True)
         self._own.put(body.entry)
         return Done()

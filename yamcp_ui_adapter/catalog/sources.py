@@ -19,7 +19,6 @@ OWN_FILE = "catalog/own.json"
 """In HUB_DATA_DIR: `{"servers": [...]}`, each a server.json."""
 MAX_OWN = 1000
 """Own entries."""
-MAX_NAME = 200
 
 
 class Source(Protocol):
@@ -82,12 +81,10 @@ class OwnEntries:
         """Add an entry, or replace that of its name and version.
 
         Raises:
-            EntryInvalid: it has no name, no version, or there are too many.
+            EntryInvalid: there are too many.
             CatalogFileBroken: the file cannot be read or written.
         """
-        name, version = entry.get("name"), entry.get("version")
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not isinstance(version, str):
-            raise EntryInvalid(f"An entry needs a `name` of at most {MAX_NAME} characters and a `version`.")
+        name, version = entry["name"], entry["version"]
         others = [each for each in self._read() if (each.get("name"), each.get("version")) != (name, version)]
         if len(others) >= MAX_OWN:
             raise EntryInvalid(f"There are {MAX_OWN} own entries already.")

@@ -12,7 +12,7 @@ import { readByTool, readCount, readNumber, readSeconds, readSize, readText } fr
  * @property {string} name `limits.memory` is `memory` of `limits`
  * @property {string} label
  * @property {string} help
- * @property {'seconds'|'count'|'number'|'size'|'text'|'pick'|'flag'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0
+ * @property {'seconds'|'count'|'number'|'size'|'text'|'pick'|'flag'|'lines'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0
  *   is allowed if `min` is 0
  * @property {any} standard its default
  * @property {number} [min]
@@ -289,6 +289,7 @@ export function valuesOf(settings, stored) {
 /** Return a setting's value as the form shows it. @param {Setting} setting @param {any} value */
 export function showSetting(setting, value) {
   if (setting.kind === 'container') return showContainer(value);
+  if (setting.kind === 'lines') return (value ?? []).join('\n');
   if (setting.kind !== 'by_tool') return String(value ?? setting.standard ?? '');
   return Object.entries(value ?? {})
     .map(([tool, seconds]) => `${tool} = ${seconds}`)
@@ -307,6 +308,7 @@ export function readSetting(setting, text) {
   if (kind === 'pick') return { value: text };
   if (kind === 'flag') return { value: text === 'true' };
   if (kind === 'container') return readContainer(text);
+  if (kind === 'lines') return { value: linesOf(text) };
   if (setting.optional && text.trim() === '') return { value: null };
   if (kind === 'text') return readText(text.trim(), pattern);
   if (kind === 'size') return readSize(text.trim(), pattern);
@@ -339,8 +341,14 @@ export function refusedOf(settings, error) {
   return settings.find(({ name }) => field === name || field.startsWith(`${name}.`))?.name;
 }
 
+/** @param {string} text */
+function linesOf(text) {
+  const lines = text.split('\n').map((line) => line.trim());
+  return [...new Set(lines.filter(Boolean))];
+}
+
 /** @param {any} one @param {any} other */
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Return whether a value is not the default of its setting. @param {Setting} setting @param {any} value */
 export const isSet = ({ standard }, value) => !same(value ?? null, standard ?? null);

@@ -25,6 +25,7 @@ import { displayName, serverState, size } from '../words.mjs';
 import { ServerSwitch } from './servers.mjs';
 import { Duplicate } from './parts/duplicate.mjs';
 import { SettingsForm } from './parts/settings_form.mjs';
+import { InstalledSection } from './server/installed.mjs';
 import { SignIn } from './server/sign_in.mjs';
 
 /** @typedef {import('../types.mjs').Server} Server */
@@ -60,6 +61,7 @@ function ServerDetails({ server }) {
       <${Hints} server=${server} />
     </div>
     <${SignIn} server=${server} />
+    <${InstalledSection} name=${key} />
     <${ServerStatus} server=${server} />
     <${Stderr} server=${server} />
     <${Definition} server=${server} />

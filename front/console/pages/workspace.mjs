@@ -19,6 +19,7 @@ import {
   toast,
 } from '../ui.mjs';
 import { displayName, workspaceState } from '../words.mjs';
+import { Curated } from './curation/curation.mjs';
 import { Duplicate } from './parts/duplicate.mjs';
 import { MissingServers } from './parts/missing_servers.mjs';
 import { ServerTable } from './servers.mjs';
@@ -54,6 +55,7 @@ function WorkspaceDetails({ workspace }) {
     <${Issues} issues=${issues} />
     <${Connect} workspace=${workspace} />
     <${Members} workspace=${workspace} />
+    <${Curated} workspace=${workspace} />
     <${Details} workspace=${workspace} />
     ${copying && html`<${Duplicate} section="workspaces" name=${name} taken=${new Set(workspacesByName.value.keys())} onClose=${() => setCopying(false)} />`}
     ${deleting && html`<${DeleteDialog} workspace=${workspace} onClose=${() => setDeleting(false)} />`}

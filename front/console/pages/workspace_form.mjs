@@ -5,7 +5,6 @@ import { storedMembers } from '../hub/actions.mjs';
 import { matches } from '../data/lists.mjs';
 import {
   DEFAULT_TEMPLATE,
-  exampleName,
   membersOf,
   moved,
   pickedKeys,
@@ -13,13 +12,14 @@ import {
   templateFault,
   toggled,
 } from '../forms/members.mjs';
-import { readAll, valuesOf } from '../forms/settings_spec.mjs';
-import { WORKSPACE_SETTINGS } from '../forms/workspace_spec.mjs';
+import { readAll, same } from '../forms/settings_spec.mjs';
+import { WORKSPACE_GROUPS, WORKSPACE_SETTINGS, workspaceValues } from '../forms/workspace_spec.mjs';
 import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
 import { count, displayName } from '../words.mjs';
 import { refusal, SettingGroup, useFirstWrong } from './parts/setting_fields.mjs';
+import { TemplateField } from './parts/template_field.mjs';
 
 /** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
 
@@ -51,7 +51,7 @@ export default function WorkspacePage({ args: [name] }) {
 function WorkspaceForm(props) {
   // What the hub has: members are written before settings, which it may refuse.
   const [{ workspace, stored }, setWritten] = useState(props);
-  const before = valuesOf(WORKSPACE_SETTINGS, workspace ?? {});
+  const before = workspaceValues(workspace);
   const [name, setName] = useState(workspace?.name ?? '');
   const [template, setTemplate] = useState(workspace?.name_template || DEFAULT_TEMPLATE);
   const [slug, setSlug] = useState(ownSlug(workspace));
@@ -116,7 +116,7 @@ function WorkspaceForm(props) {
       <${MembersField} members=${members} onChange=${setMembers} />
       <${TemplateField} template=${template} picked=${picked} onInput=${typed('name_template', setTemplate)} fault=${faults.name_template} />
       <${SlugField} slug=${slug} workspace=${workspace} onInput=${typed('slug', setSlug)} fault=${faults.slug} />
-      <${SettingGroup} title="History and kept results" settings=${WORKSPACE_SETTINGS} before=${before} texts=${texts} faults=${faults} onInput=${(/** @type {string} */ setting, /** @type {string} */ text) => typed(setting, (typed_) => setTexts({ ...texts, [setting]: typed_ }))(text)} />
+      ${WORKSPACE_GROUPS.map(({ title, settings }) => html`<${SettingGroup} key=${title} title=${title} settings=${settings} before=${before} texts=${texts} faults=${faults} onInput=${(/** @type {string} */ setting, /** @type {string} */ text) => typed(setting, (typed_) => setTexts({ ...texts, [setting]: typed_ }))(text)} />`)}
     </div>
     ${error && !conflict && !refused && html`<div class="after"><${Notice} error=${error} /></div>`}
     ${
@@ -165,11 +165,13 @@ async function write(workspace, stored, { name, servers, expect }) {
  */
 async function writeSettings(workspace, name, wanted) {
   const before = {
-    ...valuesOf(WORKSPACE_SETTINGS, workspace ?? {}),
+    ...workspaceValues(workspace),
     name_template: workspace?.name_template || DEFAULT_TEMPLATE,
     slug: ownSlug(workspace),
   };
-  const changed = Object.entries(wanted).filter(([setting, value]) => value !== /** @type {any} */ (before)[setting]);
+  const changed = Object.entries(wanted).filter(
+    ([setting, value]) => !same(value, /** @type {any} */ (before)[setting]),
+  );
   if (changed.length > 0) await api.patch('/api/hub/workspaces', { name }, Object.fromEntries(changed));
 }
 
@@ -222,15 +224,6 @@ function Member({ name, place, last, onToggle, onMove }) {
       }
     </span>
   </li>`;
-}
-
-/** @param {{ template: string, picked: string[], onInput: (text: string) => void, fault: string }} props */
-function TemplateField({ template, picked, onInput, fault }) {
-  const namespace = serversByKey.value.get(picked[0])?.namespace ?? 'files';
-  const example = exampleName(template, namespace, 'read_file');
-  const help = html`The format of tool names that clients see. The tool read_file of the namespace ${displayName(namespace)} is named <code>${example}</code>.
-    ${template !== DEFAULT_TEMPLATE && html` <button type="button" class="link" onClick=${() => onInput(DEFAULT_TEMPLATE)}>Reset</button>`}`;
-  return html`<${Field} label="Tool name format" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
 }
 
 /** @param {{ slug: string, workspace?: Workspace, onInput: (text: string) => void, fault: string }} props */

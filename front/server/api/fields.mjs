@@ -176,10 +176,17 @@ function placed(inside, message) {
 export function readQuery(fields, query) {
   return Object.fromEntries(
     Object.entries(query).map(([key, value]) => {
-      const isNumber = Object.hasOwn(fields, key) && innerOf(fields[key]) instanceof z.ZodMiniNumber;
-      return [key, isNumber && typeof value === 'string' ? (value.trim() ? Number(value) : Number.NaN) : value];
+      const field = Object.hasOwn(fields, key) ? innerOf(fields[key]) : null;
+      return [key, typeof value === 'string' ? readText(field, value) : value];
     }),
   );
+}
+
+/** @param {unknown} field the schema of its value @param {string} text */
+function readText(field, text) {
+  if (field instanceof z.ZodMiniNumber) return text.trim() ? Number(text) : Number.NaN;
+  if (field instanceof z.ZodMiniBoolean) return { true: true, false: false }[text] ?? text;
+  return text;
 }
 
 /** Return the schema of a field's value, if it is there. @param {Field} field */

@@ -1,6 +1,7 @@
 /** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
 import { access } from './access/handlers.mjs';
+import { catalog } from './catalog/handlers.mjs';
 import { activation } from './catalog/activation_handlers.mjs';
 import { approvals } from './approvals/handlers.mjs';
 import { curation } from './curation/handlers.mjs';
@@ -51,6 +52,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...curation(hub),
     ...access(hub),
     ...approvals(hub),
+    ...catalog(hub),
     ...activation(hub),
     ...records(recorder),
   };

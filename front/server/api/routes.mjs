@@ -4,6 +4,7 @@ import { ACCOUNT_ROUTES } from './account/routes.mjs';
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
 import { ACCESS_ROUTES } from './access/routes.mjs';
 import { ACTIVATION_ROUTES } from './catalog/activation_routes.mjs';
+import { CATALOG_ROUTES } from './catalog/routes.mjs';
 import { APPROVAL_ROUTES } from './approvals/routes.mjs';
 import { CURATION_ROUTES } from './curation/routes.mjs';
 import { HISTORY_ROUTES, since } from './history/routes.mjs';
@@ -288,6 +289,7 @@ export const HUB_ROUTES = [
   ...CURATION_ROUTES,
   ...ACCESS_ROUTES,
   ...APPROVAL_ROUTES,
+  ...CATALOG_ROUTES,
   ...ACTIVATION_ROUTES,
 ];
 

@@ -15,7 +15,7 @@ import {
   valuesOf,
 } from '../../../front/console/forms/settings_spec.mjs';
 import { SCHEMA as WORKSPACE_SCHEMA } from '../../../front/console/forms/workspace_settings.mjs';
-import { WORKSPACE_SETTINGS } from '../../../front/console/forms/workspace_spec.mjs';
+import { WORKSPACE_GROUPS, WORKSPACE_SETTINGS, workspaceValues } from '../../../front/console/forms/workspace_spec.mjs';
 
 /** Settings of a server that are no fields of its form, and why. @type {Record<string, string>} */
 const NOT_IN_FORM = { enabled: 'the switch of the server', share_between_keys: 'the older form of tenancy' };
@@ -30,6 +30,7 @@ const WORKSPACE_NOT_IN_SPEC = {
   earlier_slug: 'not a setting: the slug of the first versions',
   enabled: 'the switch of the workspace',
   disabled_servers: 'the switches of servers on its page',
+  curation: 'a page of its own',
   aliases: 'Earlier slugs on its page, where they can be removed; the hub adds them',
 };
 
@@ -66,9 +67,14 @@ test('every member of a container is a line of its field', () => {
 test('every setting of a workspace is a field of its form, or there is a reason why not', () => {
   const there = [...WORKSPACE_SETTINGS.map(({ name }) => name), ...Object.keys(WORKSPACE_NOT_IN_SPEC)];
   assert.deepEqual(there.sort(), Object.keys(WORKSPACE_SCHEMA.properties).sort());
-  const stored = { record: 'full', cache_read_only: 60 };
-  assert.deepEqual(valuesOf(WORKSPACE_SETTINGS, stored), stored);
-  assert.deepEqual(valuesOf(WORKSPACE_SETTINGS, {}), { record: 'off', cache_read_only: 0 });
+  /** @type {any} */
+  const stored = { record: 'full', cache_read_only: 60, hub_tools: true, registry: 'ask', pinned_tools: ['a_*'] };
+  assert.deepEqual(workspaceValues({ ...stored, tools: 7, tool_search: true }), { ...stored, tools: 'search' });
+  const standard = { record: 'off', cache_read_only: 0, hub_tools: false, registry: 'off', pinned_tools: [] };
+  assert.deepEqual(workspaceValues({ tools: 7 }), { ...standard, tools: 'all' });
+  const typed = readAll(WORKSPACE_SETTINGS, { pinned_tools: ' b \n\na_*\nb' }, stored);
+  assert.deepEqual(typed.pinned_tools, { value: ['b', 'a_*'] });
+  assert.deepEqual(new Set(WORKSPACE_GROUPS.flatMap(({ settings }) => settings)), new Set(WORKSPACE_SETTINGS));
   const read = readAll(WORKSPACE_SETTINGS, { cache_read_only: '-1' }, stored);
   assert.deepEqual(read.record, { value: 'full' });
   assert.match(read.cache_read_only.fault ?? '', /^0 or more, at most 2,592,000 seconds/);

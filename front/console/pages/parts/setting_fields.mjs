@@ -43,6 +43,7 @@ const CONTROLS = {
   pick: 'select',
   flag: 'select',
   by_tool: 'textarea',
+  lines: 'textarea',
   container: 'textarea',
   seconds: 'number',
   count: 'number',

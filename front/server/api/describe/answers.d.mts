@@ -11,7 +11,9 @@ import type {
   ActivationJobs,
   CallDetails,
   CallRecords,
+  CatalogCard,
   CatalogItem,
+  CatalogPage,
   Curation,
   ChangeRecords,
   Exported,
@@ -157,6 +159,10 @@ export interface HubAnswers {
   approvals: Proposals;
   approve: Proposal;
   refuse: Proposal;
+  findEntries: CatalogPage;
+  showEntry: CatalogCard;
+  putEntry: Nothing;
+  removeEntry: Nothing;
   activate: JobStarted;
   activations: ActivationJobs;
   cancelActivation: Nothing;

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.features.names import Entry, fold, hashed_name, plain_name
+from sidecar.features.names import Entry, fold, hashed_name, plain_name, resolve
 from tests.support.exposed_names import expose
 
 LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -136,3 +136,15 @@ def test_twice_the_same_tool() -> None:
 def test_braces_in_a_namespace_are_not_a_template() -> None:
     """What is filled in is not filled again."""
     assert list(expose([Entry("s", "{name}", "x")])) == ["_name__x"]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_reserved_names_stay(template: str) -> None:
+    """Whoever collides with them is renamed, also by case and `-`; without a collision nothing changes."""
+    own, other = Entry("yamcp-hub", "hub", "hub_status"), Entry("s", "s", "HUB-status")
+    plain = {other: "HUB-status", own: "hub_status"}
+    found = resolve(plain, template, frozenset({own}))
+    assert found["hub_status"] == own
+    assert found[hashed_name(other, template)] == other and len(found) == 2
+    alone = {Entry("s", "s", "x"): "s_x", own: "hub_status"}
+    assert list(resolve(alone, template, frozenset({own}))) == ["s_x", "hub_status"]

@@ -1,0 +1,80 @@
+/** Where a server was installed from, on its page: its version, and buttons to update, roll back and remove it. */
+
+import { useEffect, useState } from 'preact/hooks';
+import { isRunning, jobState } from '../catalog/job_state.mjs';
+import { api, refresh, state } from '../../hub/store.mjs';
+import { href, navigateLater } from '../../router.mjs';
+import { Button, Confirm, Facts, html, Notice, Section, StateBadge, Time, toast } from '../../ui.mjs';
+import { displayName } from '../../words.mjs';
+import { useJob } from '../catalog/progress.mjs';
+
+/** @typedef {import('../../../../bridge/node/types.mjs').InstalledServer} Installed */
+
+/** The section; nothing for a server that is not from the catalogue. @param {{ name: string }} props */
+export function InstalledSection({ name }) {
+  const [installed, setInstalled] = useState(/** @type {Installed|null} */ (null));
+  const [job, setJob] = useState('');
+  const [removing, setRemoving] = useState(false);
+  const { activations, role } = state.value?.hub ?? {};
+  const look = async () => {
+    const { servers } = await api.get('/api/installed');
+    setInstalled(servers.find((/** @type {Installed} */ { key }) => key === name) ?? null);
+  };
+  useEffect(() => {
+    if (role !== 'owner') look().catch(() => setInstalled(null));
+  }, [name, activations, role]);
+  if (!installed) return null;
+  const update = async () => setJob((await api.post('/api/installed/update', { key: name }, {})).job);
+  const rollBack = async () => {
+    await api.post('/api/installed/roll-back', { key: name });
+    await look();
+    toast(`${displayName(name)}: version ${installed.previous}`);
+  };
+  const actions = html`<${Button} icon="restart" onClick=${update}>Update</${Button}>
+    ${installed.previous && html`<${Button} icon="back" onClick=${rollBack}>Return to ${installed.previous}</${Button}>`}
+    <${Button} icon="trash" onClick=${() => setRemoving(true)}>Uninstall</${Button}>`;
+  return html`<${Section} title="Installed from the catalogue" actions=${actions}>
+    <div class="card stack">
+      <${Facts} facts=${factsOf(installed)} />
+      ${job && html`<${UpdateProgress} id=${job} />`}
+    </div>
+    ${removing && html`<${RemoveDialog} name=${name} onClose=${() => setRemoving(false)} />`}
+  </${Section}>`;
+}
+
+/** @param {Installed} installed @returns {[any, any][]} */
+function factsOf({ name, source, version, previous, kind, digest, installed }) {
+  const query = /** @type {Record<string, string>} */ (source ? { source } : {});
+  return [
+    ['Entry', html`<a href=${href('catalog', [name], query)}>${name}</a>`],
+    ['Version', version],
+    ['Earlier version', previous],
+    ['Kind', kind],
+    ['Digest', digest && html`<code class="break">${digest}</code>`],
+    ['Installed', html`<${Time} at=${installed} />`],
+  ];
+}
+
+/** @param {{ id: string }} props */
+function UpdateProgress({ id }) {
+  const { job, error } = useJob(id);
+  if (error) return html`<${Notice} error=${error} />`;
+  if (!job) return null;
+  return html`<div role="status"><${StateBadge} ...${jobState(job)} /> ${isRunning(job) && job.step}</div>
+    ${job.error && html`<${Notice} error=${job.error} />`}`;
+}
+
+/** @param {{ name: string, onClose: () => void }} props */
+function RemoveDialog({ name, onClose }) {
+  const confirm = async () => {
+    const go = navigateLater();
+    const { variables } = await api.del('/api/installed', { key: name });
+    await refresh();
+    onClose();
+    toast(`${displayName(name)}: uninstalled`);
+    go(variables.length > 0 ? 'variables' : 'servers');
+  };
+  return html`<${Confirm} title=${`Uninstall ${displayName(name)}?`} action="Uninstall server" onConfirm=${confirm} onClose=${onClose}>
+    <p>Its entry, its place in workspaces, its settings and its folder are removed. Variables that only it used stay; the page Variables removes them.</p>
+  </${Confirm}>`;
+}

@@ -1,0 +1,84 @@
+"""Checks that an entry is a server.json (schema 2025-12-11 of the MCP registry) as far as the hub reads it. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from yamcp_ui_adapter.activation.target import Json
+from yamcp_ui_adapter.catalog.errors import EntryInvalid
+
+MAX_BYTES = 64 * 1024
+"""Of one entry, as JSON."""
+
+Text = Annotated[str, Field(max_length=8192)]
+
+
+class _Part(BaseModel):
+    """A part of an entry. Fields that the hub does not read may be anything."""
+
+    model_config = ConfigDict(strict=True, extra="allow", alias_generator=to_camel)
+
+
+class _Input(_Part):
+    description: Text | None = None
+    is_required: bool = False
+    is_secret: bool = False
+    format: Literal["string", "number", "boolean", "filepath"] = "string"
+    value: Text | None = None
+    default: Text | None = None
+    placeholder: Text | None = None
+    choices: list[Text] | None = None
+    variables: dict[str, _Input] | None = None
+
+
+class _Named(_Input):
+    name: Text
+
+
+class _Argument(_Input):
+    type: Literal["positional", "named"]
+    name: Text | None = None
+    value_hint: Text | None = None
+    is_repeated: bool = False
+
+
+class _Transport(_Part):
+    type: Literal["stdio", "streamable-http", "sse"]
+    url: Text | None = None
+    headers: list[_Named] = Field(default_factory=list)
+    variables: dict[str, _Input] | None = None
+
+
+class _Package(_Part):
+    registry_type: Text
+    identifier: Text
+    version: Text | None = None
+    transport: _Transport
+    runtime_arguments: list[_Argument] = Field(default_factory=list)
+    package_arguments: list[_Argument] = Field(default_factory=list)
+    environment_variables: list[_Named] = Field(default_factory=list)
+
+
+class _Entry(_Part):
+    name: Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$")]
+    description: Annotated[str, Field(min_length=1, max_length=100)]
+    version: Annotated[str, Field(min_length=1, max_length=255)]
+    title: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    packages: list[_Package] = Field(default_factory=list)
+    remotes: list[_Transport] = Field(default_factory=list)
+
+
+def check(entry: Json) -> None:
+    """Check an entry that somebody adds. Raises EntryInvalid, with the first field that is wrong."""
+    if len(orjson.dumps(dict(entry))) > MAX_BYTES:
+        raise EntryInvalid(f"The entry is longer than {MAX_BYTES} bytes.")
+    try:
+        _Entry.model_validate(dict(entry))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the entry"
+        raise EntryInvalid(f"`{place}` is wrong: {first['msg']}.") from None
