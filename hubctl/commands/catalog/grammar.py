@@ -67,7 +67,6 @@ def add_actions(one: argparse.ArgumentParser, again: Parser) -> None:
 
 
 def _sources(one: argparse.ArgumentParser, again: Parser) -> None:
-    one.set_defaults(sources="list")
     actions = one.add_subparsers(dest="sources", metavar="action", title="actions")
     actions.add_parser("list", parents=[again], help="list the sources, with their age (as without an action)")
     put = actions.add_parser("add", parents=[again], help="add a registry, or change it, and copy its entries")

@@ -27,7 +27,7 @@ UNITS = ((86_400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 async def sources(context: Context, arguments: argparse.Namespace) -> int:
     """Run `hubctl catalog sources` with its action."""
     async with context.desired() as adapter:
-        if arguments.sources == "list":
+        if arguments.sources in ("list", None):
             _list(context, (await adapter.request(ReadCatalogSources())).sources)
             return 0
         if arguments.sources == "remove":

@@ -28,6 +28,8 @@ from bridge.models.catalog import (
     RefreshCatalogSource,
     RemoveCatalogSource,
 )
+from tests.support.hub import running
+from tests.support.run import hubctl
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter
 from yamcp_ui_adapter.activation.target import META
 from yamcp_ui_adapter.catalog import registry_client
@@ -253,3 +255,28 @@ async def test_a_broken_file_of_sources_or_copy_is_no_obstacle(tmp_path: Path, r
     (folder / "sources.json").write_text("[]")
     async with adapter.running() as client:
         assert len((await client.request(ReadCatalogSources())).sources) == 2
+
+
+async def test_hubctl(registry: FakeRegistry) -> None:
+    async with running({}, {}) as hub:
+
+        async def does(*words: str) -> tuple[int, str]:
+            status, out, err = await hubctl(hub.env, "catalog", *words)
+            return status, out + err
+
+        status, said = await does("sources", "add", "fake", registry.url, "--title", "A fake one")
+        assert status == 0
+        assert "A fake one" in said
+        assert "250" in said
+        assert "old" in said
+        assert "io.example/s42" in (await does("find", "42", "--source", "fake"))[1]
+        registry.failures = [500] * 3
+        status, said = await does("sources", "refresh", "fake")
+        assert status == 1
+        assert "failed since" in said
+        assert "status 500" in said
+        assert (await does("sources", "remove", "fake"))[0] == 0
+        status, said = await does("sources", "refresh", "fake")
+        assert status == 1
+        assert "has no registry 'fake'" in said
+        assert "shipped" in (await does("sources"))[1]
