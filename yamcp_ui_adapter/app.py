@@ -21,6 +21,7 @@ from yamcp_ui_adapter.activation.variables import VariableStore
 from yamcp_ui_adapter.activation.work import Site
 from yamcp_ui_adapter.approvals.own_requests import OwnRequests
 from yamcp_ui_adapter.approvals.service import ApprovalsService
+from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.service import Catalog
 from yamcp_ui_adapter.catalog.sources import OwnEntries, ShippedEntries
 from yamcp_ui_adapter.desired.access_json import AccessJson
@@ -103,7 +104,8 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         folders = Folders(settings.data_dir)
         site = Site(settings, service, writer, publisher, variables, folders, transport)
         own = OwnEntries(settings.data_dir)
-        catalog = Catalog([own, ShippedEntries()], own, folders.entries)
+        registries = Registries(settings.data_dir)
+        catalog = Catalog(own, ShippedEntries(), registries, folders.entries)
         activations = Activations(site, catalog, Jobs(events.publish))
         handlers: dict[type[Request[Any]], Handler] = {}
         approvals = ApprovalsService(settings, OwnRequests(handlers), catalog, lambda: state.snapshot, events.publish)
@@ -125,6 +127,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             tasks.create_task(publisher.run(), name="publish snapshots")
             tasks.create_task(service.run(), name="follow the files")
             tasks.create_task(activations.run(), name="activate servers")
+            tasks.create_task(registries.run(), name="copy registries")
             tasks.create_task(watch([*paths.values(), keys.path], debouncer.notice), name="watch the files")
             if settings.protected:
                 tasks.create_task(keys.uses.run(settings.actual_address, transport), name="keep the uses of keys")

@@ -2055,6 +2055,8 @@ export interface CatalogSource {
   entries: number;
   /** When the copy of a registry was last brought up to date (Unix time); null: never, or the source is local. */
   fetched: number | null;
+  /** Whether that is being done now, or is about to be. */
+  refreshing: boolean;
   /** Why that failed the last time. */
   error: ErrorBody | null;
 }
@@ -2109,6 +2111,32 @@ export interface PutCatalogEntry {
 /** Remove an own entry, in all versions. Servers that were added from it stay. */
 export interface RemoveCatalogEntry {
   name: string;
+}
+
+/** The answer to `catalog_sources`, in the order in which they are searched. */
+export interface CatalogSourceList {
+  sources: CatalogSource[];
+}
+
+/** Ask for the sources of the catalogue, with their age and their last error. */
+export type ReadCatalogSources = Record<string, never>;
+
+/** Add a registry as a source, or change it, and begin to copy its entries. */
+export interface PutCatalogSource {
+  id: string;
+  /** The address before `/v0.1/servers`. */
+  url: string;
+  title?: string;
+}
+
+/** Remove a registry and the copy of its entries. Servers that were added from it stay. */
+export interface RemoveCatalogSource {
+  id: string;
+}
+
+/** Begin to bring the copy of a registry up to date; `refreshing` of the source tells when that is done. */
+export interface RefreshCatalogSource {
+  id: string;
 }
 
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
@@ -2338,6 +2366,10 @@ export interface Requests {
   catalog_show: CatalogShow;
   put_catalog_entry: PutCatalogEntry;
   remove_catalog_entry: RemoveCatalogEntry;
+  catalog_sources: ReadCatalogSources;
+  put_catalog_source: PutCatalogSource;
+  remove_catalog_source: RemoveCatalogSource;
+  refresh_catalog_source: RefreshCatalogSource;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
   scans: ReadScans;
@@ -2440,6 +2472,10 @@ export interface Answers {
   catalog_show: CatalogCard;
   put_catalog_entry: Done;
   remove_catalog_entry: Done;
+  catalog_sources: CatalogSourceList;
+  put_catalog_source: Done;
+  remove_catalog_source: Done;
+  refresh_catalog_source: Done;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
   scans: Scans;

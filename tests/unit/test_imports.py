@@ -36,7 +36,7 @@ ONLY = {
     "uvicorn.protocols": {"sidecar.listener.http_protocol"},
     "httpx2": {
         *("sidecar.access.jwks", "sidecar.channels", "sidecar.upstream_auth"),
-        *("hubctl.stdio.stream", "own_servers.openapi"),
+        *("hubctl.stdio.stream", "own_servers.openapi", "yamcp_ui_adapter.catalog.registry_client"),
     },
     "joserfc": {"sidecar.access.jwks", "sidecar.access.jwt_tokens"},
     "websockets": {"sidecar.channels"},

@@ -24,3 +24,24 @@ class CatalogFileBroken(HubError):
 
     code = "CATALOG_FILE_BROKEN"
     hint = "Correct or remove the file; it has a list `servers` of entries."
+
+
+class SourceInvalid(HubError):
+    """A source of the catalogue cannot be added: its URL or its id cannot be used, or there are too many."""
+
+    code = "CATALOG_SOURCE_INVALID"
+    hint = "Give an http:// or https:// URL without a user name, and an id that is not `own` or `shipped`."
+
+
+class NoSuchSource(HubError):
+    """The catalogue has no registry of that id."""
+
+    code = "NO_SUCH_CATALOG_SOURCE"
+    hint = "`hubctl catalog sources` lists the registries."
+
+
+class RegistryFailed(HubError):
+    """A registry did not answer, or not as its API says; the entries that were copied before stay."""
+
+    code = "CATALOG_REGISTRY_FAILED"
+    hint = "Check the URL and the network; `hubctl catalog sources refresh ID` tries again."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from bridge.models import Done
 from bridge.models.catalog import (
@@ -11,8 +11,13 @@ from bridge.models.catalog import (
     CatalogFind,
     CatalogPage,
     CatalogShow,
+    CatalogSourceList,
     PutCatalogEntry,
+    PutCatalogSource,
+    ReadCatalogSources,
+    RefreshCatalogSource,
     RemoveCatalogEntry,
+    RemoveCatalogSource,
 )
 from bridge.server import Handlers
 from yamcp_ui_adapter.activation.errors import EntryUnsupported, NoSuchEntry
@@ -22,6 +27,7 @@ from yamcp_ui_adapter.activation.target import Json
 from yamcp_ui_adapter.catalog.entry import status_of, summary_of
 from yamcp_ui_adapter.catalog.errors import EntryDeleted
 from yamcp_ui_adapter.catalog.find import find
+from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.server_json import check
 from yamcp_ui_adapter.catalog.sources import OwnEntries, Source
 
@@ -30,12 +36,16 @@ Installed = Callable[[], Mapping[str, str]]
 
 
 class Catalog:
-    """All sources, in the order in which they are asked. `own` is one of them."""
+    """All sources, in the order in which they are asked: the user's own entries, the shipped ones, registries."""
 
-    def __init__(self, sources: Sequence[Source], own: OwnEntries, installed: Installed) -> None:
-        self.sources = list(sources)
-        self._own = own
+    def __init__(self, own: OwnEntries, shipped: Source, registries: Registries, installed: Installed) -> None:
+        self._own, self._shipped, self._registries = own, shipped, registries
         self._installed = installed
+
+    @property
+    def sources(self) -> list[Source]:
+        """All sources, in that order."""
+        return [self._own, self._shipped, *self._registries.all()]
 
     def handlers(self) -> Handlers:
         """Return the handlers of the requests on the desired socket."""
@@ -44,6 +54,10 @@ class Catalog:
             CatalogShow: self._show,
             PutCatalogEntry: self._put,
             RemoveCatalogEntry: self._remove,
+            ReadCatalogSources: self._read_sources,
+            PutCatalogSource: self._put_source,
+            RemoveCatalogSource: self._remove_source,
+            RefreshCatalogSource: self._refresh_source,
         }
 
     # --- for activation ----------------------------------------------------------------------------------------------
@@ -124,6 +138,24 @@ class Catalog:
     async def _remove(self, body: RemoveCatalogEntry) -> Done:
         """Raises NoSuchEntry, CatalogFileBroken."""
         self._own.remove(body.name)
+        return Done()
+
+    async def _read_sources(self, _: ReadCatalogSources) -> CatalogSourceList:
+        return CatalogSourceList(sources=tuple(each.state() for each in self.sources))
+
+    async def _put_source(self, body: PutCatalogSource) -> Done:
+        """Raises SourceInvalid, CatalogFileBroken."""
+        self._registries.put(body.id, body.url, body.title)
+        return Done()
+
+    async def _remove_source(self, body: RemoveCatalogSource) -> Done:
+        """Raises NoSuchSource, CatalogFileBroken."""
+        self._registries.remove(body.id)
+        return Done()
+
+    async def _refresh_source(self, body: RefreshCatalogSource) -> Done:
+        """Raises NoSuchSource."""
+        self._registries.refresh(body.id)
         return Done()
 
     # --- helpers -----------------------------------------------------------------------------------------------------

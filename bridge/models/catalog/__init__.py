@@ -55,6 +55,8 @@ class CatalogSource(Model):
     entries: int
     fetched: float | None = None
     """When the copy of a registry was last brought up to date (Unix time); null: never, or the source is local."""
+    refreshing: bool = False
+    """Whether that is being done now, or is about to be."""
     error: ErrorBody | None = None
     """Why that failed the last time."""
 
@@ -115,3 +117,34 @@ class RemoveCatalogEntry(Request[Done], kind="remove_catalog_entry", sockets=("d
     """Remove an own entry, in all versions. Servers that were added from it stay."""
 
     name: str
+
+
+class CatalogSourceList(Model):
+    """The answer to `catalog_sources`, in the order in which they are searched."""
+
+    sources: tuple[CatalogSource, ...]
+
+
+class ReadCatalogSources(Request[CatalogSourceList], kind="catalog_sources", sockets=("desired",)):
+    """Ask for the sources of the catalogue, with their age and their last error."""
+
+
+class PutCatalogSource(Request[Done], kind="put_catalog_source", sockets=("desired",), queue="catalog"):
+    """Add a registry as a source, or change it, and begin to copy its entries."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    url: str = Field(max_length=500)
+    """The address before `/v0.1/servers`."""
+    title: str = Field("", max_length=100)
+
+
+class RemoveCatalogSource(Request[Done], kind="remove_catalog_source", sockets=("desired",), queue="catalog"):
+    """Remove a registry and the copy of its entries. Servers that were added from it stay."""
+
+    id: str
+
+
+class RefreshCatalogSource(Request[Done], kind="refresh_catalog_source", sockets=("desired",), queue="catalog"):
+    """Begin to bring the copy of a registry up to date; `refreshing` of the source tells when that is done."""
+
+    id: str

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubctl import numbers
 from hubctl.arguments import Parser
-from hubctl.commands.catalog import activation, entries
+from hubctl.commands.catalog import activation, entries, sources
 from hubctl.commands.catalog.variables import variables
 from hubctl.context import Context
 
@@ -40,6 +40,7 @@ def add_actions(one: argparse.ArgumentParser, again: Parser) -> None:
     shown.add_argument("name", help="its name in the catalogue")
     shown.add_argument("--version", help="a version (the newest one)")
     shown.add_argument("--source", help="the source of the catalogue that has it (any)")
+    _sources(action("sources", "list, add, remove and refresh registries", sources.sources), again)
     added = action("add", "install an entry of the catalogue, and add its server", activation.add)
     added.add_argument("name", help="its name in the catalogue")
     added.add_argument("--version", help="a version (the newest one)")
@@ -63,6 +64,20 @@ def add_actions(one: argparse.ArgumentParser, again: Parser) -> None:
     action("jobs", "list installations, with their state", activation.jobs)
     action("cancel", "cancel an installation", activation.cancel).add_argument("job", help="its id")
     _variables(action("variables", "list, set and unset variables that definitions refer to", variables), again)
+
+
+def _sources(one: argparse.ArgumentParser, again: Parser) -> None:
+    actions = one.add_subparsers(dest="sources", metavar="action", title="actions")
+    actions.add_parser("list", parents=[again], help="list the sources, with their age (as without an action)")
+    put = actions.add_parser("add", parents=[again], help="add a registry, or change it, and copy its entries")
+    put.add_argument("id", help="a short name for it: lower-case letters, digits and hyphens")
+    put.add_argument("url", help="its address, before /v0.1/servers")
+    put.add_argument("--title", default="", help="what to call it (the host of the URL)")
+    for name, what in (
+        ("remove", "remove a registry, with the copy of its entries"),
+        ("refresh", "copy what changed since the last time"),
+    ):
+        actions.add_parser(name, parents=[again], help=what).add_argument("id", help="its id")
 
 
 def _variables(one: argparse.ArgumentParser, again: Parser) -> None:

@@ -14,6 +14,7 @@ NAMES = {
     "activation.service",
     "approvals",
     "app",
+    "catalog.registries",
     "desired",
     "desired.change_log",
     "key_uses",

@@ -12,6 +12,7 @@ from bridge.errors import HubError
 from bridge.models.catalog import CatalogFind, CatalogShow, PutCatalogEntry, RemoveCatalogEntry
 from yamcp_ui_adapter.activation.errors import NoSuchEntry
 from yamcp_ui_adapter.catalog.errors import CatalogFileBroken, EntryDeleted, EntryInvalid
+from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.server_json import check
 from yamcp_ui_adapter.catalog.service import Catalog
 from yamcp_ui_adapter.catalog.sources import OWN_FILE, OwnEntries, ShippedEntries
@@ -28,7 +29,7 @@ NOTES: dict[str, Any] = {
 def catalog(root: Path, installed: dict[str, str] | None = None) -> Catalog:
     """A catalogue with its data below `root`."""
     own = OwnEntries(root)
-    return Catalog([own, ShippedEntries()], own, lambda: installed or {})
+    return Catalog(own, ShippedEntries(), Registries(root), lambda: installed or {})
 
 
 async def names(found: Catalog, text: str, **filters: Any) -> list[str]:
