@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser suite-image set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -62,7 +62,7 @@ JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
 SOAK_RESULTS := $(CURDIR)/.soak.jsonl
 PYTEST_SUITES := acceptance-2 integration-1 faults integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
-SUITES := acceptance-2 $(if $(filter true,$(CI)),image) front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
+SUITES := acceptance-2 front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
 PYTEST_OPTIONS :=
 # Coverage is measured in these suites. The others would add a few lines in a hundred, and take minutes longer: in
 # integration-2, which starts whole hubs, only that of their fronts is.
@@ -105,14 +105,14 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@$(BIN)/python -m coverage report --skip-covered
 	@echo "test: coverage of the Node parts"
 	@$(NODE_TOOLS)/c8 report --temp-directory="$(NODE_COVERAGE)"
-	@[ "$$CI" = true ] || echo "test: make image-test tests the container image"
+	@if [ "$$CI" = true ]; then $(MAKE) image-test; else echo "test: make image-test tests the container image"; fi
 
 test-fast: $(DEV) $(NODE_DEV) ## Run every test but those of the client matrix, conformance, the browser and the image
 	@bash tests/real/setup.sh
 	@bash tests/integration/proxies/setup.sh
 	@bash tests/integration/databases/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
-	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser image,$(SUITES))" COVERED=
+	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" COVERED=
 
 test-unit: $(DEV) ## Run the tests that start no process and open no network socket
 	@$(MAKE) suites JOBS=2 SUITES="unit-1 unit-2" COVERED= PYTEST_OPTIONS="-q -m 'not outside'"
@@ -144,9 +144,6 @@ suite-front:
 
 suite-browser:
 	$(call suite,browser,bash tests/browser/setup.sh && $(node_test) $(call junit,browser) $(BROWSER) || [ $$? = 3 ])
-
-suite-image:
-	$(call suite,image,bash tests/container/run.sh)
 
 test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
 	@bash tests/real/setup.sh >/dev/null
