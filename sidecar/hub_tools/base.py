@@ -6,13 +6,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import FastMCPError, NotFoundError, ToolError
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import CallToolResult, ToolAnnotations
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.hub_caller import CALLER, HubCaller
@@ -23,6 +23,8 @@ R = TypeVar("R")
 
 SERVERS = "{servers}"
 """Stands for the names of the workspace's servers in a description."""
+Arguments = Annotated[dict[str, Any], Field(default_factory=dict, description="arguments by the tool's input schema")]
+"""The arguments of another tool. Not `| None`: smolagents takes `anyOf` for a string."""
 READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
 

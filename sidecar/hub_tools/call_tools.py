@@ -9,7 +9,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from sidecar.calls.fan_out import FanOut, Limits, Outcome, Planned
-from sidecar.hub_tools.base import HubTools
+from sidecar.hub_tools.base import Arguments, HubTools
 
 MAX_CALLS = 50
 CALLS_ANY = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
@@ -52,10 +52,10 @@ class CallTools(HubTools):
     async def hub_call_tool(
         self,
         name: Annotated[str, Field(description="name of the tool, as tools/list or hub_search_tools shows it")],
-        arguments: Annotated[dict[str, Any] | None, Field(description="arguments by the tool's input schema")] = None,
+        arguments: Arguments,
     ) -> ToolResult:
         """Call any tool of this workspace, also one that is not in the list of tools. Returns that tool's result."""
-        result = await self.caller().call(name, arguments or {}, self.caller().progress())
+        result = await self.caller().call(name, arguments, self.caller().progress())
         return ToolResult.from_mcp_result(CallToolResult.model_validate(result))
 
     async def hub_call_many(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastmcp.tools import ToolResult
 from mcp_types import CallToolResult, ToolAnnotations
@@ -16,6 +16,7 @@ from bridge.models.approvals import (
     RegistryRemove,
     SecretTicket,
 )
+from sidecar.hub_tools.base import Arguments
 from sidecar.hub_tools.call_tools import CALLS_ANY
 from sidecar.hub_tools.registry.adapter import CHANGE_SECONDS, Adapter, vouched
 from sidecar.hub_tools.registry.reading import ReadingTools
@@ -31,7 +32,13 @@ SECRETS = "Nothing was changed yet. Ask the user to open the url and enter the s
 
 Server = Annotated[str, Field(min_length=1, max_length=200, description="as registry_active lists it")]
 Reason = Annotated[str, Field(max_length=MAX_REASON, description="why, for the administrator who may have to approve")]
-Values = Annotated[dict[str, str], Field(max_length=200, description="settings that are no secrets, by name")]
+Values = Annotated[
+    dict[str, str], Field(default_factory=dict, max_length=200, description="settings that are no secrets, by name")
+]
+Secrets = Annotated[
+    list[str],
+    Field(default_factory=list, max_length=50, description="names of secret settings that the user is to enter"),
+]
 
 
 class RegistryTools(ReadingTools):
@@ -47,9 +54,9 @@ class RegistryTools(ReadingTools):
     async def registry_add(
         self,
         name: Annotated[str, Field(min_length=1, max_length=200, description="as registry_find returned it")],
+        values: Values,
         version: Annotated[str | None, Field(max_length=255, description="the newest, if omitted")] = None,
         source: Annotated[str | None, Field(max_length=64, description="as registry_find returned it")] = None,
-        values: Values | None = None,
         reason: Reason = "",
     ) -> ChangeReport:
         """Add an MCP server of the catalogue to this workspace. Its tools can be called when this returns `done`.
@@ -61,7 +68,7 @@ class RegistryTools(ReadingTools):
             name=name,
             version=version,
             source=source,
-            values=dict(values or {}),
+            values=values,
             reason=reason,
         )
         return await self._report(await self._adapter.request(body, CHANGE_SECONDS))
@@ -69,10 +76,10 @@ class RegistryTools(ReadingTools):
     async def registry_exec(
         self,
         tool: Annotated[str, Field(description="name of the tool, as registry_add or registry_active returned it")],
-        arguments: Annotated[dict[str, Any] | None, Field(description="arguments by the tool's input schema")] = None,
+        arguments: Arguments,
     ) -> ToolResult:
         """Call a tool of a server that was added after you had read the list of tools. Returns that tool's result."""
-        result = await self.caller().call(tool, arguments or {}, self.caller().progress())
+        result = await self.caller().call(tool, arguments, self.caller().progress())
         return ToolResult.from_mcp_result(CallToolResult.model_validate(result))
 
     async def registry_remove(self, server: Server, reason: Reason = "") -> ChangeReport:
@@ -89,10 +96,8 @@ class RegistryTools(ReadingTools):
     async def registry_config_set(
         self,
         server: Server,
-        values: Values | None = None,
-        secrets: Annotated[
-            list[str] | None, Field(max_length=50, description="names of secret settings that the user is to enter")
-        ] = None,
+        values: Values,
+        secrets: Secrets,
         reason: Reason = "",
     ) -> ChangeReport:
         """Change settings of an MCP server that was added from the catalogue; it restarts with them."""
@@ -101,8 +106,8 @@ class RegistryTools(ReadingTools):
             caller=vouched(caller),
             workspace=caller.workspace.name,
             server=server,
-            values=dict(values or {}),
-            secrets=tuple(secrets or ()),
+            values=values,
+            secrets=tuple(secrets),
             reason=reason,
         )
         return await self._report(await self._adapter.request(body, CHANGE_SECONDS))

@@ -96,26 +96,26 @@ async def test_agents_of_all_kinds_find_add_call_set_up_and_remove(tmp_path: Pat
             assert build is wheel or took < 10
             await nothing_left(hub)
         script: list[tuple[str, dict[str, Any]]] = [
-            ("registry_find", {"query": "packed"}),
-            ("registry_add", {"name": ENTRY}),
+            ("registry_find", {"query": "packed", "limit": 5}),
+            ("registry_add", {"name": ENTRY, "values": {}, "version": "1.0.0", "source": "own", "reason": ""}),
             ("registry_exec", {"tool": "packed_greet", "arguments": {}}),
-            ("registry_config_set", {"server": "packed", "values": {"MODE": "fancy"}}),
-            ("registry_remove", {"server": "packed"}),
+            ("registry_config_set", {"server": "packed", "values": {"MODE": "fancy"}, "secrets": [], "reason": ""}),
+            ("registry_remove", {"server": "packed", "reason": ""}),
         ]
         answer = (await smolagents(hub.http("w"), "http", *calling(script)))["answer"]
-        assert "hello from 1.0.0" in answer["registry_exec"], answer
+        assert "hello from 1.0.0" in answer["registry_exec"], answer["registry_add"]
         await nothing_left(hub)
 
 
 async def test_a_key_without_rights_proposes_and_nothing_is_started_or_written(tmp_path: Path) -> None:
-    async with running({}, {"w": []}, HUB_TOKEN=TOKEN, **DEAD) as hub:
+    async with running({}, {"w": []}, front=True, HUB_TOKEN=TOKEN, **DEAD) as hub:
         offer(hub, entry(tarball(tmp_path), ENTRY))
         await hub.desired.request(SetWorkspace(name="w", registry="add"))
         key = await hub.desired.request(AddKey(name="bob", workspaces=("w",)))
         await hub.wait_settled()
         providers = hub.root / "yamcp/providers.json"
         before = providers.read_bytes(), {one.pid for one in psutil.Process().children(recursive=True)}
-        transport = StreamableHttpTransport(hub.http("w"), headers={"Authorization": f"Bearer {key.token}"})
+        transport = StreamableHttpTransport(hub.public_http("w"), headers={"Authorization": f"Bearer {key.token}"})
         async with fastmcp.Client(transport) as client:
             made = await data(client, "registry_add", name=ENTRY, reason="I need it")
             assert made["outcome"] == "proposed"
