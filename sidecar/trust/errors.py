@@ -9,7 +9,7 @@ class ChangeOutdated(SidecarError):
     """A change that was to be accepted is not what the server offers now."""
 
     code = "CHANGE_OUTDATED"
-    hint = "Look at the change again: `hubctl trust list`, or the server's page of the console."
+    hint = "Look at the change again: `hubctl trust list`."
 
 
 class ChangeUnknown(SidecarError):
@@ -24,7 +24,4 @@ class ToolPending(SidecarError):
 
     code = "TOOL_PENDING"
     rpc_code = INVALID_PARAMS
-    hint = (
-        "Have an administrator look at the change and accept it: `hubctl trust list`, `hubctl trust accept`, or on the "
-        "server's page of the console."
-    )
+    hint = "Have an administrator look at the change and accept it: `hubctl trust list`, `hubctl trust accept`."
