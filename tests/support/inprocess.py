@@ -114,7 +114,7 @@ class World:
         self.connections = Connections()
         secrets = SecretSources.allowed_by(settings)
         self.remote = Connector(cast("Any", None), self.connections, self.redactor, (), secrets=secrets)
-        self.remote.hub_tools = HubToolsOnDemand()
+        self.remote.hub_tools = HubToolsOnDemand("ipc://nowhere")
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0
