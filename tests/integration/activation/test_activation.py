@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,14 +105,10 @@ async def test_a_tarball_and_a_wheel(built: Path) -> None:
     python = entry(wheel(built), "test/python", environmentVariables=[KEY])
     async with running({}, {"w": []}, **DEAD) as hub:
         offer(hub, node, python)
-        began = time.monotonic()
         one = await activated(hub, "test/node", values={"--depth": "5"}, secrets={"API_KEY": SECRET})
         assert await called(hub, "node_greet") == "hello from 1.0.0"
-        assert time.monotonic() - began < 10
-        began = time.monotonic()
         two = await activated(hub, "test/python", key="py", secrets={"API_KEY": f"{SECRET}-2"})
         assert await called(hub, "py_greet") == "hello from 1.0.0"
-        assert time.monotonic() - began < 10
         assert (one.tools, two.tools, one.note, two.note) == (3, 2, "", "")
         assert not (built / "ran").exists()
         assert await called(hub, "node_env", name="API_KEY") == SECRET
@@ -131,11 +126,9 @@ async def test_a_tarball_and_a_wheel(built: Path) -> None:
         await hub.stop("sidecar")
         shutil.rmtree(built)
         hub.env["PATH"] = str(built)  # no npx, no uvx, no python
-        began = time.monotonic()
         await hub.start("sidecar")
         await hub.wait_settled()
         assert await called(hub, "node_greet") == await called(hub, "py_greet") == "hello from 1.0.0"
-        assert time.monotonic() - began < 3
 
         removed = await hub.desired.request(RemoveInstalled(key="node"), timeout=30)
         assert removed.variables == ("API_KEY",)

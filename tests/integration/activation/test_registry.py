@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def files_with(folder: Path, text: str) -> set[str]:
 
 @pytest.mark.parametrize("build", [tarball, wheel])
 async def test_found_added_called_configured_removed(tmp_path: Path, build: Any) -> None:
-    """There within ten seconds; afterwards nothing is left of it."""
+    """It is there when the job is done; afterwards nothing is left of it."""
     async with running({}, {"w": []}, **DEAD) as hub:
         offer(hub, entry(build(tmp_path), "io.example/packed", environmentVariables=[MODE]))
         await hub.desired.request(SetWorkspace(name="w", registry="add"))
@@ -98,10 +97,8 @@ async def test_found_added_called_configured_removed(tmp_path: Path, build: Any)
         assert [(each.name, [one.name for one in each.inputs]) for each in found.entries] == [
             ("io.example/packed", ["MODE"])
         ]
-        began = time.monotonic()
         key = await done(hub, (await added(hub, "io.example/packed")).job)
         assert await called(hub, f"{key}_greet") == "hello from 1.0.0"
-        assert time.monotonic() - began < 10
         body = RegistryConfigure(caller=EVERYBODY, workspace="w", server=key, values={"MODE": "fancy"})
         assert (await hub.desired.request(body)).outcome == "done"
         await says(hub, f"{key}_env", "fancy", name="MODE")

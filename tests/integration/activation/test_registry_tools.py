@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +56,8 @@ async def nothing_left(hub: Hub) -> None:
     assert [path for path in (hub.data_dir / "servers").iterdir() if path.is_dir()] == []
 
 
-async def used_whole(client: fastmcp.Client[Any]) -> float:
-    """Find, add, call, set up, remove; returns the seconds from `registry_add` to the first call's result."""
+async def used_whole(client: fastmcp.Client[Any]) -> None:
+    """Find, add, call, set up, remove."""
     tools = {tool.name: tool for tool in await client.list_tools()}
     assert set(tools) == ALL
     annotations = tools["registry_add"].annotations
@@ -67,21 +66,18 @@ async def used_whole(client: fastmcp.Client[Any]) -> float:
     assert all(tool.output_schema for name, tool in tools.items() if name != "registry_exec")
     [found] = (await data(client, "registry_find", query="packed"))["servers"]
     assert (found["name"], [each["name"] for each in found["settings"]]) == (ENTRY, ["MODE"])
-    began = time.monotonic()
     added = await data(client, "registry_add", name=ENTRY)
     assert added["outcome"] == "done", added
     key = added["server"]
     assert f"{key}_greet" in added["tools"]
     assert f"{key}_greet" in {tool.name for tool in await client.list_tools()}
     assert (await client.call_tool(f"{key}_greet", {})).content[0].text == "hello from 1.0.0"
-    took = time.monotonic() - began
     [active] = (await data(client, "registry_active"))["servers"]
     assert (active["server"], active["added_by_agent"]) == (key, True)
     assert (await data(client, "registry_config_set", server=key, values={"MODE": "fancy"}))["outcome"] == "done"
     await says(client, f"{key}_env", "fancy", name="MODE")
     assert (await data(client, "registry_remove", server=key))["outcome"] == "done"
     assert {tool.name for tool in await client.list_tools()} == ALL
-    return took
 
 
 async def test_agents_of_all_kinds_find_add_call_set_up_and_remove(tmp_path: Path) -> None:
@@ -89,11 +85,10 @@ async def test_agents_of_all_kinds_find_add_call_set_up_and_remove(tmp_path: Pat
         await hub.desired.request(SetWorkspace(name="w", registry="add"))
         await hub.wait_settled()
         for number, (transport, mode) in enumerate(PAIRS):
-            build = wheel if number == 1 else tarball  # how fast a wheel is: test_registry.py
+            build = wheel if number == 1 else tarball
             offer(hub, entry(build(tmp_path), ENTRY, environmentVariables=[MODE]))
             async with fast(hub.http("w"), transport, mode) as client:
-                took = await used_whole(client)
-            assert build is wheel or took < 10
+                await used_whole(client)
             await nothing_left(hub)
         script: list[tuple[str, dict[str, Any]]] = [
             ("registry_find", {"query": "packed", "limit": 5}),
