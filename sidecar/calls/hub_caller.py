@@ -66,11 +66,6 @@ class HubCaller:
         """The workspace: the caller's own version of it, where rights apply."""
         return self._endpoint.workspace
 
-    @property
-    def params(self) -> Params:
-        """The params of the call of the hub's tool, as the client sent them."""
-        return self._call.params
-
     def progress(self) -> Progress | None:
         """Sends progress to the client; None if the client wants none."""
         return progress_of(self._call.params, self._notify)

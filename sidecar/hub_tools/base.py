@@ -1,4 +1,4 @@
-"""The base class of tools of the hub's own: a FastMCP server with health and usage counts. Loaded on first use."""
+"""The base class of tools of the hub's own: a FastMCP server with usage counts. Loaded on first use."""
 
 from __future__ import annotations
 
@@ -68,11 +68,6 @@ class HubTools:
         self._server.add_tool(made)
         self._names.add(name)
         self.usage[name] = Usage()
-
-    @property
-    def health(self) -> str:
-        """Why its tools do not work at the moment; empty if they do."""
-        return ""
 
     @staticmethod
     def caller() -> HubCaller:

@@ -20,7 +20,7 @@ Text = Annotated[str, Field(max_length=8192)]
 class _Part(BaseModel):
     """A part of an entry. Fields that the hub does not read may be anything."""
 
-    model_config = ConfigDict(strict=True, extra="allow", alias_generator=to_camel)
+    model_config = ConfigDict(strict=True, extra="allow", alias_generator=to_camel, defer_build=True)
 
 
 class _Input(_Part):
