@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import activation, approvals, catalog, trust
+from bridge.models import trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -54,6 +54,7 @@ from bridge.models.base import (
     Request,
     Socket,
 )
+from bridge.models.catalog import activation, approvals, entries
 from bridge.models.curation import (
     CuratedItem,
     CuratedKind,
@@ -372,7 +373,7 @@ __all__ = [
     "WorkspaceTools",
     "activation",
     "approvals",
-    "catalog",
     "content_hash",
+    "entries",
     "trust",
 ]

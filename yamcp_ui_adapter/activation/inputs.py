@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bridge.models.activation import CatalogInput
+from bridge.models.catalog.activation import CatalogInput
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
 from yamcp_ui_adapter.activation.target import Json, Target
 

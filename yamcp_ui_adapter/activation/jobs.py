@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from bridge.errors import HubError
 from bridge.models import Event
-from bridge.models.activation import ActivationJob, JobState
+from bridge.models.catalog.activation import ActivationJob, JobState
 from yamcp_ui_adapter.activation.errors import ActivationCancelled, NoSuchJob, TooManyActivations
 
 log = logging.getLogger(__name__)

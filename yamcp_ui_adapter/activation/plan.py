@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from bridge.models.activation import CatalogInput
+from bridge.models.catalog.activation import CatalogInput
 from yamcp_ui_adapter.activation.inputs import Answers, Item, Settings, settings_of
 from yamcp_ui_adapter.activation.target import Json, Target, target_of
 

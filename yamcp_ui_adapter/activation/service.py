@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.errors import HubError
 from bridge.models import Changed, Done
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     Activate,
     ActivationJobs,
     CancelActivation,

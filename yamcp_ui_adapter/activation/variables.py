@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.models import Done, Launch, RemoteLaunch, ServerSpec
-from bridge.models.activation import ReadVariables, RemoveVariable, SetVariables, Variable, Variables
+from bridge.models.catalog.activation import ReadVariables, RemoveVariable, SetVariables, Variable, Variables
 from bridge.private import write_file
 from bridge.server import Handlers
 from bridge.settings.variables import MAX_FILE_BYTES, MAX_VARIABLES, dump_variables, fault_of, parse_variables

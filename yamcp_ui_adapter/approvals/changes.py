@@ -15,7 +15,7 @@ from bridge.models import (
     Request,
     Snapshot,
 )
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     Activate,
     InstalledServer,
     ReadInstalled,
@@ -24,7 +24,7 @@ from bridge.models.activation import (
     RemoveVariable,
     SetVariables,
 )
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     Proposal,
     SecretAsked,
     Shown,

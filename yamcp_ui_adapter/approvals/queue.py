@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     Proposal,
 )
 from yamcp_ui_adapter.approvals.errors import NoSuchProposal, ProposalDecided, TooManyProposals

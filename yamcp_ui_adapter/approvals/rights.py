@@ -11,7 +11,7 @@ from bridge.models import (
     Snapshot,
     WorkspaceSpec,
 )
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     Caller,
 )
 from bridge.settings import Settings

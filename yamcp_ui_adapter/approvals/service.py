@@ -16,11 +16,11 @@ from bridge.models import (
     Event,
     Snapshot,
 )
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     ActivationJob,
     ReadActivationJobs,
 )
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     ApproveProposal,
     Caller,
     ListProposals,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import orjson
 
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     CatalogInput,
 )
-from bridge.models.approvals import RegistryEntry, SecretAsked, Shown
+from bridge.models.catalog.approvals import RegistryEntry, SecretAsked, Shown
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 from yamcp_ui_adapter.activation.inputs import Given, checked
 from yamcp_ui_adapter.activation.lookup import Found

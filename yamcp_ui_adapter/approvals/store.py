@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bridge.models import (
     Model,
 )
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     Proposal,
 )
 from bridge.private import write_file

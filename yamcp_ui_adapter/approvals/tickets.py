@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bridge.keys import token_hash
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     SecretAsked,
 )
 from yamcp_ui_adapter.approvals.errors import TicketInvalid

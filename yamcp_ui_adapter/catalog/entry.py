@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bridge.models.catalog import CatalogChecked, CatalogSummary, EntryStatus
+from bridge.models.catalog.entries import CatalogChecked, CatalogSummary, EntryStatus
 from yamcp_ui_adapter.activation.target import META, Json
 
 REGISTRY_META = "io.modelcontextprotocol.registry/official"

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.errors import HubError
-from bridge.models.catalog import CatalogSource
+from bridge.models.catalog.entries import CatalogSource
 from bridge.private import make_directory, write_file
 from yamcp_ui_adapter.activation.target import Json
 from yamcp_ui_adapter.catalog import registry_cache, registry_client

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from bridge.models import Done
-from bridge.models.catalog import (
+from bridge.models.catalog.entries import (
     CatalogCard,
     CatalogFind,
     CatalogPage,

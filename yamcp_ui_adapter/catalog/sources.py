@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from bridge.models.catalog import CatalogSource
+from bridge.models.catalog.entries import CatalogSource
 from bridge.private import make_directory, write_file
 from yamcp_ui_adapter.activation.errors import NoSuchEntry
 from yamcp_ui_adapter.activation.target import Json

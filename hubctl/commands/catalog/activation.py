@@ -8,7 +8,7 @@ import time
 
 from bridge.client import BridgeClient
 from bridge.models import ReadDesired
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     Activate,
     ActivationJob,
     CancelActivation,
@@ -19,7 +19,7 @@ from bridge.models.activation import (
     RollBackInstalled,
     UpdateInstalled,
 )
-from bridge.models.catalog import CatalogShow
+from bridge.models.catalog.entries import CatalogShow
 from hubctl.commands.catalog.entries import card_lines
 from hubctl.commands.catalog.options import agreed, secrets_of, values_of
 from hubctl.context import Context

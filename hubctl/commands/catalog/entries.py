@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from bridge.models.activation import CatalogInput
-from bridge.models.catalog import CatalogCard, CatalogFind, CatalogShow, CatalogSummary
+from bridge.models.catalog.activation import CatalogInput
+from bridge.models.catalog.entries import CatalogCard, CatalogFind, CatalogShow, CatalogSummary
 from hubctl.context import Context
 from hubctl.render import clean, table
 

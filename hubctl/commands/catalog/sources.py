@@ -7,7 +7,7 @@ import asyncio
 import time
 
 from bridge.client import BridgeClient
-from bridge.models.catalog import (
+from bridge.models.catalog.entries import (
     CatalogSource,
     PutCatalogSource,
     ReadCatalogSources,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bridge.models.activation import ReadVariables, RemoveVariable, SetVariables
+from bridge.models.catalog.activation import ReadVariables, RemoveVariable, SetVariables
 from hubctl.commands.catalog.options import secret
 from hubctl.context import Context
 from hubctl.render import clean, table

@@ -8,7 +8,7 @@ import getpass
 import sys
 import time
 
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     ApproveProposal,
     ListProposals,
     Proposal,

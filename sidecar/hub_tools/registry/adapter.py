@@ -9,7 +9,7 @@ from fastmcp.exceptions import ToolError
 from bridge.client import BridgeClient
 from bridge.errors import HubError, PeerUnavailable
 from bridge.models import Model, Request
-from bridge.models.approvals import Caller
+from bridge.models.catalog.approvals import Caller
 from sidecar.calls.hub_caller import HubCaller
 from sidecar.hub_tool_errors import RegistryAway
 

@@ -8,8 +8,8 @@ from fastmcp.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from bridge.models.activation import CatalogInput
-from bridge.models.approvals import ReadRegistryProgress, RegistryEntry, RegistryFind, RegistryProgress
+from bridge.models.catalog.activation import CatalogInput
+from bridge.models.catalog.approvals import ReadRegistryProgress, RegistryEntry, RegistryFind, RegistryProgress
 from sidecar.hub_tools.base import READS, HubTools
 from sidecar.hub_tools.registry.adapter import Adapter, vouched
 from sidecar.hub_tools.registry.results import (

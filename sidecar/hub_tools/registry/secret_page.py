@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from bridge.models.approvals import SecretTicket
+from bridge.models.catalog.approvals import SecretTicket
 from sidecar.calls.hub_caller import HubCaller
 from sidecar.calls.sign_in_calls import ELICIT
 from sidecar.features import input_requests

@@ -8,7 +8,7 @@ from fastmcp.tools import ToolResult
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     MAX_REASON,
     RegistryAdd,
     RegistryConfigure,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from fastmcp.exceptions import ToolError
 
-from bridge.models.activation import ActivationJob
-from bridge.models.approvals import ReadRegistryProgress
+from bridge.models.catalog.activation import ActivationJob
+from bridge.models.catalog.approvals import ReadRegistryProgress
 from sidecar.calls.hub_caller import HubCaller
 from sidecar.hub_tools.registry.adapter import Adapter, vouched
 from sidecar.routing.view import View

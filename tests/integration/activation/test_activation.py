@@ -18,7 +18,7 @@ import pytest
 
 from bridge.errors import RemoteError
 from bridge.models import Call, ReadStatus
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     Activate,
     ActivationJob,
     CancelActivation,

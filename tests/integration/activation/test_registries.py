@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bridge.errors import RemoteError
-from bridge.models.catalog import (
+from bridge.models.catalog.entries import (
     CatalogFind,
     CatalogShow,
     CatalogSource,

@@ -18,11 +18,11 @@ from bridge.models import (
     Call,
     SetWorkspace,
 )
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     ReadInstalled,
     ReadVariables,
 )
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     ApproveProposal,
     Caller,
     ReadRegistryProgress,

@@ -13,8 +13,8 @@ import pytest
 from fastmcp.client.transports import StreamableHttpTransport
 
 from bridge.models import AddKey, SetWorkspace
-from bridge.models.activation import ReadInstalled
-from bridge.models.approvals import ListProposals, RedeemSecretTicket
+from bridge.models.catalog.activation import ReadInstalled
+from bridge.models.catalog.approvals import ListProposals, RedeemSecretTicket
 from tests.integration.activation.test_registry import API_KEY, DEAD, MODE, SECRET, TOKEN, files_with, offer
 from tests.support.clients import Mode, calling, fast, sdk, smolagents
 from tests.support.hub import Hub, running

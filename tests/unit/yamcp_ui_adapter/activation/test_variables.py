@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.models import ServerSpec, StdioLaunch
-from bridge.models.activation import ReadVariables, RemoveVariable, SetVariables
+from bridge.models.catalog.activation import ReadVariables, RemoveVariable, SetVariables
 from yamcp_ui_adapter.activation.errors import NoSuchVariable, VariableInvalid, VariablesFileBroken
 from yamcp_ui_adapter.activation.variables import VariableStore
 

@@ -20,7 +20,7 @@ from bridge.models import (
     StdioLaunch,
     WorkspaceSpec,
 )
-from bridge.models.activation import (
+from bridge.models.catalog.activation import (
     Activate,
     ActivationJob,
     ActivationJobs,
@@ -33,7 +33,7 @@ from bridge.models.activation import (
     RemoveInstalled,
     RemoveVariable,
 )
-from bridge.models.approvals import (
+from bridge.models.catalog.approvals import (
     ApproveProposal,
     Caller,
     Proposal,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import HubError
-from bridge.models.catalog import CatalogFind, CatalogShow, PutCatalogEntry, RemoveCatalogEntry
+from bridge.models.catalog.entries import CatalogFind, CatalogShow, PutCatalogEntry, RemoveCatalogEntry
 from yamcp_ui_adapter.activation.errors import NoSuchEntry
 from yamcp_ui_adapter.catalog.errors import CatalogFileBroken, EntryDeleted, EntryInvalid
 from yamcp_ui_adapter.catalog.registries import Registries

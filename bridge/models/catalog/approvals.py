@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from bridge.errors import ErrorBody
-from bridge.models.activation import ActivationJob, CatalogInput
 from bridge.models.base import Done, Model, Request
+from bridge.models.catalog.activation import ActivationJob, CatalogInput
 
 ProposalState = Literal["pending", "approved", "refused", "expired", "failed"]
 Action = Literal["add", "remove", "configure"]
