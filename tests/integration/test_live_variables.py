@@ -43,7 +43,15 @@ async def server(client: BridgeClient, key: str) -> ServerStatus:
     return next(each for each in status.servers if each.key == key)
 
 
-def ready(app: App) -> list[str]:
+async def changed(app: App, settings: Settings, **values: str) -> None:
+    """Write the file, and wait until the hub has read it and all servers run with it: the hub puts new ones into the
+    pool as it reads, and takes what they replace out when they are ready."""
+    put(settings, **values)
+    await until(lambda: app.variables.file.in_file == values)
+    await until(lambda: _ready(app) == ["both", "one", "other"])
+
+
+def _ready(app: App) -> list[str]:
     """The servers, if all are ready and none has another one beside it that it replaces."""
     return sorted(each.spec.key for each in app.hub.pool) if all(each.state == "ready" for each in app.hub.pool) else []
 
@@ -62,24 +70,19 @@ async def test_a_change_reaches_the_servers_that_use_it(root: Path, capfd: pytes
     one = referring("one", "${HUB_TEST_LIVE}")
     both = referring("both", "<${HUB_TEST_FROM_ENVIRONMENT}>")
     async with running(settings, one, both, referring("other", "plain")) as (app, client):
-        await until(lambda: any(each.spec.key == "other" and each.state == "ready" for each in app.hub.pool), 30)
+        await until(lambda: all(each.state != "starting" for each in app.hub.pool))
         process = (await server(client, "other")).pids
         assert process
         found = await server(client, "one")
         assert found.reason and found.reason.code == "SERVER_VARIABLE_MISSING"
         assert await value(settings, "both") == "<environment>"
 
-        put(settings, HUB_TEST_LIVE=FIRST, HUB_TEST_FROM_ENVIRONMENT="file")
-        await until(
-            lambda: {each.spec.key for each in app.hub.pool if each.state == "ready"} == {"one", "both", "other"}
-        )
+        await changed(app, settings, HUB_TEST_LIVE=FIRST, HUB_TEST_FROM_ENVIRONMENT="file")
         assert await value(settings, "one") == FIRST
         assert await value(settings, "both") == "<file>"
 
         (settings.data_dir / VARIABLES_FILE).write_text("{")
-        put(settings, HUB_TEST_LIVE=SECOND)
-        await until(lambda: app.variables.file.in_file == {"HUB_TEST_LIVE": SECOND})
-        await until(lambda: ready(app) == ["both", "one", "other"], 30)
+        await changed(app, settings, HUB_TEST_LIVE=SECOND)
         assert await value(settings, "one") == SECOND
         assert await value(settings, "both") == "<environment>"
         assert (await server(client, "other")).pids == process

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Counting:
-    """What went through. `url` is that of an MCP server at /mcp behind it."""
+    """What went through. `url` is that of an MCP server at /mcp behind it; `most` is the highest number of connections
+    that were open at once, which does not depend on how long idle ones are kept."""
 
     port: int = 0
-    accepted: int = 0
+    open: int = 0
+    most: int = 0
 
     @property
     def url(self) -> str:
@@ -28,16 +30,20 @@ async def counting(port: int) -> AsyncIterator[Counting]:
     tasks: set[asyncio.Task[None]] = set()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        proxy.accepted += 1
+        proxy.open += 1
+        proxy.most = max(proxy.most, proxy.open)
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        with contextlib.suppress(asyncio.CancelledError, OSError):
-            there, back = await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.wait(
-                [asyncio.ensure_future(_copy(reader, back)), asyncio.ensure_future(_copy(there, writer))]
-            )
+        try:
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                there, back = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.wait(
+                    [asyncio.ensure_future(_copy(reader, back)), asyncio.ensure_future(_copy(there, writer))]
+                )
+        finally:
+            proxy.open -= 1
 
     server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
