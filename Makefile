@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers catalog-check image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -170,6 +170,9 @@ real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd o
 	@bash tests/real_servers/setup.sh
 	@$(BIN)/python -m tests.real_servers
 
+catalog-check: $(DEV) ## Install and start every shipped entry of the catalogue that needs no key; WRITE=1: dates and tools into it, too (network)
+	@$(BIN)/python -m tests.catalog $(if $(WRITE),--write)
+
 search-recall: $(DEV) ## Install 25 real servers from locks and measure how well the tool search finds their tools (network)
 	@bash tests/search/setup.sh
 	@$(BIN)/python -m tests.search $(if $(WRITE),--write)
@@ -210,8 +213,9 @@ conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the
 	@CI=true bash tests/conformance/setup.sh >&2
 	@$(BIN)/python -m tests.conformance
 
-generate: $(DEV) ## Write what is made from other files: of bridge/models/ for Node and docs; schemas and tables of the API
+generate: $(DEV) ## Write what is made from other files: of bridge/models/ for Node and docs; schemas and tables of the API; the catalogue's schema
 	@$(BIN)/python -m bridge.generate
+	@$(BIN)/python -m yamcp_ui_adapter.catalog.schema
 	@if [ -d node_modules/ts-json-schema-generator ]; then node front/cli/describe_api.mjs; \
 	  else echo "generate: the API's schemas and tables need the Node packages for development (make lint installs them)" >&2; fi
 

@@ -1,4 +1,5 @@
-"""`python -m own_servers python FILE.py` and `python -m own_servers openapi DOCUMENT --url BASE [--header NAME=VALUE]`.
+"""`python -m own_servers python FILE.py` and `python -m own_servers openapi DOCUMENT --url BASE [--header NAME=VALUE]
+[--header-if-set NAME=VALUE]`.
 
 Serves MCP on stdin and stdout until stdin ends, or the file changes.
 """
@@ -31,6 +32,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
         each.add_argument("file", type=Path)
     openapi.add_argument("--url", required=True, help="the address below which the API is")
     openapi.add_argument("--header", action="append", default=[], help="NAME=VALUE, with ${VARIABLE} in the value")
+    openapi.add_argument(
+        "--header-if-set", action="append", default=[], help="the same, left out if a variable of its value is not set"
+    )
     return parser.parse_args(given)
 
 
@@ -43,7 +47,8 @@ def server_of(options: argparse.Namespace) -> FastMCP[Any]:
         return python_file.server_of(path)
     from own_servers import openapi  # noqa: PLC0415
 
-    return openapi.server_of(path, options.url, options.header, os.environ)
+    wanted = [text for text in options.header_if_set if openapi.all_set(text, os.environ)]
+    return openapi.server_of(path, options.url, [*options.header, *wanted], os.environ)
 
 
 async def run(options: argparse.Namespace) -> None:

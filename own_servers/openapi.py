@@ -44,6 +44,11 @@ def server_of(path: Path, url: str, headers: list[str], environment: Mapping[str
         raise OwnServerError(f"{path}: the document cannot be used: {type(error).__name__}: {text[:500]}") from None
 
 
+def all_set(text: str, environment: Mapping[str, str]) -> bool:
+    """Whether all variables of a text have a value in `environment`."""
+    return all(environment.get(variable) for variable in _VARIABLE.findall(text))
+
+
 def _client(url: str, headers: dict[str, str]) -> httpx2.AsyncClient:
     import httpx2  # noqa: PLC0415 (a Python file needs no HTTP client)
 

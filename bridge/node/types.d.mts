@@ -1743,7 +1743,8 @@ export interface InstalledServer {
   version: string;
   /** The version to which `roll_back_installed` returns. */
   previous: string | null;
-  kind: 'npm' | 'pypi' | 'oci' | 'remote';
+  /** `hub`: a program of the hub, which serves a file of the user. */
+  kind: 'npm' | 'pypi' | 'oci' | 'hub' | 'remote';
   /** Below HUB_DATA_DIR; empty for images and remote servers. */
   folder: string;
   /** The program and its arguments, as in providers.json; secrets are references. */

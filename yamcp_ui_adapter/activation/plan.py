@@ -12,6 +12,12 @@ from bridge.models.catalog.activation import CatalogInput
 from yamcp_ui_adapter.activation.inputs import Answers, Item, Settings, settings_of
 from yamcp_ui_adapter.activation.target import Json, Target, target_of
 
+OF_THE_HUB = {
+    "python": "Runs your Python file as the user of the hub: it can read and change that user's files, and use the "
+    "network.",
+    "openapi": "Runs a program of the hub, which reads your document and sends requests to the address that you give.",
+}
+"""What entries that run a program of the hub may reach, by identifier."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -41,8 +47,11 @@ def _command_shown(target: Target, settings: Settings) -> tuple[str, ...]:
 
     if target.kind == "remote":
         return (next(shown(item) for item in settings.items if item.kind == "url"),)
-    package = f"{target.identifier}@{target.version}" if target.version and not target.local else target.identifier
-    program = {"npm": ("node",), "pypi": (), "oci": ("podman", "run")}[target.kind]
+    pinned = target.version and not target.local and target.kind != "hub"
+    package = f"{target.identifier}@{target.version}" if pinned else target.identifier
+    program = {"npm": ("node",), "pypi": (), "oci": ("podman", "run"), "hub": ("python", "-m", "own_servers")}[
+        target.kind
+    ]
     args = [
         text
         for item in settings.items
@@ -58,6 +67,8 @@ def _reach(target: Target, inputs: Collection[CatalogInput]) -> list[str]:
         texts.append(f"Sends the requests of clients to {target.identifier}; no program runs on this machine.")
     elif target.kind == "oci":
         texts.append("Runs in a container: it sees no files of this machine, and has the network.")
+    elif target.kind == "hub":
+        texts.append(OF_THE_HUB[target.identifier])
     else:
         origin = f"the file {target.identifier}" if target.local else f"{target.kind}, {target.identifier}"
         texts.append(

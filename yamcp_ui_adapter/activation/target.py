@@ -8,6 +8,7 @@ reached by URL.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,12 +17,16 @@ from typing import Any, Literal
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 
 META = "yamcp-hub/catalog"
-Kind = Literal["npm", "pypi", "oci", "remote"]
+Kind = Literal["npm", "pypi", "oci", "hub", "remote"]
 Json = Mapping[str, Any]
 
 REMOTE_TRANSPORTS = {"streamable-http": "http", "sse": "sse"}
 PUBLIC_REGISTRIES = frozenset({"", "https://registry.npmjs.org", "https://pypi.org"})
 """Registries whose packages are installed from where this machine's npm and pip are configured to load them."""
+BUILT_IN = "yamcp-hub"
+"""The `registryType` of what runs a program of the hub itself."""
+OWN_SERVERS = ("python", "openapi")
+"""Its identifiers: a Python file, an OpenAPI document (docs/own-tools.md)."""
 NPM_FLAGS = frozenset({"-y", "--yes"})
 """Arguments of npx that have no meaning for an installed package."""
 
@@ -32,6 +37,7 @@ _NPM_VERSION = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+
 _PYPI_VERSION = re.compile(r"\d[A-Za-z0-9.!+_-]*")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?: ?[<>=!~][A-Za-z0-9.*+!,<>=~ -]*)?")
 _HTTP_URL = re.compile(r"https?://[^\s]+")
+_MINOR = re.compile(r"3\.\d{1,3}")
 _PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -41,7 +47,7 @@ class Target:
 
     kind: Kind
     identifier: str
-    """The package's name, the path of a local file, the image, or the URL."""
+    """The package's name, the path of a local file, the image, the URL, or one of OWN_SERVERS."""
     version: str = ""
     """Exact; may be empty for images, local files and remotes."""
     local: bool = False
@@ -85,6 +91,8 @@ def target_of(entry: Json, *, local: bool = False) -> Target:
 
 def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
     kind, identifier = package.get("registryType"), package.get("identifier")
+    if kind == BUILT_IN:
+        return _built_in(package, meta, version)
     if kind not in ("npm", "pypi", "oci") or not isinstance(identifier, str):
         raise EntryUnsupported(f"Packages of type {kind!r} are not supported.")
     if _object(package.get("transport")).get("type", "stdio") != "stdio":
@@ -106,7 +114,23 @@ def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
         variables=_objects(package.get("environmentVariables")),
     )
     _check(made)
+    if kind == "pypi":
+        _check_python(identifier, meta.get("python"))
     return made
+
+
+def _built_in(package: Json, meta: Json, version: str) -> Target:
+    """A program of the hub. Only entries of the hub and of the user have its `_meta`: that of registries is dropped."""
+    identifier = package.get("identifier")
+    if identifier not in OWN_SERVERS or meta.get("built_in") is not True:
+        raise EntryUnsupported(f"The hub has no program {identifier!r} for this entry.")
+    return Target(
+        kind="hub",
+        identifier=identifier,
+        version=version,
+        arguments=_objects(package.get("packageArguments")),
+        variables=_objects(package.get("environmentVariables")),
+    )
 
 
 def _remote(remote: Json) -> Target:
@@ -143,6 +167,17 @@ def _check(target: Target) -> None:
         raise EntryUnsupported(f"{name!r} is not the name of a package.")
     if not versions.fullmatch(version):
         raise EntryUnsupported(f"The package {name!r} has no exact version, but {version!r}.")
+
+
+def _check_python(name: str, least: Any) -> None:
+    """Check that the hub's Python, in which packages are installed, is new enough. Raises EntryUnsupported."""
+    here = ".".join(map(str, sys.version_info[:2]))
+    if isinstance(least, str) and _MINOR.fullmatch(least) and _minor(least) > _minor(here):
+        raise EntryUnsupported(f"The package {name!r} needs Python {least} or later; the hub runs on Python {here}.")
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _local_path(identifier: str) -> str:

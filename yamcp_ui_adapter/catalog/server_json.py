@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from yamcp_ui_adapter.activation.target import Json
+from yamcp_ui_adapter.activation.target import META, Json
 from yamcp_ui_adapter.catalog.errors import EntryInvalid
 
 MAX_BYTES = 64 * 1024
@@ -63,13 +63,43 @@ class _Package(_Part):
     environment_variables: list[_Named] = Field(default_factory=list)
 
 
-class _Entry(_Part):
+class _Checked(_Part):
+    registry: Text | None = None
+    started: Text | None = None
+    tools: int | None = None
+
+
+class _OfHub(BaseModel):
+    """What the hub knows of an entry beyond server.json."""
+
+    model_config = ConfigDict(strict=True, extra="allow", populate_by_name=True, defer_build=True)
+
+    category: Text | None = None
+    works_without_keys: bool = False
+    checked: _Checked | None = None
+    note: Text | None = None
+    command: Text | None = None
+    built_in: bool = False
+    python: Annotated[str, Field(pattern=r"^3\.\d{1,3}$")] | None = None
+    with_: Annotated[list[Text], Field(alias="with")] = []
+
+
+class _Meta(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", defer_build=True)
+
+    of_hub: Annotated[_OfHub | None, Field(alias=META)] = None
+
+
+class ServerJson(_Part):
+    """What the hub reads of a server.json. Other fields may be anything."""
+
     name: Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$")]
     description: Annotated[str, Field(min_length=1, max_length=100)]
     version: Annotated[str, Field(min_length=1, max_length=255)]
     title: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     packages: list[_Package] = Field(default_factory=list)
     remotes: list[_Transport] = Field(default_factory=list)
+    meta: Annotated[_Meta | None, Field(alias="_meta")] = None
 
 
 def check(entry: Json) -> None:
@@ -77,7 +107,7 @@ def check(entry: Json) -> None:
     if len(orjson.dumps(dict(entry))) > MAX_BYTES:
         raise EntryInvalid(f"The entry is longer than {MAX_BYTES} bytes.")
     try:
-        _Entry.model_validate(dict(entry))
+        ServerJson.model_validate(dict(entry))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the entry"

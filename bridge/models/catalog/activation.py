@@ -114,7 +114,8 @@ class InstalledServer(Model):
     version: str
     previous: str | None = None
     """The version to which `roll_back_installed` returns."""
-    kind: Literal["npm", "pypi", "oci", "remote"]
+    kind: Literal["npm", "pypi", "oci", "hub", "remote"]
+    """`hub`: a program of the hub, which serves a file of the user."""
     folder: str = ""
     """Below HUB_DATA_DIR; empty for images and remote servers."""
     command: tuple[str, ...] = ()

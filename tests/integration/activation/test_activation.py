@@ -69,7 +69,7 @@ async def activated(hub: Hub, name: str, **fields: Any) -> ActivationJob:
     return job
 
 
-async def called(hub: Hub, tool: str, **arguments: str) -> str:
+async def called(hub: Hub, tool: str, **arguments: str | int) -> str:
     """The text that a tool of the workspace `w` returns."""
     result = await hub.actual.request(Call(workspace="w", tool=tool, arguments=arguments), timeout=30)
     text: str = result.result["content"][0]["text"]

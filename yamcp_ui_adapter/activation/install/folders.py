@@ -48,7 +48,7 @@ class Record(Model):
 
     name: str
     source: str = ""
-    kind: Literal["npm", "pypi", "oci", "remote"]
+    kind: Literal["npm", "pypi", "oci", "hub", "remote"]
     now: Version
     previous: Version | None = None
     pending: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from yamcp_ui_adapter.activation.install.package import Package
@@ -29,4 +30,6 @@ async def install(target: Target, folder: Path | None, runner: Runner, engine: s
         from yamcp_ui_adapter.activation.install.oci import install_image  # noqa: PLC0415  # on demand
 
         return await install_image(target, engine, runner)
+    if target.kind == "hub":
+        return Package((sys.executable, "-P", "-m", "own_servers", target.identifier), target.version)
     return Package((), target.version)

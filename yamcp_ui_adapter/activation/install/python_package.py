@@ -14,6 +14,7 @@ from yamcp_ui_adapter.activation.install.package import Package
 from yamcp_ui_adapter.activation.install.processes import Finished, Runner
 from yamcp_ui_adapter.activation.target import Target
 
+_OTHER_PYTHON = re.compile(r"require a different python version: \S+ Requires-Python ([^;]+)")
 _SEPARATORS = re.compile(r"[-_.]+")
 OPTIONS = ("--no-input", "--disable-pip-version-check", "--prefer-binary", "--no-color", "--progress-bar", "off")
 
@@ -53,7 +54,10 @@ async def install_python(target: Target, folder: Path, runner: Runner) -> Packag
 def reason(finished: Finished) -> str:
     """The line of pip's output that tells why it failed: its last error."""
     errors = [line.removeprefix("ERROR:").strip() for line in finished.lines if line.startswith("ERROR:")]
-    return next(reversed(errors or finished.lines[-1:]), f"it ended with status {finished.code}")
+    last = next(reversed(errors or finished.lines[-1:]), f"it ended with status {finished.code}")
+    wanted = next((match[1] for line in errors if (match := _OTHER_PYTHON.search(line))), None)
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return f"{last} (versions of it need Python {wanted}; the hub runs on {here})" if wanted else last
 
 
 def _requested(report: Path, target: Target) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from yamcp_ui_adapter.activation.install import npm, python_package
@@ -17,6 +19,8 @@ ERROR: Could not find a version that satisfies the requirement x==9 (from versio
 ERROR: No matching distribution found for x==9
 [notice] A new release of pip is available"""
 
+IGNORED = "Ignored the following versions that require a different python version"
+
 
 @pytest.mark.parametrize(
     ("tell", "text", "expected"),
@@ -27,6 +31,12 @@ ERROR: No matching distribution found for x==9
         (npm.reason, "sh: npm: not found", "sh: npm: not found"),
         (npm.reason, "", "it ended with status 1"),
         (python_package.reason, PIP, "No matching distribution found for x==9"),
+        (
+            python_package.reason,
+            f"ERROR: {IGNORED}: 1 Requires-Python >=4; 2 Requires-Python >=5\n{PIP}",
+            "No matching distribution found for x==9 (versions of it need Python >=4; the hub runs on "
+            f"{sys.version_info[0]}.{sys.version_info[1]})",
+        ),
         (python_package.reason, "Traceback\nOSError: disk full", "OSError: disk full"),
     ],
 )

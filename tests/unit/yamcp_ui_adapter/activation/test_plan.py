@@ -92,6 +92,14 @@ def test_further_requirements_are_checked_too(requirement: Any) -> None:
     assert (target.requirements, target.program) == (("mcp<2", "x[a]>=1,!=1.5"), "run_x")
 
 
+def test_an_entry_may_need_a_later_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages run in the hub's own; the reason comes before pip's `No matching distribution`."""
+    monkeypatch.setattr("sys.version_info", (3, 11, 4))
+    assert target_of(entry(PYPI, meta={"python": "3.9"}))
+    with pytest.raises(EntryUnsupported, match=r"needs Python 3\.12 or later; the hub runs on Python 3\.11"):
+        target_of(entry(PYPI, meta={"python": "3.12"}))
+
+
 def test_files_are_for_own_entries_only() -> None:
     """A registry must not name files of this machine."""
     package = {**NPM, "identifier": "file:///srv/x.tgz", "version": "1.0.0"}
@@ -101,6 +109,16 @@ def test_files_are_for_own_entries_only() -> None:
         target_of(entry({**package, "identifier": "/srv/../etc/passwd.tgz"}), local=True)
     with pytest.raises(EntryUnsupported):
         target_of(entry({**package, "identifier": "/srv/x.sh"}), local=True)
+
+
+@pytest.mark.parametrize("meta", [None, {"built_in": "yes"}, {"built_in": False}])
+def test_programs_of_the_hub_are_for_its_own_and_the_users_entries(meta: Any) -> None:
+    """Those of registries have no `_meta` of the hub."""
+    package = {"registryType": "yamcp-hub", "identifier": "python", "transport": {"type": "stdio"}}
+    assert target_of(entry(package, meta={"built_in": True})).kind == "hub"
+    for refused in (entry(package, meta=meta), entry({**package, "identifier": "os"}, meta={"built_in": True})):
+        with pytest.raises(EntryUnsupported, match="no program"):
+            target_of(refused)
 
 
 def test_an_entry_with_nothing_usable_says_why() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from bridge.errors import HubError
 from bridge.models.catalog.entries import CatalogFind, CatalogShow, PutCatalogEntry, RemoveCatalogEntry
 from yamcp_ui_adapter.activation.errors import NoSuchEntry
+from yamcp_ui_adapter.activation.target import META
 from yamcp_ui_adapter.catalog.errors import CatalogFileBroken, EntryDeleted, EntryInvalid
 from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.server_json import check
@@ -48,7 +50,9 @@ async def test_each_shipped_entry_is_valid_and_can_be_added(entry: dict[str, Any
     """It has a description, a category and an exact version, and says what it would run."""
     check(entry)
     shown = await card(catalog(tmp_path), entry["name"])
-    assert shown.problem is None and shown.command and shown.reach
+    least = entry["_meta"][META].get("python", "3.11")
+    if sys.version_info >= tuple(map(int, least.split("."))):
+        assert shown.problem is None and shown.command and shown.reach
     assert shown.summary.category and shown.summary.source == "shipped"
     assert all(package["version"][0].isdigit() for package in entry["packages"])
 
