@@ -124,7 +124,7 @@ async def test_names_are_the_same_in_both_orders_and_after_a_restart(hub: Sideca
 async def test_an_unknown_workspace_says_which_there_are(hub: Sidecar) -> None:
     """404 with the slugs of those that exist."""
 
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         for url in (hub.sse("nope"), hub.http("nope")):
             response = await http.get(url)
             assert response.status_code == 404

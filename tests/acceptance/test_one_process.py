@@ -51,7 +51,7 @@ async def vanishing(url: str, transport: Transport, era: Era) -> AsyncIterator[S
 async def sessions(hub: Sidecar) -> tuple[int, float]:
     """How many sessions there are, as the status and as the metrics have it."""
     told = sum(workspace.sessions for workspace in (await hub.status()).workspaces)
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         lines = (await http.get(f"{hub.base}/metrics")).text.splitlines()
     return told, sum(float(line.split()[-1]) for line in lines if line.startswith("yamcp_hub_sessions{"))
 
@@ -128,7 +128,7 @@ async def test_vanished_http_client(hub: Sidecar) -> None:
     """A Streamable HTTP session whose client went without DELETE ends after the idle time; one in use does not."""
     spec = sidecar.mock("own", session="per_client")
     await hub.put(spec, sidecar.workspace("w", spec))
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         peer = HttpPeer(http, hub.http("w"), "legacy")  # no GET stream: nothing tells that it is there
         await peer.greet()
         assert await call(peer, "own_slow", seconds=1.5 * IDLE) == f"slept {1.5 * IDLE} s"

@@ -157,7 +157,7 @@ async def places(hub: Hub) -> dict[str, str]:
     found["status"] = (await hub.status()).model_dump_json()
     found["issues"] = json.dumps([issue.model_dump() for issue in (await hub.desired.request(ReadDesired())).issues])
     found["events"] = json.dumps([event.model_dump() for _, event in hub.events])
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         for page in ("status", "metrics", "healthz", "readyz", "mcp/nowhere/sse"):
             found[f"/{page}"] = (await http.get(f"{hub.base}/{page}")).text
     for line in HUBCTL:

@@ -61,7 +61,7 @@ async def refused(url: str) -> None:
     """New connections get a 404 that says which workspaces there are."""
     hello = {"protocolVersion": peers.LEGACY, "capabilities": {}, "clientInfo": peers.CLIENT}
     frame = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         for response in (
             await http.get(f"{url}/sse"),
             await http.post(url, json=frame, headers={"accept": "application/json, text/event-stream"}),

@@ -101,12 +101,12 @@ class Client:
             server=self.key, browser="browser", redirect_uri=REDIRECT, client_metadata=DOCUMENT
         )
         begun = await service.begin(request)
-        async with httpx2.AsyncClient() as browser:
+        async with httpx2.AsyncClient(timeout=100) as browser:
             answer = await browser.get(begun.url)
         said = dict(parse_qsl(urlsplit(answer.headers["location"]).query))
         known = {name: said[name] for name in ("state", "code", "iss", "error") if name in said}
         await service.finish(FinishUpstreamSignIn(browser="browser", **known))  # type: ignore[arg-type]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             await self.upstream.left("sign_in_required")
             await self.upstream.left("starting")
 

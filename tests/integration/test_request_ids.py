@@ -58,7 +58,7 @@ async def test_an_id_leads_from_the_client_to_the_log_and_to_the_server(tmp_path
     logger = logging.getLogger("sidecar")
     logger.addHandler(logs)
     try:
-        async with world(tmp_path, server, serve=True) as hub, httpx2.AsyncClient(timeout=30) as http:
+        async with world(tmp_path, server, serve=True) as hub, httpx2.AsyncClient(timeout=100) as http:
             await calls(hub, Caller(http, f"{hub.base}/mcp/w"), asked, logs)
     finally:
         logger.removeHandler(logs)

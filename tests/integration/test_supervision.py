@@ -237,6 +237,6 @@ async def test_a_server_that_asks_much_before_it_reads(settings: Settings, monke
     async with running(settings) as (app, client):
         await client.request(snapshot(1, stdio("s", sys.executable, "-c", ASKING)), timeout=100)
         await until(lambda: [each.state for each in app.hub.pool] == ["ready"])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             assert await call(client, "s_ask") == "asked"
             assert await call(client, "s_ask") == "asked"

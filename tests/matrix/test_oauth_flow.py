@@ -84,7 +84,7 @@ def authorization(hub: Run, client: str, workspace: str = "alpha") -> str:
 
 async def until_refused(http: httpx2.AsyncClient, bearer: dict[str, str]) -> None:
     """Wait until a token whose grant has ended is refused, which is within a second."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(100):
         while (await http.get("/mcp/alpha", headers=bearer)).status_code != 401:  # noqa: ASYNC110 (no event tells)
             await asyncio.sleep(0.05)
 
@@ -147,7 +147,7 @@ def provider(url: str, user: OAuthUser, storage: Storage, document: str | None =
 @contextlib.asynccontextmanager
 async def signed_in(url: str, auth: OAuthClientProvider, mode: str = "legacy") -> AsyncIterator[mcp.Client]:
     """A client of the SDK that is connected."""
-    async with httpx2.AsyncClient(auth=auth, timeout=30) as http:
+    async with httpx2.AsyncClient(auth=auth, timeout=100) as http:
         transport = (
             sse_client(url, auth=auth) if url.endswith("/sse") else streamable_http_client(url, http_client=http)
         )
@@ -157,7 +157,9 @@ async def signed_in(url: str, auth: OAuthClientProvider, mode: str = "legacy") -
 
 async def grants(hub: Run) -> list[dict[str, Any]]:
     """All grants of the hub."""
-    async with httpx2.AsyncClient(base_url=base_of(hub), headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+    async with httpx2.AsyncClient(
+        timeout=100, base_url=base_of(hub), headers={"Authorization": f"Bearer {TOKEN}"}
+    ) as http:
         found: list[dict[str, Any]] = (await http.get("/api/hub/grants")).json()["grants"]
         return found
 
@@ -196,7 +198,7 @@ async def test_fastmcp_client(hub: Run, user: OAuthUser, monkeypatch: pytest.Mon
 
     async def browse(at: str) -> None:
         answer = await user.allow(at)
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=100) as http:
             assert (await http.get(answer)).status_code == 200
 
     def open_browser(at: str) -> bool:
@@ -279,7 +281,7 @@ async def test_mcp_remote(hub: Run, user: OAuthUser, tmp_path: Path, transport: 
         assert process.stdout
         assert process.stderr
         at = await lines_until(process.stderr, authorize_url)
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=100) as http:
             assert (await http.get(await user.allow(at))).status_code == 200
         for frame in frames:
             process.stdin.write(json.dumps({"jsonrpc": "2.0", **frame}).encode() + b"\n")
@@ -306,7 +308,7 @@ async def test_inspector_cli(hub: Run, user: OAuthUser, transport: str) -> None:
 async def test_conformance_of_the_authorization_server(hub: Run, user: OAuthUser) -> None:
     """The official suite's `authorization` command, whose browser is the user; no scenario fails."""
     node = suite.node()
-    async with httpx2.AsyncClient(base_url=base_of(hub)) as http:
+    async with httpx2.AsyncClient(timeout=100, base_url=base_of(hub)) as http:
         metadata = {"client_name": "conformance", "redirect_uris": ["http://127.0.0.1:1/callback"]}
         client = (await http.post("/oauth/register", json=metadata)).json()["client_id"]
     [port] = free_ports(1)
@@ -315,7 +317,7 @@ async def test_conformance_of_the_authorization_server(hub: Run, user: OAuthUser
     async with program(node, index, "authorization", "--url", base_of(hub), *asked) as process:
         assert process.stdout
         at = await lines_until(process.stdout, authorize_url)
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=100) as http:
             assert (await http.get(await user.allow(at))).status_code == 200
         out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, f"{out.decode()}{err.decode()}"
@@ -340,7 +342,7 @@ async def test_client_with_a_document(hub: Run, user: OAuthUser) -> None:
         answer = await user.answered(authorization(hub, document["client_id"]))
     assert "With a document" in user.pages[0]
     verifier = {"grant_type": "authorization_code", "code_verifier": VERIFIER}
-    async with httpx2.AsyncClient(base_url=base_of(hub)) as http:
+    async with httpx2.AsyncClient(timeout=100, base_url=base_of(hub)) as http:
         redeem = {"code": answer["code"], "client_id": document["client_id"], "redirect_uri": CALLBACK}
         tokens = await http.post("/oauth/token", data=redeem | verifier)
         assert tokens.status_code == 200, tokens.text
@@ -361,7 +363,7 @@ async def test_key_gives_its_own_workspaces_and_ends_its_own_grant(hub: Run) -> 
             assert await echoed(client, "a_echo", "mine") == "mine"
         assert storage.tokens
         bearer = {"Authorization": f"Bearer {storage.tokens.access_token}"}
-        async with httpx2.AsyncClient(base_url=base_of(hub)) as http:
+        async with httpx2.AsyncClient(timeout=100, base_url=base_of(hub)) as http:
             await check_page_of_another_origin(http, bearer)
             other = await http.get("/mcp/beta", headers=bearer)
             assert other.status_code == 401, "an access token is for one workspace"

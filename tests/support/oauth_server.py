@@ -215,7 +215,7 @@ class OAuthServer(OAuthAuthorizationServerProvider[AuthorizationCode, RefreshTok
     async def agree(self, url: str, person: str = "") -> dict[str, str]:
         """Open the address in a browser and agree; returns what the redirect says."""
         self.person = person or self.person
-        async with httpx2.AsyncClient() as browser:
+        async with httpx2.AsyncClient(timeout=100) as browser:
             answer = await browser.get(url)
         assert answer.status_code == 302, (answer.status_code, answer.text)
         return dict(parse_qsl(urlsplit(answer.headers["location"]).query))

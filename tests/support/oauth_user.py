@@ -23,7 +23,7 @@ class OAuthUser:
         self.secret = ""
         self.pages: list[str] = []
         """The consent pages that were shown."""
-        self.http = httpx2.AsyncClient(base_url=base, timeout=30, headers=HTML)
+        self.http = httpx2.AsyncClient(base_url=base, timeout=100, headers=HTML)
 
     async def allow(self, url: str, *, decision: str = "approve") -> str:
         """Open the URL of an authorization request, and answer its question; return the URL that this leads to."""

@@ -63,7 +63,7 @@ async def ended(hub: Hub, job: str) -> ActivationJob:
 
 async def activated(hub: Hub, name: str, **fields: Any) -> ActivationJob:
     """Activate an entry in the workspace `w`; returns its job, which is done."""
-    started = await hub.desired.request(Activate(name=name, workspaces=("w",), **fields), timeout=30)
+    started = await hub.desired.request(Activate(name=name, workspaces=("w",), **fields), timeout=100)
     job = await ended(hub, started.job)
     assert job.state == "done", job
     return job
@@ -71,7 +71,7 @@ async def activated(hub: Hub, name: str, **fields: Any) -> ActivationJob:
 
 async def called(hub: Hub, tool: str, **arguments: str | int) -> str:
     """The text that a tool of the workspace `w` returns."""
-    result = await hub.actual.request(Call(workspace="w", tool=tool, arguments=arguments), timeout=30)
+    result = await hub.actual.request(Call(workspace="w", tool=tool, arguments=arguments), timeout=100)
     text: str = result.result["content"][0]["text"]
     return text
 
@@ -130,9 +130,9 @@ async def test_a_tarball_and_a_wheel(built: Path) -> None:
         await hub.wait_settled()
         assert await called(hub, "node_greet") == await called(hub, "py_greet") == "hello from 1.0.0"
 
-        removed = await hub.desired.request(RemoveInstalled(key="node"), timeout=30)
+        removed = await hub.desired.request(RemoveInstalled(key="node"), timeout=100)
         assert removed.variables == ("API_KEY",)
-        await hub.desired.request(RemoveInstalled(key="py"), timeout=30)
+        await hub.desired.request(RemoveInstalled(key="py"), timeout=100)
         for name in ("API_KEY", "PY_API_KEY"):
             await hub.desired.request(RemoveVariable(name=name))
         assert (await hub.desired.request(ReadVariables())).variables == ()
@@ -151,18 +151,18 @@ async def test_an_update_and_the_way_back(built: Path) -> None:
     async with running({}, {"w": []}, **DEAD) as hub:
         offer(hub, *versions)
         await activated(hub, "test/node", version="1.0.0", values={"MODE": "fast"})
-        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=30)
+        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=100)
         assert (await ended(hub, started.job)).state == "done"
         assert await called(hub, "node_greet") == "hello from 2.0.0"
         assert await called(hub, "node_env", name="MODE") == "fast"
 
-        await hub.desired.request(RollBackInstalled(key="node"), timeout=30)
+        await hub.desired.request(RollBackInstalled(key="node"), timeout=100)
         await hub.wait_settled()
         assert await called(hub, "node_greet") == "hello from 1.0.0"
 
         offer(hub, *versions, broken)
         before = (hub.yamcp_dir / "providers.json").read_text()
-        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=30)
+        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=100)
         job = await ended(hub, started.job)
         assert job.error is not None
         assert (job.state, job.error.code) == ("failed", "PROGRAM_MISSING")
@@ -245,7 +245,7 @@ async def test_an_installer_ends_with_its_job_and_with_the_adapter(built: Path) 
         job = await begun()
         waiting = await hub.desired.request(Activate(name="test/node", key="other"))
         await hub.desired.request(CancelActivation(id=waiting.job))
-        await hub.desired.request(CancelActivation(id=job), timeout=30)
+        await hub.desired.request(CancelActivation(id=job), timeout=100)
         assert {(await ended(hub, each)).state for each in (job, waiting.job)} == {"cancelled"}
         assert installers(hub) == []
         await begun()
@@ -254,10 +254,10 @@ async def test_an_installer_ends_with_its_job_and_with_the_adapter(built: Path) 
         assert (hub.data_dir / "servers/node").exists()
         await hub.start("adapter")
         await until(lambda: not (hub.data_dir / "servers/node").exists())
-        assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
+        assert (await hub.desired.request(ReadInstalled(), timeout=100)).servers == ()
         (hub.yamcp_dir / "providers.json").write_text("{")
         await hub.restart("adapter")
-        assert (await hub.desired.request(ReadInstalled(), timeout=30)).servers == ()
+        assert (await hub.desired.request(ReadInstalled(), timeout=100)).servers == ()
 
 
 async def test_hubctl(built: Path) -> None:
@@ -294,7 +294,7 @@ async def test_a_variable_of_an_entry_of_today() -> None:
     async with running(providers, {"w": ["old"]}, settle=False) as hub:
 
         async def code() -> str:
-            status = await hub.actual.request(ReadStatus(), timeout=30)
+            status = await hub.actual.request(ReadStatus(), timeout=100)
             found = next((each for each in status.servers if each.key == "old"), None)
             return found.reason.code if found and found.reason else ""
 

@@ -55,7 +55,7 @@ def offer(hub: Hub, *entries: dict[str, Any]) -> None:
 
 async def added(hub: Hub, name: str, caller: Caller = EVERYBODY, **values: str) -> RegistryOutcome:
     body = RegistryAdd(caller=caller, workspace="w", name=name, values=values)
-    return await hub.desired.request(body, timeout=30)
+    return await hub.desired.request(body, timeout=100)
 
 
 async def done(hub: Hub, number: str, caller: Caller = EVERYBODY) -> str:
@@ -70,14 +70,14 @@ async def done(hub: Hub, number: str, caller: Caller = EVERYBODY) -> str:
 
 
 async def called(hub: Hub, tool: str, **arguments: str) -> str:
-    result = await hub.actual.request(Call(workspace="w", tool=tool, arguments=arguments), timeout=30)
+    result = await hub.actual.request(Call(workspace="w", tool=tool, arguments=arguments), timeout=100)
     text: str = result.result["content"][0]["text"]
     return text
 
 
 async def says(hub: Hub, tool: str, wanted: str, **arguments: str) -> None:
     """Wait until a tool answers this: a changed server is started again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while await called(hub, tool, **arguments) != wanted:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.05)
 
@@ -102,7 +102,7 @@ async def test_found_added_called_configured_removed(tmp_path: Path, build: Any)
         body = RegistryConfigure(caller=EVERYBODY, workspace="w", server=key, values={"MODE": "fancy"})
         assert (await hub.desired.request(body)).outcome == "done"
         await says(hub, f"{key}_env", "fancy", name="MODE")
-        gone = await hub.desired.request(RegistryRemove(caller=EVERYBODY, workspace="w", server=key), timeout=30)
+        gone = await hub.desired.request(RegistryRemove(caller=EVERYBODY, workspace="w", server=key), timeout=100)
         assert gone.uninstalled
         assert (await hub.desired.request(ReadInstalled())).servers == ()
         assert json.loads((hub.root / "yamcp/providers.json").read_text()) == {}
@@ -127,7 +127,7 @@ async def test_a_key_without_rights_starts_and_writes_nothing(tmp_path: Path) ->
         assert (await hub.desired.request(ReadVariables())).variables == ()
         proposal = made.proposal
         approve = ApproveProposal(id=proposal.id, digest=proposal.digest, secrets={"API_KEY": SECRET})
-        approved = await hub.desired.request(approve, timeout=30)
+        approved = await hub.desired.request(approve, timeout=100)
         server = await done(hub, approved.job, bob)
         assert await called(hub, f"{server}_env", name="API_KEY") == SECRET
         assert files_with(hub.root, SECRET) == {"data/variables.json"}
@@ -142,7 +142,7 @@ async def test_a_replaced_file_is_not_run_by_an_earlier_proposal(tmp_path: Path)
         assert proposal is not None
         tarball(tmp_path, description="another content of the same file")
         with pytest.raises(RemoteError) as refused:
-            await hub.desired.request(ApproveProposal(id=proposal.id, digest=proposal.digest), timeout=30)
+            await hub.desired.request(ApproveProposal(id=proposal.id, digest=proposal.digest), timeout=100)
         assert refused.value.body().code == "PROPOSAL_CHANGED"
         assert (await hub.desired.request(ReadInstalled())).servers == ()
 
@@ -155,7 +155,7 @@ async def test_secrets_are_entered_on_a_page_that_needs_no_script(tmp_path: Path
         made = await added(hub, "io.example/packed")
         assert made.ticket is not None
         path = "/secrets/" + made.ticket.url.rsplit("/", 1)[1]
-        async with httpx2.AsyncClient(base_url=hub.public) as http:
+        async with httpx2.AsyncClient(timeout=100, base_url=hub.public) as http:
             page = await http.get(path)
             assert page.status_code == 200
             assert "<script" not in page.text
@@ -171,6 +171,6 @@ async def test_secrets_are_entered_on_a_page_that_needs_no_script(tmp_path: Path
             assert SECRET not in page.text + sent.text + again.text
         key = await done(hub, made.ticket.id)
         assert await called(hub, f"{key}_env", name="API_KEY") == SECRET
-        gone = await hub.desired.request(RegistryRemove(caller=EVERYBODY, workspace="w", server=key), timeout=30)
+        gone = await hub.desired.request(RegistryRemove(caller=EVERYBODY, workspace="w", server=key), timeout=100)
         assert gone.uninstalled
         assert files_with(hub.root, SECRET) == set()

@@ -43,7 +43,7 @@ async def data(client: fastmcp.Client[Any], tool: str, **arguments: Any) -> dict
 
 async def says(client: fastmcp.Client[Any], tool: str, wanted: str, **arguments: str) -> None:
     """Wait until a tool answers this: a changed server is started again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while True:
             result = await client.call_tool("registry_exec", {"tool": tool, "arguments": arguments})
             if result.content[0].text == wanted:

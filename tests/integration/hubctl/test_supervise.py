@@ -59,7 +59,7 @@ class Supervised:
 
     async def next_pid(self, name: str, after: int = 0) -> int:
         """The process of a program, once it is another one than `after`."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while True:
                 started = [int(line.split()[1]) for line in self.lines(name) if line.startswith("pid ")]
                 if started and started[-1] != after:
@@ -125,7 +125,7 @@ async def test_what_ends_is_started_again_at_once(hub: Supervised) -> None:
 
 async def until_running(root: Path, name: str) -> None:
     """Wait until supervisord takes it for started."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not (await asyncio.to_thread(process_states, root)).get(name, "").startswith("RUNNING"):  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0.05)
 

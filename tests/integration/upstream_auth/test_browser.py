@@ -42,7 +42,7 @@ async def fronted(hub: Hub) -> str:
     """Start the front; returns its address."""
     await hub.start("acceptor")
     await hub.start("front")
-    async with asyncio.timeout(60), httpx2.AsyncClient(base_url=hub.public) as client:
+    async with asyncio.timeout(60), httpx2.AsyncClient(timeout=100, base_url=hub.public) as client:
         while True:
             with contextlib.suppress(httpx2.HTTPError):
                 if "FRONT_AWAY" not in (await client.get("/healthz")).text:
@@ -79,14 +79,14 @@ async def test_in_a_hub_without_a_token(remote: OAuthServer) -> None:
     Another site's page can neither frame the page nor request it unseen, and no other browser can finish a sign-in.
     """
     spec = notes(remote)
-    async with sidecar.running(spec, workspace("w", spec)) as hub, httpx2.AsyncClient(timeout=30) as browser:
+    async with sidecar.running(spec, workspace("w", spec)) as hub, httpx2.AsyncClient(timeout=100) as browser:
         browser.base_url = await fronted(hub)
         url = (await hub.server("notes")).reason.data["url"]  # type: ignore[union-attr]
         assert url == f"{hub.public}/connect/notes"
         page = await browser.get("/connect/notes", headers=PAGE)
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         said = await remote.agree(link_in(page), "grace")
-        async with httpx2.AsyncClient(base_url=hub.public, timeout=30) as other:
+        async with httpx2.AsyncClient(base_url=hub.public, timeout=100) as other:
             refused = await other.get("/connect/callback", params=said, headers=PAGE)
         assert (refused.status_code, "SIGN_IN_STATE_INVALID" in refused.text) == (403, True)
         said = await remote.agree(link_in(await browser.get("/connect/notes", headers=PAGE)), "grace")
@@ -137,7 +137,7 @@ async def test_each_user_signs_in(remote: OAuthServer) -> None:
             shared = await second.get("/connect/company", headers=PAGE)
             assert (shared.status_code, "SIGN_IN_FORBIDDEN" in shared.text) == (403, True)
             assert (await second.get("/connect/secret", headers=PAGE)).status_code == 404
-        async with httpx2.AsyncClient(base_url=base, timeout=30) as nobody:
+        async with httpx2.AsyncClient(base_url=base, timeout=100) as nobody:
             login = await nobody.get("/connect/notes", headers=PAGE)
             assert (login.status_code, login.headers["location"]) == (302, "/login?next=%2Fconnect%2Fnotes")
 
@@ -145,7 +145,7 @@ async def test_each_user_signs_in(remote: OAuthServer) -> None:
 @contextlib.asynccontextmanager
 async def user(base: str, token: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser that is logged in."""
-    async with httpx2.AsyncClient(base_url=base, timeout=30) as browser:
+    async with httpx2.AsyncClient(base_url=base, timeout=100) as browser:
         answer = await browser.post("/login", data={"token": token, "next": "/account"}, headers={"origin": base})
         assert answer.status_code == 303, answer.text
         yield browser

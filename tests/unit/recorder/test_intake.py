@@ -176,7 +176,7 @@ async def running(intake: Intake) -> AsyncIterator[None]:
 
 async def until_stored(intake: Intake, count: int) -> None:
     """Wait until that many calls were stored."""
-    async with asyncio.timeout(30), intake.stored:
+    async with asyncio.timeout(100), intake.stored:
         await intake.stored.wait_for(lambda: intake.calls >= count)
 
 

@@ -63,7 +63,7 @@ async def test_sessions_of_before_a_rename(hub: World) -> None:
     async with (
         connected(f"{hub.base}/mcp/old", "sse", "legacy") as sse,
         connected(f"{hub.base}/mcp/old", "http", "legacy") as http,
-        httpx2.AsyncClient() as client,
+        httpx2.AsyncClient(timeout=100) as client,
     ):
         rename(hub)
         error = (await sse.request("tools/call", CALL)).answer["error"]
@@ -86,7 +86,7 @@ async def test_who_takes_a_slug_gets_its_requests(hub: World) -> None:
 async def test_status_tells_of_aliases(hub: World) -> None:
     """Beside the slug that counts, of which the URLs are made."""
     rename(hub)
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=100) as client:
         (found,) = (await client.get(f"{hub.base}/status")).json()["workspaces"]
     assert (found["slug"], found["aliases"], found["http_url"].rsplit("/")[-1]) == ("new", ["old"], "new")
 
@@ -103,7 +103,9 @@ async def test_a_key_opens_by_an_alias_what_it_opens_anyway(short: Path) -> None
             assert "result" in (await peer.request("tools/call", CALL)).answer
         transport = httpx2.AsyncHTTPTransport(uds=str(uds))
         headers = {"authorization": f"Bearer {outside}"}
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
+        async with httpx2.AsyncClient(
+            timeout=100, transport=transport, base_url="http://localhost", headers=headers
+        ) as client:
             for slug in ("old", "old-12345678", "nothing"):
                 response = await client.get(f"/mcp/{slug}/sse")
                 assert response.status_code == 404

@@ -77,7 +77,7 @@ async def test_unknown(http: httpx2.AsyncClient, path: str) -> None:
 
 async def test_no_workspaces(tmp_path: Path) -> None:
     """Without any workspace, 404 says that."""
-    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient() as client:
+    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(timeout=100) as client:
         made.put()
         assert "none yet" in (await client.get(f"{made.base}/mcp/x")).text
 
@@ -89,7 +89,7 @@ PATHS = ["/mcp/w", "/mcp/w/sse", "/mcp/w/messages?session_id=x", "/mcp/nope"]
 async def test_before_the_first_snapshot(tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No workspace is known then, which says nothing of whether there is one: 503, and when to try again."""
     monkeypatch.setattr(router, "STARTING_WAIT", 0.01)
-    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(base_url=made.base) as client:
+    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(timeout=100, base_url=made.base) as client:
         for path in PATHS:
             response = await client.request(method, path)
             error = refused(response, 503, "HUB_STARTING")
@@ -101,7 +101,10 @@ async def test_before_the_first_snapshot(tmp_path: Path, method: str, monkeypatc
 async def test_requests_wait_for_the_first_snapshot(tmp_path: Path) -> None:
     """What comes after a restart, before the workspaces are known, is served as soon as they are."""
     server = FakeServer()
-    async with world(tmp_path, server, serve=True) as made, httpx2.AsyncClient(base_url=made.base) as client:
+    async with (
+        world(tmp_path, server, serve=True) as made,
+        httpx2.AsyncClient(timeout=100, base_url=made.base) as client,
+    ):
         body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
         early = asyncio.create_task(client.post("/mcp/w", json=body, headers=ACCEPT))
         none = asyncio.create_task(client.get("/mcp/nope"))
@@ -114,7 +117,7 @@ async def test_requests_wait_for_the_first_snapshot(tmp_path: Path) -> None:
 
 async def test_a_stop_before_the_first_snapshot(tmp_path: Path) -> None:
     """A request that waits does not hold up the end."""
-    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(base_url=made.base) as client:
+    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(timeout=100, base_url=made.base) as client:
         early = asyncio.create_task(client.get("/mcp/w"))
         assert made.server is not None
         await until(lambda: len(made.server.server_state.tasks) == 1)
@@ -174,7 +177,7 @@ async def test_method_over_streamable_http(http: httpx2.AsyncClient, method: str
 async def test_host_and_origin(tmp_path: Path, headers: dict[str, str], allowed: bool) -> None:
     """Only the hub's own names, and those allowed, may be in Host and Origin."""
     settings = {"allowed_hosts": " hub.example ,", "public_url": "https://public.example/base"}
-    async with world(tmp_path, serve=True, **settings) as made, httpx2.AsyncClient() as client:
+    async with world(tmp_path, serve=True, **settings) as made, httpx2.AsyncClient(timeout=100) as client:
         response = await client.get(f"http://127.0.0.1:{made.settings.sidecar_port}/healthz", headers=headers)
         if allowed:
             assert response.status_code == 200
@@ -227,7 +230,7 @@ async def _used_by_a_page(client: httpx2.AsyncClient, origin: str) -> None:
 
 async def test_the_address_that_it_listens_on_is_a_host_too(tmp_path: Path) -> None:
     """Another loopback address than the usual one needs no further setting."""
-    async with world(tmp_path, serve=True, host="127.0.0.2") as made, httpx2.AsyncClient() as client:
+    async with world(tmp_path, serve=True, host="127.0.0.2") as made, httpx2.AsyncClient(timeout=100) as client:
         assert (await client.get(f"{made.settings.sidecar_url}/healthz")).status_code == 200
 
 
@@ -242,7 +245,7 @@ async def test_slug_and_name(hub: World, path: str) -> None:
 
 async def test_websocket(hub: World, caplog: pytest.LogCaptureFixture) -> None:
     """There is no WebSocket; who asks for one gets an answer, and no traceback is logged."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=100) as client:
         upgrade = {
             "connection": "upgrade",
             "upgrade": "websocket",
@@ -295,7 +298,7 @@ async def test_removed_for_live_sessions(hub: World) -> None:
         hub.put(without=("w",))
         error = (await peer.request("tools/call", {"name": "a_echo"})).answer["error"]
         assert error["data"]["code"] == "WORKSPACE_GONE"
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=100) as client:
             refused(await client.get(f"{hub.base}/mcp/w/sse"), 404, "WORKSPACE_GONE")
     await until(lambda: not hub.hub.departed)
 
@@ -324,7 +327,7 @@ async def test_ready(hub: World, http: httpx2.AsyncClient) -> None:
 
 async def test_not_ready_before_the_first_snapshot(tmp_path: Path) -> None:
     """Without a snapshot it is not ready."""
-    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient() as client:
+    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(timeout=100) as client:
         response = await client.get(f"{made.base}/readyz")
         assert (response.status_code, response.json()["applied"]) == (503, False)
 

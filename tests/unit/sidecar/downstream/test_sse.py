@@ -44,7 +44,7 @@ def peer_of(hub: World, era: Any = "legacy") -> Any:
 
 async def test_stream(hub: World) -> None:
     """The stream begins with where to post, then pings keep it open."""
-    async with httpx2.AsyncClient() as client, client.stream("GET", f"{hub.base}/mcp/w/sse") as response:
+    async with httpx2.AsyncClient(timeout=100) as client, client.stream("GET", f"{hub.base}/mcp/w/sse") as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.headers["x-accel-buffering"] == "no"
         seen = ""
@@ -60,7 +60,7 @@ async def test_stream(hub: World) -> None:
 async def test_where_to_post_is_relative_to_the_stream(hub: World, path: str) -> None:
     """A proxy may have the hub below a path of its own, of which the hub knows nothing (RFC 3986, 5.2)."""
     outside, at, inside = path.partition("/mcp/")
-    async with httpx2.AsyncClient() as client, client.stream("GET", f"{hub.base}{at}{inside}") as response:
+    async with httpx2.AsyncClient(timeout=100) as client, client.stream("GET", f"{hub.base}{at}{inside}") as response:
         lines = response.aiter_lines()
         assert await anext(lines) == "event: endpoint"
         data = (await anext(lines)).removeprefix("data: ")
@@ -180,7 +180,7 @@ async def test_end(tmp_path: Path) -> None:
     """At the end all streams end, and none is opened any more."""
     async with world(tmp_path, serve=True) as made:
         made.put(space())
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=100) as client:
             reading = asyncio.create_task(client.get(f"{made.base}/mcp/w/sse"))
             await until(lambda: made.sse._sessions)
             made.sse._closing = True
@@ -255,7 +255,7 @@ async def test_eras_are_told_apart_as_by_the_sdk(tmp_path: Path, sequence: list[
 async def answers_to(sequence: list[tuple[str, Any]], base: str) -> list[tuple[str, Any, Any, Any]]:
     """Of each request on one stream: its method, the code and the data of its error, its result."""
     answers = []
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         peer = SsePeer(http, f"{base}/mcp/w/sse", "legacy")
         reader = asyncio.create_task(peer.read())
         for number, (method, params) in enumerate(sequence):
@@ -290,7 +290,7 @@ def tasks_of_the_sidecar() -> list[asyncio.Task[Any]]:
 
 async def test_a_batch(hub: World) -> None:
     """A client of 2025-03-26 may send one: its requests are answered on the stream. Those of others may not."""
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         peer = SsePeer(http, f"{hub.base}/mcp/w/sse", "legacy")
         peer.version = "2025-03-26"
         reader = asyncio.create_task(peer.read())

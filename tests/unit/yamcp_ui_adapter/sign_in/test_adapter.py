@@ -181,7 +181,7 @@ async def test_grants_are_listed_with_their_last_use(adapter: Adapter) -> None:
         async def used() -> float | None:
             return (await client.request(ListGrants())).grants[0].last_used
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while await used() is None:  # noqa: ASYNC110 - the adapter connects to the sidecar meanwhile
                 await asyncio.sleep(0.01)
         assert await used() == 1_000_000.0

@@ -71,7 +71,7 @@ async def quiet(hub: World, caplog: pytest.LogCaptureFixture) -> None:
 async def session(hub: World) -> str:
     """A session over Streamable HTTP."""
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         accept = {"accept": "application/json, text/event-stream"}
         return str((await http.post(f"{hub.base}/mcp/w", json=hello, headers=accept)).headers["mcp-session-id"])
 
@@ -90,7 +90,7 @@ async def test_pipelined_calls_and_a_close(hub: World, caplog: pytest.LogCapture
         for _ in range(3):
             await sent(hub, b"".join(calls), wait=wait)
     if era == "legacy":
-        async with httpx2.AsyncClient() as http:  # whose calls go on, as MCP has it
+        async with httpx2.AsyncClient(timeout=100) as http:  # whose calls go on, as MCP has it
             await http.delete(f"{hub.base}/mcp/w", headers={"mcp-session-id": headers["Mcp_Session_Id"]})
     await quiet(hub, caplog)
 
@@ -115,5 +115,5 @@ async def test_whatever_is_cut_off(hub: World, caplog: pytest.LogCaptureFixture)
             for cut in cuts:
                 tasks.create_task(sent(hub, data[:cut], wait=chance.choice([0, 0, 40]) if cut == len(data) else 0))
     await quiet(hub, caplog)
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         assert (await http.get(f"{hub.base}/healthz")).status_code == 200

@@ -229,7 +229,7 @@ async def test_many_bodies_that_lack_a_byte(hub: World) -> None:
         async with connected(f"{hub.base}/mcp/w", "http", "legacy") as peer:
             assert "result" in (await peer.request("ping")).answer
         pass_seconds(hub, 3)
-        async with httpx2.AsyncClient() as http:  # those that have stood still for a while make room
+        async with httpx2.AsyncClient(timeout=100) as http:  # those that have stood still for a while make room
             response = await http.post(f"{hub.base}/mcp/w", json=["x" * MEGABYTE], headers=ACCEPT)
             assert response.json()["error"]["data"]["code"] == "MESSAGE_INVALID"
         pass_seconds(hub, 100)
@@ -250,7 +250,7 @@ async def test_a_body_behind_a_stream(hub: World, monkeypatch: pytest.MonkeyPatc
 async def session(hub: World) -> str:
     """A session over Streamable HTTP."""
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         return str((await http.post(f"{hub.base}/mcp/w", json=hello, headers=ACCEPT)).headers["mcp-session-id"])
 
 
