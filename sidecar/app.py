@@ -352,7 +352,7 @@ class App:
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
         name = hub_name(self._fingerprint_key(), self.settings.data_dir)
         containers = Containers(spawner, self.settings, name, self.session, alone=alone)
-        self.trust.scans, self.reporter.more_hints = containers.scans, (containers.hints, self.trust.hints)
+        self.trust.scans, self.reporter.hints, self.reporter.trust = containers.scans, containers.hints, self.trust
         return containers
 
     def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:

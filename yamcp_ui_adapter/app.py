@@ -26,6 +26,7 @@ from yamcp_ui_adapter.catalog.service import Catalog
 from yamcp_ui_adapter.catalog.sources import OwnEntries, ShippedEntries
 from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
+from yamcp_ui_adapter.desired.curation_reader import curation_handlers
 from yamcp_ui_adapter.desired.editor import Editor
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.service import DesiredStateService
@@ -112,6 +113,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         await service.start(FIRST_START_WAIT_SECONDS)
         handlers |= {
             **service.handlers(),
+            **curation_handlers(state),
             **editor.handlers(),
             **keys.handlers(),
             **access.handlers(),

@@ -9,6 +9,7 @@ from pydantic import Field
 from bridge.errors import ErrorBody
 from bridge.models.base import Done, Model, Request
 from bridge.models.desired import SnapshotId
+from bridge.models.trust import ScanState
 
 UpstreamState = Literal["starting", "ready", "sleeping", "sign_in_required", "backoff", "failed", "stopped"]
 ServerState = Literal["starting", "ready", "degraded", "sleeping", "sign_in_required", "backoff", "failed", "stopped"]
@@ -55,6 +56,10 @@ class ServerStatus(Model):
     stderr_line: str = ""
     """Of a server that is not ready: the one of these lines that says most of why."""
     hints: tuple[str, ...] = ()
+    changes: int = 0
+    """How many tools, prompts and instructions differ from what was accepted, and wait for a decision."""
+    scan: ScanState | None = None
+    """What is known of vulnerabilities of its image or installed package; null: it has neither."""
     limits: tuple[str, ...] = ()
     """The limits of its processes, each with what enforces it: `memory 256 MB (control group)`."""
     stale: bool = False
@@ -262,6 +267,6 @@ class SearchTools(Request[FoundTools], kind="search_tools", sockets=("actual",))
 
     workspace: str
     text: str = Field(max_length=1000)
-    limit: int = Field(8, ge=1, le=20)
+    limit: int = Field(8, ge=1, le=100)
     server: str | None = None
     """The key or namespace of a server, to search its tools alone."""

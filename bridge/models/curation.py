@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import Field
 
 from bridge.models.base import Model, Request
@@ -75,6 +77,27 @@ class Curation(Model):
     """Curation of a workspace's servers, by key. Servers that it does not name show everything as it is."""
 
     servers: dict[str, CuratedServer] = Field(default_factory=dict)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of its content: the same for all ways to write it."""
+        content = self.model_dump(mode="json")
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+class CurationNow(Model):
+    """The answer to `curation`."""
+
+    curation: Curation
+    """Without servers if the workspace has none."""
+    hash: str
+    """For `expect_curation` of `set_workspace`."""
+
+
+class ReadCuration(Request[CurationNow], kind="curation", sockets=("desired",)):
+    """Request the curation of a workspace."""
+
+    workspace: str
 
 
 class WorkspaceItem(Model):

@@ -37,6 +37,8 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     pinned_tools: tuple[str, ...] | None = Field(None, max_length=1000)
     curation: Curation | None = None
     """Replaces the whole curation; one without servers removes it."""
+    expect_curation: str | None = None
+    """The hash of the curation that it replaces: if there is another by now, nothing is changed (EDIT_CONFLICT)."""
     servers: dict[str, bool] = Field(default_factory=dict)
     """Members of it that are switched on or off in this workspace alone, by key; the others stay as they are."""
 

@@ -20,7 +20,9 @@ class ToolChange(Model):
     """The server's own name of it; empty for its instructions."""
     change: Literal["new", "changed"]
     pending: bool
-    """Whether it is kept from clients until it is accepted (`changes: block`)."""
+    """Whether it is kept from clients until it is accepted (`changes: block`, or it is rejected)."""
+    rejected: bool = False
+    """Whether an administrator has rejected it: it is no longer reported, and stays kept from clients."""
     since: float
     """When the hub saw it first (Unix time, seconds); after a restart of the hub, anew."""
     digest: Digest
@@ -64,6 +66,24 @@ class AcceptToolChanges(Request[ToolsAccepted], kind="accept_tool_changes", sock
 
     `tools` are names as in `tool_changes` (null: all that differ). With `digests`, only what was shown is accepted: if
     one of the changes has another digest by now, nothing is.
+    """
+
+    server: str
+    tools: tuple[str, ...] | None = None
+    digests: tuple[Digest, ...] = ()
+
+
+class ToolsRejected(Model):
+    """The answer to `reject_tool_changes`."""
+
+    rejected: tuple[str, ...]
+    """The names of what is rejected; `instructions` for the instructions."""
+
+
+class RejectToolChanges(Request[ToolsRejected], kind="reject_tool_changes", sockets=("actual",), queue="trust"):
+    """Keep what a server offers now from clients, and no longer report it; fields as of `accept_tool_changes`.
+
+    It holds until the server offers something else in its place, or somebody accepts it.
     """
 
     server: str

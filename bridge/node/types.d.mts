@@ -348,6 +348,10 @@ export interface ServerStatus {
   /** Of a server that is not ready: the one of these lines that says most of why. */
   stderr_line: string;
   hints: string[];
+  /** How many tools, prompts and instructions differ from what was accepted, and wait for a decision. */
+  changes: number;
+  /** What is known of vulnerabilities of its image or installed package; null: it has neither. */
+  scan: 'none' | 'waiting' | 'clean' | 'found' | 'failed' | null;
   /** The limits of its processes, each with what enforces it: `memory 256 MB (control group)`. */
   limits: string[];
   stale: boolean;
@@ -874,6 +878,8 @@ export interface SetWorkspace {
   pinned_tools?: string[] | null;
   /** Replaces the whole curation; one without servers removes it. */
   curation?: Curation | null;
+  /** The hash of the curation that it replaces: if there is another by now, nothing is changed (EDIT_CONFLICT). */
+  expect_curation?: string | null;
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }
@@ -2147,8 +2153,10 @@ export interface ToolChange {
   /** The server's own name of it; empty for its instructions. */
   name: string;
   change: 'new' | 'changed';
-  /** Whether it is kept from clients until it is accepted (`changes: block`). */
+  /** Whether it is kept from clients until it is accepted (`changes: block`, or it is rejected). */
   pending: boolean;
+  /** Whether an administrator has rejected it: it is no longer reported, and stays kept from clients. */
+  rejected: boolean;
   /** When the hub saw it first (Unix time, seconds); after a restart of the hub, anew. */
   since: number;
   /** SHA-256 of what the server offers now: what accepting it pins. */
@@ -2186,6 +2194,19 @@ export interface ToolsAccepted {
 
 /** Pin what a server offers now. */
 export interface AcceptToolChanges {
+  server: string;
+  tools?: string[] | null;
+  digests?: string[];
+}
+
+/** The answer to `reject_tool_changes`. */
+export interface ToolsRejected {
+  /** The names of what is rejected; `instructions` for the instructions. */
+  rejected: string[];
+}
+
+/** Keep what a server offers now from clients, and no longer report it; fields as of `accept_tool_changes`. */
+export interface RejectToolChanges {
   server: string;
   tools?: string[] | null;
   digests?: string[];
@@ -2325,8 +2346,10 @@ export interface Requests {
   ping: Ping;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
+  reject_tool_changes: RejectToolChanges;
   scans: ReadScans;
   rescan: Rescan;
+  curation: ReadCuration;
   workspace_tools: ReadWorkspaceTools;
   apply: Snapshot;
   desired: ReadDesired;
@@ -2431,8 +2454,10 @@ export interface Answers {
   ping: Pong;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
+  reject_tool_changes: ToolsRejected;
   scans: Scans;
   rescan: Done;
+  curation: CurationNow;
   workspace_tools: WorkspaceTools;
   apply: Accepted;
   desired: Desired;

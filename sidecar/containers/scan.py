@@ -15,7 +15,7 @@ from uuid import uuid4
 import orjson
 
 from bridge.models import ServerSpec, StdioLaunch
-from bridge.models.trust import Scan
+from bridge.models.trust import Scan, ScanState
 from bridge.private import write_file
 from sidecar.containers import scanners
 from sidecar.containers.engine import Engine, Image
@@ -96,6 +96,11 @@ class Scans:
             return (f"{what} could not be scanned for vulnerabilities: {scan.reason}",)
         counts = [f"{number} {word}" for word, number in (("critical", scan.critical), ("high", scan.high)) if number]
         return (f"{what}: {', '.join(counts)} vulnerabilities; {scan.scanner}.",) if counts else ()
+
+    def state_of(self, spec: ServerSpec) -> ScanState | None:
+        """The state of the scan of a server's image or package; None if it has neither."""
+        subject = _subject(spec)
+        return self._scan_of(subject).state if subject is not None and subject in self._users else None
 
     def states(self) -> tuple[Scan, ...]:
         """The state of each image and package that a server uses, by subject."""

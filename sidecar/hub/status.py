@@ -10,9 +10,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
+from bridge.models.trust import ScanState
 from bridge.settings import Settings
 from sidecar.errors import StillStarting
 from sidecar.hub.hub import Hub
@@ -44,6 +46,19 @@ SLOW_START = 2.0
 """Seconds after which the status of a starting server has a reason."""
 
 
+class Trust(Protocol):
+    """What `TrustService` tells of a server."""
+
+    def hints(self, spec: ServerSpec) -> tuple[str, ...]:
+        """Hints on its changes."""
+
+    def waiting(self, spec: ServerSpec) -> int:
+        """How many of its changes wait for a decision."""
+
+    def scan(self, spec: ServerSpec) -> ScanState | None:
+        """The state of the scan of its image or package; None if it has none."""
+
+
 class StatusReporter:
     """Makes `Status`. `run` measures the servers' memory in the background, which takes 1 ms per server."""
 
@@ -54,7 +69,8 @@ class StatusReporter:
         self._redact = lru_cache(maxsize=2048)(redactor)  # most texts are the same each time
         self._session = session
         self._started_at = time.time()
-        self.more_hints: tuple[Callable[[ServerSpec], tuple[str, ...]], ...] = ()
+        self.hints: Callable[[ServerSpec], tuple[str, ...]] = lambda _: ()
+        self.trust: Trust | None = None
         self.enforcement: Callable[[], Enforcement] = lambda: None
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
@@ -198,8 +214,11 @@ class StatusReporter:
             hints=(
                 *(_hint(method) for method in sorted(best.refused)),
                 *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),
-                *(hint for hints in self.more_hints for hint in hints(spec)),
+                *self.hints(spec),
+                *(self.trust.hints(spec) if self.trust else ()),
             ),
+            changes=self.trust.waiting(spec) if self.trust else 0,
+            scan=self.trust.scan(spec) if self.trust else None,
             limits=described(spec, self._settings, self.enforcement()),
             stale=spec.stale,
         )

@@ -44,11 +44,8 @@ class Reviewed:
     version: int
     shown: Catalog
     differing: frozenset[Place]
-
-    @property
-    def withheld(self) -> frozenset[Place]:
-        """What clients do not see."""
-        return self.differing if self.mode == "block" else frozenset()
+    withheld: frozenset[Place]
+    """What clients do not see."""
 
 
 class Reviewable(Protocol):
@@ -98,23 +95,33 @@ class Changes:
             self._pins.write()
             self._note_first_sight(spec.key, pins)
         gone = before.differing - differing.keys() if before else frozenset[Place]()
-        self._remember(spec, definition, differing, gone)
-        withheld = frozenset(differing) if spec.settings.changes == "block" else frozenset[Place]()
+        rejected = frozenset(place for place, each in differing.items() if pins.is_rejected(*place, each.digest))
+        self._remember(spec, definition, differing, gone, rejected)
+        withheld = frozenset(differing) if spec.settings.changes == "block" else rejected
         shown = _without(catalog, withheld)
-        return Reviewed(catalog, spec.settings.changes, self._version, shown, frozenset(differing))
+        return Reviewed(catalog, spec.settings.changes, self._version, shown, frozenset(differing), withheld)
 
     def _note_first_sight(self, server: str, pins: ServerPins) -> None:
         text = "a server's definition has changed: it is pinned anew" if pins.renewed else "a server was pinned"
         log.info(text, extra={"server": server, "tools": len(pins.kinds.get("tool", ()))})
 
     def _remember(
-        self, spec: ServerSpec, definition: str, differing: dict[Place, Change], gone: frozenset[Place]
+        self,
+        spec: ServerSpec,
+        definition: str,
+        differing: dict[Place, Change],
+        gone: frozenset[Place],
+        rejected: frozenset[Place],
     ) -> None:
         """Keep what differs, to show it; also after the process has ended, which may be one client's alone. `gone` is
         what a process offered before, and offers no more."""
         known_definition, known = self._open.get(spec.key, ("", {}))
         known = known if known_definition == definition else {}
-        fresh = [place for place, change in differing.items() if _digest(known.get(place)) != change.digest]
+        fresh = [
+            place
+            for place, change in differing.items()
+            if place not in rejected and _digest(known.get(place)) != change.digest
+        ]
         if gone & known.keys():
             self._version += 1  # another process may offer it still: all are compared again
         merged = {place: each for place, each in known.items() if place not in gone}
@@ -130,8 +137,11 @@ class Changes:
     # --- for people ----------------------------------------------------------------------------------------------
 
     def count(self, spec: ServerSpec) -> int:
-        """How much of a server differs from its pins."""
-        return 0 if spec.settings.changes == "allow" else len(self._differing(spec))
+        """How much of a server differs from its pins, and is not rejected."""
+        if spec.settings.changes == "allow" or not (differing := self._differing(spec)):
+            return 0
+        pins = self._pins.of(spec.key, self._definition(spec))
+        return sum(not pins.is_rejected(*place, each.digest) for place, each in differing.items())
 
     def of(self, spec: ServerSpec) -> list[ToolChange]:
         """What differs from a server's pins, with texts to show."""
@@ -141,6 +151,7 @@ class Changes:
         found = []
         for (kind, name), change in sorted(self._differing(spec).items()):
             pin = pins.kinds.get(kind, {}).get(name)
+            rejected = pins.is_rejected(kind, name, change.digest)
             before = pin.form.encode() if pin and pin.form is not None else None
             found.append(
                 ToolChange(
@@ -148,7 +159,8 @@ class Changes:
                     kind=kind,
                     name=name,
                     change="changed" if pin else "new",
-                    pending=pending,
+                    pending=pending or rejected,
+                    rejected=rejected,
                     since=change.since,
                     digest=change.digest,
                     before=readable(before) if before else None,
@@ -180,21 +192,15 @@ class Changes:
         return {where: hints for where, hints in checked.items() if hints}
 
     def accept(self, spec: ServerSpec, names: Iterable[str] | None, digests: Iterable[str] = ()) -> tuple[str, ...]:
-        """Pin what differs: all of it, or the items with these names (`instructions` for the instructions).
+        """Pin what differs: all that waits for a decision, or the items with these names (`instructions` for the
+        instructions), rejected ones too.
 
         Raises:
             ChangeUnknown: nothing with such a name differs.
             ChangeOutdated: `digests` are given, and one of the items has another digest by now.
         """
         differing = self._differing(spec)
-        chosen = {place: each for place, each in differing.items() if names is None or _label(place) in set(names)}
-        missing = set(names or ()) - {_label(place) for place in chosen}
-        if missing or not chosen:
-            what = f"no change of {', '.join(sorted(missing)) or 'anything'}"
-            raise ChangeUnknown(f"The server {spec.key!r} has {what} to accept.")
-        shown = set(digests)
-        if shown and not {each.digest for each in chosen.values()} <= shown:
-            raise ChangeOutdated(f"The server {spec.key!r} offers something else than what was shown.")
+        chosen = self._chosen(spec, names, digests)
         pins = self._pins.of(spec.key, self._definition(spec))
         for (kind, name), change in chosen.items():
             pins.put(kind, name, change.form)
@@ -203,6 +209,38 @@ class Changes:
         self._pins.write()
         log.info("changes of a server were accepted", extra={"server": spec.key, "accepted": len(chosen)})
         return tuple(sorted(map(_label, chosen)))
+
+    def reject(self, spec: ServerSpec, names: Iterable[str] | None, digests: Iterable[str] = ()) -> tuple[str, ...]:
+        """Keep what differs from clients, whatever `changes` is, and no longer report it; arguments as of `accept`.
+
+        Raises:
+            ChangeUnknown, ChangeOutdated: as of `accept`.
+        """
+        chosen = self._chosen(spec, names, digests)
+        pins = self._pins.of(spec.key, self._definition(spec))
+        for (kind, name), change in chosen.items():
+            pins.reject(kind, name, change.digest)
+        self._version += 1
+        self._pins.write()
+        log.info("changes of a server were rejected", extra={"server": spec.key, "rejected": len(chosen)})
+        return tuple(sorted(map(_label, chosen)))
+
+    def _chosen(self, spec: ServerSpec, names: Iterable[str] | None, digests: Iterable[str]) -> dict[Place, Change]:
+        """The changes that a decision is about. Raises ChangeUnknown, ChangeOutdated."""
+        differing, wanted = self._differing(spec), set(names or ())
+        if names is None:
+            pins = self._pins.of(spec.key, self._definition(spec))
+            chosen = {place: each for place, each in differing.items() if not pins.is_rejected(*place, each.digest)}
+        else:
+            chosen = {place: each for place, each in differing.items() if _label(place) in wanted}
+        missing = wanted - {_label(place) for place in chosen}
+        if missing or not chosen:
+            what = f"no change of {', '.join(sorted(missing)) or 'anything'}"
+            raise ChangeUnknown(f"The server {spec.key!r} has {what} to decide on.")
+        shown = set(digests)
+        if shown and not {each.digest for each in chosen.values()} <= shown:
+            raise ChangeOutdated(f"The server {spec.key!r} offers something else than what was shown.")
+        return chosen
 
     def keep(self, servers: Iterable[ServerSpec]) -> None:
         """Forget what is known of servers that allow changes now."""

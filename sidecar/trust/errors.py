@@ -6,14 +6,14 @@ from sidecar.errors import INVALID_PARAMS, SidecarError
 
 
 class ChangeOutdated(SidecarError):
-    """A change that was to be accepted is not what the server offers now."""
+    """A change that was to be accepted or rejected is not what the server offers now."""
 
     code = "CHANGE_OUTDATED"
     hint = "Look at the change again: `hubctl trust list`."
 
 
 class ChangeUnknown(SidecarError):
-    """A change that was to be accepted does not exist: the server offers nothing that differs from its pins."""
+    """A change to be accepted or rejected does not exist: the server offers nothing that differs from its pins."""
 
     code = "CHANGE_UNKNOWN"
     hint = "`hubctl trust list` shows what differs; changes of servers with `changes` set to `allow` are not looked at."

@@ -51,6 +51,8 @@ class ServerPins:
     renewed: bool = False
     """Whether the server had another definition before."""
     kinds: dict[Kind, dict[str, Pin]] = field(default_factory=dict)
+    rejected: dict[Kind, dict[str, str]] = field(default_factory=dict)
+    """The digests of forms that an administrator has rejected, of each item the last one."""
 
     def put(self, kind: Kind, name: str, form: bytes) -> None:
         """Pin an item; earlier accepted forms of it stay accepted."""
@@ -62,6 +64,17 @@ class ServerPins:
         kept = sum(len(pin.form or "") for of_kind in self.kinds.values() for pin in of_kind.values())
         fits = len(form) <= MAX_FORM and kept + len(form) <= MAX_FORMS
         pins[name] = Pin(digests, form.decode() if fits else None)
+        self.rejected.get(kind, {}).pop(name, None)
+
+    def reject(self, kind: Kind, name: str, rejected: str) -> None:
+        """Note the digest of a rejected form of an item."""
+        names = self.rejected.setdefault(kind, {})
+        if name in names or len(names) < MAX_ITEMS:
+            names[name] = rejected
+
+    def is_rejected(self, kind: Kind, name: str, made: str) -> bool:
+        """Whether the form with this digest is rejected."""
+        return self.rejected.get(kind, {}).get(name) == made
 
 
 class Pins:
@@ -140,4 +153,8 @@ def _server_pins(kept: Any) -> ServerPins:
         for kind in KINDS
         if kind in kept["kinds"]
     }
-    return ServerPins(float(kept["since"]), bool(kept["renewed"]), kinds)
+    refused = kept.get("rejected", {})
+    rejected: dict[Kind, dict[str, str]] = {
+        kind: {str(name): str(made) for name, made in refused[kind].items()} for kind in KINDS if kind in refused
+    }
+    return ServerPins(float(kept["since"]), bool(kept["renewed"]), kinds, rejected)

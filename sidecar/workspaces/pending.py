@@ -1,4 +1,4 @@
-"""Explains why a client does not have a tool or prompt: it waits to be accepted (`changes: block`)."""
+"""Explains why a client does not have a tool or prompt: it waits to be accepted (`changes: block`), or is rejected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pending(
     """
     name, kind = params.get("name"), "prompt" if method == "prompts/get" else "tool"
     for spec, upstream in members:
-        known = upstream.reviewed.get(spec.key) if upstream and spec.settings.changes == "block" else None
+        known = upstream.reviewed.get(spec.key) if upstream and spec.settings.changes != "allow" else None
         for place in known.withheld if known else ():
             entry = names.Entry(spec.key, spec.namespace, place[1])
             named = place[0] == kind and name in (place[1], names.plain_name(entry, template))

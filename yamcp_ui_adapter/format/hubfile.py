@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from bridge.models import Issue, Model, ServerSettings, SetServer, SetWorkspace
-from yamcp_ui_adapter.errors import EditInvalid, FileUnusable, issue
+from bridge.models.curation import Curation
+from yamcp_ui_adapter.errors import EditConflict, EditInvalid, FileUnusable, issue
 from yamcp_ui_adapter.format.document import is_encodable, json_type, read_document
 from yamcp_ui_adapter.format.entries import HUB, HubFile, WorkspaceSettings
 from yamcp_ui_adapter.format.template import template_error
@@ -150,12 +151,17 @@ def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, A
 
     Raises:
         EditInvalid: the name template is invalid.
+        EditConflict: the curation is not the one that the change expects.
     """
-    fields = change.model_dump(exclude_none=True, exclude={"name", "servers", "remove_aliases", "curation"})
+    fields = change.model_dump(
+        exclude_none=True, exclude={"name", "servers", "remove_aliases", "curation", "expect_curation"}
+    )
     if change.curation is not None:
         written = change.curation.model_dump(mode="json", exclude_unset=True)
         fields["curation"] = written if change.curation.servers else None
     entry = _object(_object(content.get("workspaces")).get(change.name))
+    if change.expect_curation is not None:
+        _compare_curation(change.name, entry, change.expect_curation)
     if change.slug == "":
         fields["slug"] = None
     if change.remove_aliases:
@@ -164,6 +170,17 @@ def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, A
     if change.servers:
         fields["disabled_servers"] = _with_switches(_names(entry.get("disabled_servers")), change.servers) or None
     return _with_fields(content, "workspaces", change.name, WorkspaceSettings, fields)
+
+
+def _compare_curation(workspace: str, entry: dict[str, Any], expect: str) -> None:
+    """Check that a workspace's curation is the one that the caller saw; an invalid one is none. Raises EditConflict."""
+    try:
+        now = Curation.model_validate(entry.get("curation") or {}).hash
+    except ValidationError:
+        now = Curation().hash
+    if now != expect:
+        message = f"The curation of the workspace {workspace!r} was changed by somebody else since it was read."
+        raise EditConflict(message, data={"file": "hub", "key": workspace, "hash": now})
 
 
 def _with_switches(disabled: list[str], switches: Mapping[str, bool]) -> list[str]:

@@ -7,7 +7,7 @@ import { approvals } from './approvals/handlers.mjs';
 import { curation } from './curation/handlers.mjs';
 import { authorize } from './access/rights.mjs';
 import { account } from './account/handlers.mjs';
-import { clientRequests } from './client_requests.mjs';
+import { clientRequests } from './client_requests/handlers.mjs';
 import {
   addServer,
   addWorkspace,
@@ -21,6 +21,7 @@ import {
 import { readConfig } from './import_text.mjs';
 import { records } from './history/handlers.mjs';
 import { routerOf } from './router.mjs';
+import { trust } from './trust/handlers.mjs';
 import { FrontError } from '../errors.mjs';
 import { ownedError, ownedServer, ownedState, ownsRecord } from '../state/owned.mjs';
 import { HUB_ROUTES } from './routes.mjs';
@@ -54,6 +55,7 @@ export function hubApi({ hub, recorder, settings, auth }) {
     ...approvals(hub),
     ...catalog(hub),
     ...activation(hub),
+    ...trust(hub),
     ...records(recorder),
   };
   const check = (/** @type {string} */ id, /** @type {import('./router.mjs').ApiRequest} */ asked) => {

@@ -5,10 +5,13 @@ import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, v
 import { ACCESS_ROUTES } from './access/routes.mjs';
 import { ACTIVATION_ROUTES } from './catalog/activation_routes.mjs';
 import { CATALOG_ROUTES } from './catalog/routes.mjs';
+import { SOURCE_ROUTES } from './catalog/source_routes.mjs';
 import { APPROVAL_ROUTES } from './approvals/routes.mjs';
+import { CLIENT_ROUTES } from './client_requests/routes.mjs';
 import { CURATION_ROUTES } from './curation/routes.mjs';
 import { HISTORY_ROUTES, since } from './history/routes.mjs';
 import { route } from './route.mjs';
+import { TRUST_ROUTES } from './trust/routes.mjs';
 
 export { OTHER_ROUTES } from './describe/other_routes.mjs';
 
@@ -27,14 +30,6 @@ export { OTHER_ROUTES } from './describe/other_routes.mjs';
 
 const ENTRY_ERRORS = ['ENTRY_INVALID', 'MASKED_VALUE'];
 const KEY_FILE_ERRORS = ['KEYS_FILE_BROKEN'];
-const CALL_ERRORS = [
-  'WORKSPACE_UNKNOWN',
-  'WORKSPACE_OFF',
-  'SERVER_ANSWERED_ERROR',
-  'SERVER_UNAVAILABLE',
-  'CALL_TIMEOUT',
-];
-const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
 const keptFor = number('number of seconds, 0 or more and at most 2,592,000', { min: 0, max: 2_592_000 });
 
@@ -76,7 +71,8 @@ export const HUB_ROUTES = [
     summary:
       'Change settings: the format of its tool names, its slug (empty: derived from its name), its aliases, what the ' +
       'history keeps of arguments and results, for how long results of read-only tools are kept, the tools of the hub ' +
-      'and the registry, the tool search, and the curation as a whole.',
+      'and the registry, the tool search, and the curation as a whole (`expect_curation`: the `hash` of the one that it ' +
+      'replaces).',
     query: workspaceName,
     body: {
       name_template: optional(name),
@@ -89,9 +85,10 @@ export const HUB_ROUTES = [
       tools: optional(oneOf('all', 'search')),
       pinned_tools: optional(names),
       curation: optional(object),
+      expect_curation: expect,
     },
     answer: '{snapshot, workspace}',
-    errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
+    errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID', 'EDIT_CONFLICT'],
   }),
   ...['start', 'stop'].map((verb) =>
     route(`${verb}Workspace`, 'POST', `/api/hub/workspaces/${verb}`, {
@@ -212,56 +209,7 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_KEY', ...KEY_FILE_ERRORS],
   }),
   ...ACCOUNT_ROUTES,
-  route('tools', 'GET', '/api/hub/tools', {
-    summary: 'The tools of a workspace as its clients see them.',
-    query: { workspace: name },
-    answer: '{tools}',
-    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
-  }),
-  route('call', 'POST', '/api/hub/call', {
-    summary: 'Call a tool as a client would.',
-    body: { workspace: name, tool: name, arguments: optional(object), timeout: optional(seconds) },
-    answer: '{result, seconds}',
-    errors: ['TOOL_UNKNOWN', ...CALL_ERRORS],
-  }),
-  route('prompts', 'GET', '/api/hub/prompts', {
-    summary: 'The prompts of a workspace as its clients see them, each with its server.',
-    query: { workspace: name },
-    answer: '{prompts}',
-    errors: ['WORKSPACE_UNKNOWN'],
-  }),
-  route('getPrompt', 'POST', '/api/hub/prompts/get', {
-    summary: 'The messages of a prompt, as a client would get them.',
-    body: { workspace: name, prompt: name, arguments: optional(values), timeout: optional(seconds) },
-    answer: '{result, seconds}',
-    errors: ['PROMPT_UNKNOWN', ...CALL_ERRORS],
-  }),
-  route('resources', 'GET', '/api/hub/resources', {
-    summary: 'The resources and resource templates of a workspace as its clients see them, each with its server.',
-    query: { workspace: name },
-    answer: '{resources, templates}',
-    errors: ['WORKSPACE_UNKNOWN'],
-  }),
-  route('readResource', 'POST', '/api/hub/resources/read', {
-    summary: 'Read a resource as a client would.',
-    body: { workspace: name, uri: text, timeout: optional(seconds) },
-    answer: '{result, seconds}',
-    errors: ['RESOURCE_UNKNOWN', ...CALL_ERRORS],
-  }),
-  route('complete', 'POST', '/api/hub/complete', {
-    summary:
-      'Values for an argument of a prompt, or for a variable of a resource template (`template`: its `uriTemplate`).',
-    body: {
-      workspace: name,
-      prompt: optional(name),
-      template: optional(text),
-      argument: name,
-      value: text,
-      arguments: optional(values),
-    },
-    answer: '{values, total, has_more}',
-    errors: ['PROMPT_UNKNOWN', 'RESOURCE_UNKNOWN', ...CALL_ERRORS],
-  }),
+  ...CLIENT_ROUTES,
   route('sessions', 'GET', '/api/hub/sessions', {
     summary:
       "The clients' sessions, newest first, of a workspace or of all; requests of modern clients without a session.",
@@ -290,7 +238,9 @@ export const HUB_ROUTES = [
   ...ACCESS_ROUTES,
   ...APPROVAL_ROUTES,
   ...CATALOG_ROUTES,
+  ...SOURCE_ROUTES,
   ...ACTIVATION_ROUTES,
+  ...TRUST_ROUTES,
 ];
 
 const serverForm = {

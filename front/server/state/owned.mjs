@@ -47,6 +47,7 @@ export function ownedState(state, owned) {
     sidecar_url: '',
     activations: 0,
     proposals: 0,
+    trust: 0,
     sessions: workspaces.reduce((sum, { sessions }) => sum + sessions, 0),
   };
   return { ...state, hub, workspaces, servers };

@@ -51,6 +51,8 @@ export interface HubState {
   activations: number;
   /** Proposals of agents that wait for an administrator. */
   proposals: number;
+  /** Servers whose changes wait for a decision, or whose image or package has known vulnerabilities. */
+  trust: number;
   /** Set if the State has only what the owner owns who has asked for it. */
   role?: 'owner';
 }

@@ -47,6 +47,8 @@ const NO_RUN = {
   stderr: [],
   stderr_line: '',
   hints: [],
+  changes: 0,
+  scan: null,
   limits: [],
 };
 
@@ -316,6 +318,7 @@ function hubState(known, here, { servers, workspaces }) {
     undoable: adapter === 'ok' ? (desired?.undoable ?? []) : [],
     activations: known.activations,
     proposals: known.proposals ?? 0,
+    trust: servers.filter(({ changes, scan }) => changes > 0 || scan === 'found').length,
     sessions: workspaces.reduce((sum, workspace) => sum + workspace.sessions, 0),
   };
 }

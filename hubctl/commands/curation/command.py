@@ -36,17 +36,19 @@ async def curation(context: Context, arguments: argparse.Namespace) -> int:
     if arguments.action == "export":
         context.part(json.dumps(current.model_dump(mode="json", exclude_unset=True), indent=2) + "\n")
         return 0
+    replaced = current
     if arguments.action == "import":
         wanted = parse(read_text(arguments.file))
     elif arguments.action == "clone":
         wanted, spec = current, find_spec(specs, arguments.to)
+        replaced = spec.curation or Curation()
     elif arguments.action == "accept":
         wanted = accepted(current, await _items(context, spec.name))
     else:
         check_server(spec.servers, arguments.server)
         wanted = edited(current, arguments)
     async with context.desired() as adapter:
-        done = await adapter.request(SetWorkspace(name=spec.name, curation=wanted))
+        done = await adapter.request(SetWorkspace(name=spec.name, curation=wanted, expect_curation=replaced.hash))
     await wait_applied(context, done.snapshot, f"The curation of {spec.name!r} is saved, but not in force yet.")
     if context.json:
         context.emit(wanted)

@@ -8,6 +8,7 @@ import time
 from bridge.models.trust import (
     AcceptToolChanges,
     ReadToolChanges,
+    RejectToolChanges,
     ToolChange,
     ToolChanges,
 )
@@ -17,9 +18,11 @@ from hubctl.render import clean, span
 
 
 async def trust(context: Context, arguments: argparse.Namespace) -> int:
-    """Run `hubctl trust [list|accept|scans|rescan]`."""
+    """Run `hubctl trust [list|accept|reject|scans|rescan]`."""
     if arguments.action == "accept":
         return await accept(context, arguments)
+    if arguments.action == "reject":
+        return await reject(context, arguments)
     if arguments.action == "scans":
         return await scans(context)
     if arguments.action == "rescan":
@@ -54,6 +57,22 @@ async def accept(context: Context, arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def reject(context: Context, arguments: argparse.Namespace) -> int:
+    """Keep from clients what a server offers now: all that waits for a decision, or the named tools.
+
+    Raises:
+        RemoteError: `CHANGE_UNKNOWN`, `CHANGE_OUTDATED`.
+    """
+    names, digests = tuple(arguments.name) or None, tuple(arguments.digest)
+    async with context.actual() as hub:
+        done = await hub.request(RejectToolChanges(server=arguments.server, tools=names, digests=digests))
+    if context.json:
+        context.emit(done)
+    else:
+        context.say(*(f"{clean(arguments.server)}: {clean(name)} is rejected." for name in done.rejected))
+    return 0
+
+
 def lines(found: ToolChanges, now: float) -> list[str]:
     """Format changes, then the hints on what is pinned; `now` is Unix time in seconds."""
     said = [line for change in found.changes for line in _change(change, now)]
@@ -66,6 +85,7 @@ def lines(found: ToolChanges, now: float) -> list[str]:
 def _change(change: ToolChange, now: float) -> list[str]:
     what = f"{change.kind} {change.name}".rstrip()
     state = "withheld until it is accepted" if change.pending else "served all the same"
+    state = "rejected, and withheld" if change.rejected else state
     head = f"{clean(change.server)}: {clean(what)} is {change.change}, seen {span(now - change.since)} ago; {state}."
     body = [f"  {clean(line)}" for line in change.diff]
     hints = [f"  hint: {clean(hint)}" for hint in change.hints]

@@ -7,7 +7,18 @@ from functools import cached_property
 from pathlib import Path
 
 from bridge.models import Done, Event, ServerSpec, Snapshot
-from bridge.models.trust import AcceptToolChanges, ReadScans, ReadToolChanges, Rescan, Scans, ToolChanges, ToolsAccepted
+from bridge.models.trust import (
+    AcceptToolChanges,
+    ReadScans,
+    ReadToolChanges,
+    RejectToolChanges,
+    Rescan,
+    Scans,
+    ScanState,
+    ToolChanges,
+    ToolsAccepted,
+    ToolsRejected,
+)
 from bridge.server import Handlers
 from sidecar.containers import scan
 from sidecar.errors import ServerUnknown, WorkspaceUnknown
@@ -38,14 +49,22 @@ class TrustService:
     def handlers(self) -> Handlers:
         """The handlers for the bridge's `actual` socket, by kind of request."""
         trust: Handlers = {ReadToolChanges: self._read, AcceptToolChanges: self._accept}
-        return {**trust, ReadScans: self._scans, Rescan: self._rescan}
+        return {**trust, RejectToolChanges: self._reject, ReadScans: self._scans, Rescan: self._rescan}
 
     def hints(self, spec: ServerSpec) -> tuple[str, ...]:
         """A hint on a server's changes for its status."""
-        if not (count := self.changes.count(spec)):
+        if not (count := self.waiting(spec)):
             return ()
         done = "withheld" if spec.settings.changes == "block" else "served all the same"
         return (f"{count} tools, prompts or instructions are new or changed, and {done}: hubctl trust list {spec.key}",)
+
+    def waiting(self, spec: ServerSpec) -> int:
+        """How many of a server's changes wait for a decision."""
+        return self.changes.count(spec)
+
+    def scan(self, spec: ServerSpec) -> ScanState | None:
+        """The state of the scan of a server's image or package; None if it has none."""
+        return self.scans.state_of(spec) if self.scans else None
 
     @cached_property
     def _key(self) -> bytes:
@@ -97,11 +116,19 @@ class TrustService:
 
     async def _accept(self, request: AcceptToolChanges) -> ToolsAccepted:
         accepted = self.changes.accept(self._server(request.server), request.tools, request.digests)
-        for workspace in self._hub.every():
-            if request.server in workspace.members:
-                workspace.refresh()
-        self._publish(Event(topic="server", subject=request.server))
+        self._decided(request.server)
         return ToolsAccepted(accepted=accepted)
+
+    async def _reject(self, request: RejectToolChanges) -> ToolsRejected:
+        rejected = self.changes.reject(self._server(request.server), request.tools, request.digests)
+        self._decided(request.server)
+        return ToolsRejected(rejected=rejected)
+
+    def _decided(self, server: str) -> None:
+        for workspace in self._hub.every():
+            if server in workspace.members:
+                workspace.refresh()
+        self._publish(Event(topic="server", subject=server))
 
     def _server(self, key: str) -> ServerSpec:
         servers = self._hub.snapshot.servers if self._hub.snapshot else ()

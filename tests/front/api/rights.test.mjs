@@ -53,6 +53,7 @@ const OWN = {
   restartServer: { query: { key: 'github' } },
   editMany: { body: { action: 'join', servers: ['github'], workspaces: ['dev'] } },
   tools: { query: { workspace: 'dev' } },
+  searchTools: { query: { workspace: 'dev', text: 'x' } },
   curation: { query: { name: 'dev' } },
   call: { body: { workspace: 'dev', tool: 'x' } },
   prompts: { query: { workspace: 'dev' } },

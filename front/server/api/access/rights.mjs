@@ -87,6 +87,7 @@ export const RIGHTS = Object.freeze({
   restartServer: ownServer,
   editMany: severalEntries,
   tools: inWorkspace,
+  searchTools: inWorkspace,
   curation: ownWorkspace,
   call: answered,
   prompts: inWorkspace,

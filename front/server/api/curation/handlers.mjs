@@ -9,10 +9,9 @@
 export function curation(hub) {
   return {
     curation: async ({ query }) => {
-      const { snapshot } = await hub.askAdapter('desired');
-      const spec = snapshot.workspaces.find(({ name }) => name === query.name);
+      const { curation: now, hash } = await hub.askAdapter('curation', { workspace: query.name });
       const { items, tokens } = await hub.askSidecar('workspace_tools', { workspace: query.name });
-      return { curation: spec?.curation ?? { servers: {} }, items, tokens };
+      return { curation: now, hash, items, tokens };
     },
   };
 }

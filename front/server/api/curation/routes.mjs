@@ -9,7 +9,7 @@ export const CURATION_ROUTES = [
     summary:
       'The curation of a workspace, to be changed by PATCH /api/hub/workspaces, and every tool, prompt and resource of its servers with its state and estimated tokens.',
     query: { name },
-    answer: '{curation, items, tokens}',
-    errors: ['WORKSPACE_UNKNOWN'],
+    answer: '{curation, hash, items, tokens}',
+    errors: ['NO_SUCH_WORKSPACE', 'WORKSPACE_UNKNOWN'],
   }),
 ];

@@ -14,9 +14,11 @@ import type {
   CatalogCard,
   CatalogItem,
   CatalogPage,
+  CatalogSourceList,
   Curation,
   ChangeRecords,
   Exported,
+  FoundTools,
   Grant,
   Grants,
   History,
@@ -34,11 +36,15 @@ import type {
   RecordedPrincipals,
   RecordedSessions,
   RecordsStatus,
+  Scans,
   ServerSettings,
   Sessions,
   SignInRecords,
   SnapshotId,
+  ToolChanges,
   Tools,
+  ToolsAccepted,
+  ToolsRejected,
   UpstreamSignIns,
   Usage,
   Variables,
@@ -130,6 +136,7 @@ export interface HubAnswers {
   addKey: KeyMade;
   revokeKey: Nothing;
   tools: Tools;
+  searchTools: FoundTools;
   call: Called;
   prompts: { prompts: CatalogItem[] };
   getPrompt: Called;
@@ -163,6 +170,10 @@ export interface HubAnswers {
   showEntry: CatalogCard;
   putEntry: Nothing;
   removeEntry: Nothing;
+  catalogSources: CatalogSourceList;
+  putSource: Nothing;
+  removeSource: Nothing;
+  refreshSource: Nothing;
   activate: JobStarted;
   activations: ActivationJobs;
   cancelActivation: Nothing;
@@ -173,7 +184,12 @@ export interface HubAnswers {
   variables: Variables;
   setVariables: Nothing;
   removeVariable: Nothing;
-  curation: WorkspaceTools & { curation: Curation };
+  curation: WorkspaceTools & { curation: Curation; hash: string };
+  toolChanges: ToolChanges;
+  acceptChanges: ToolsAccepted;
+  rejectChanges: ToolsRejected;
+  scans: Scans;
+  rescan: Nothing;
 }
 
 /** A server as YAMCP-UI shows it; `status` is one of the hub's states beside YAMCP-UI's own two. */

@@ -152,6 +152,30 @@ def test_only_what_was_shown_is_accepted(world: World) -> None:
     assert world.shown(spec("block")) == []
 
 
+def test_what_is_rejected_is_withheld_and_no_longer_reported(world: World) -> None:
+    """Also where changes are only shown, and after a restart; another form of it is a new change."""
+    world.server.lists(("a", "one"), ("b", "two"))
+    world.shown(spec("warn"))
+    world.server.lists(("a", "ONE"), ("b", "TWO"))
+    assert world.shown(spec("warn")) == ["ONE", "TWO"]
+    digests = [each.digest for each in world.changes.of(spec("warn"))]
+    assert world.changes.reject(spec("warn"), ["a"], digests) == ("a",)
+    world.told.clear()
+    world.begin()
+    assert world.shown(spec("warn")) == ["TWO"]
+    assert (world.changes.count(spec("warn")), world.told) == (1, [("s", [("tool", "b")])])
+    assert [(each.name, each.rejected, each.pending) for each in world.changes.of(spec("warn"))] == [
+        ("a", True, True),
+        ("b", False, False),
+    ]
+    assert world.changes.accept(spec("warn"), None) == ("b",)  # not what was rejected
+    world.server.lists(("a", "worse"), ("b", "TWO"))
+    assert world.shown(spec("warn")) == ["worse", "TWO"]
+    world.changes.reject(spec("warn"), None)
+    assert world.changes.accept(spec("warn"), ["a"]) == ("a",)
+    assert world.shown(spec("warn")) == ["worse", "TWO"]
+
+
 def test_another_definition_has_pins_of_its_own(world: World) -> None:
     """It says so, and is no alarm; the value of a secret is no other definition."""
     world.server.lists(("a", "one"))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.models import ServerSettings, SetServer, SetWorkspace, WorkspaceSpec
-from yamcp_ui_adapter.errors import EditInvalid, FileUnusable
+from bridge.models import Curation, ServerSettings, SetServer, SetWorkspace, WorkspaceSpec
+from yamcp_ui_adapter.errors import EditConflict, EditInvalid, FileUnusable
 from yamcp_ui_adapter.format.entries import HubFile, WorkspaceSettings
 from yamcp_ui_adapter.format.hubfile import (
     dump,
@@ -182,7 +182,7 @@ def test_each_setting_of_a_workspace_reaches_the_sidecar_and_can_be_changed() ->
     """What hub.json may have of a workspace, snapshots have, and `set_workspace` sets."""
     names = {"disabled_servers": "servers", "aliases": "remove_aliases"}
     assert set(WorkspaceSettings.model_fields) <= set(WorkspaceSpec.model_fields)
-    assert {names.get(name, name) for name in WorkspaceSettings.model_fields} | {"name"} == set(
+    assert {names.get(name, name) for name in WorkspaceSettings.model_fields} | {"name", "expect_curation"} == set(
         SetWorkspace.model_fields
     )
     for name in WorkspaceSettings.model_fields.keys() - {"slug"}:
@@ -201,6 +201,20 @@ def test_settings_move_with_a_rename() -> None:
     renamed = with_renames(content, {"a": "b", "c": "d", "x": "y"}, {"w": "v"})
     assert renamed == {"servers": {"c": {"era": "legacy"}, "d": {}, "b": {"enabled": False}}, "workspaces": {"v": {}}}
     assert with_renames({}, {"a": "b"}, {}) == {}
+
+
+def test_a_curation_replaces_only_the_one_that_its_author_saw() -> None:
+    """The hash is that of the content, however it is written; without one, the curation is replaced in any case."""
+    first = Curation.model_validate({"servers": {"s": {"tools": {"new": "ask"}}}})
+    other = Curation.model_validate({"servers": {"s": {"tools": {"new": "off", "known": []}}}})
+    now = with_workspace({}, SetWorkspace(name="w", curation=first, expect_curation=Curation().hash))
+    with pytest.raises(EditConflict) as refused:
+        with_workspace(now, SetWorkspace(name="w", curation=other, expect_curation=other.hash))
+    assert refused.value.data["hash"] == first.hash
+    again = Curation.model_validate({"servers": {"s": {"tools": {"new": "ask", "rules": []}, "prompts": {}}}})
+    for expected in (again.hash, None):
+        replaced = with_workspace(now, SetWorkspace(name="w", curation=other, expect_curation=expected))
+        assert replaced["workspaces"]["w"]["curation"]["servers"]["s"]["tools"]["new"] == "off"
 
 
 def test_switches_of_servers_in_a_workspace_are_a_list_of_those_that_are_off() -> None:

@@ -3,9 +3,9 @@
  * sidecar.
  */
 
-import { FrontError } from '../errors.mjs';
+import { FrontError } from '../../errors.mjs';
 
-/** @import {HubAnswers} from './describe/answers.mjs' */
+/** @import {HubAnswers} from '../describe/answers.mjs' */
 
 const CALL_TIMEOUT_SECONDS = 60; // s
 const COMPLETION_TIMEOUT_SECONDS = 10; // short, because a user is typing
@@ -15,13 +15,14 @@ const MAX_COMPLETIONS = 100; // MCP 2025-11-25, Completion: a response has no mo
 /**
  * Return the handlers.
  *
- * @param {import('../state/hub.mjs').HubClient} hub
- * @returns {Pick<import('./router.mjs').HandlersOf<HubAnswers>,
- *   'tools' | 'call' | 'prompts' | 'getPrompt' | 'resources' | 'readResource' | 'complete'>}
+ * @param {import('../../state/hub.mjs').HubClient} hub
+ * @returns {Pick<import('../router.mjs').HandlersOf<HubAnswers>,
+ *   'tools' | 'searchTools' | 'call' | 'prompts' | 'getPrompt' | 'resources' | 'readResource' | 'complete'>}
  */
 export function clientRequests(hub) {
   return {
     tools: ({ query }) => hub.askSidecar('tools', /** @type {any} */ (query)),
+    searchTools: ({ query }) => hub.askSidecar('search_tools', /** @type {any} */ (query)),
     call: ({ body, res }) => timed(hub, res, 'call', body),
     prompts: async ({ query }) => ({ prompts: (await hub.askSidecar('catalog', /** @type {any} */ (query))).prompts }),
     getPrompt: ({ body: { workspace, prompt, arguments: given = {}, timeout }, res }) =>
@@ -44,7 +45,7 @@ export function clientRequests(hub) {
 /**
  * Send a request, and measure its duration. If the caller disconnects before the answer, the request is cancelled.
  *
- * @param {import('../state/hub.mjs').HubClient} hub
+ * @param {import('../../state/hub.mjs').HubClient} hub
  * @param {import('express').Response} res
  * @param {'call' | 'ask'} kind
  * @param {any} body `timeout` in seconds
@@ -71,7 +72,7 @@ async function timed(hub, res, kind, body) {
 /**
  * Return values for an argument of a prompt, or for a variable of a resource template.
  *
- * @type {(hub: import('../state/hub.mjs').HubClient, res: import('express').Response, body: any) => Promise<HubAnswers['complete'] | undefined>}
+ * @type {(hub: import('../../state/hub.mjs').HubClient, res: import('express').Response, body: any) => Promise<HubAnswers['complete'] | undefined>}
  */
 async function complete(hub, res, { workspace, prompt, template, argument, value, arguments: others = {} }) {
   if ((prompt === undefined) === (template === undefined))
