@@ -2105,6 +2105,7 @@ export interface CatalogCard {
 
 /** Show one entry, what it would run and what it asks for. */
 export interface CatalogShow {
+  /** Its name, or the last part of it where no other entry of the source has that. */
   name: string;
   version?: string | null;
   source?: string | null;

@@ -95,12 +95,13 @@ class Activations:
             NoSuchEntry, EntryUnsupported, SettingsInvalid, AlreadyExists, TooManyActivations: nothing was begun.
         """
         found = await self._catalog.entry(body.name, body.version, body.source)
+        name = str(found.entry["name"])
         target = target_of(found.entry, local=found.local)
         answers = checked(settings_of(target).inputs.values(), body.values, body.secrets, str(Path.home()))
         key = self._key(body, await self._site.keys())
         expected = _tools(found.entry)
-        task = Task(key, body.name, found.source, target, answers, tuple(dict.fromkeys(body.workspaces)), expected)
-        job = self.jobs.start("activate", key, body.name, target.version, partial(activate, self._site, task))
+        task = Task(key, name, found.source, target, answers, tuple(dict.fromkeys(body.workspaces)), expected)
+        job = self.jobs.start("activate", key, name, target.version, partial(activate, self._site, task))
         return JobStarted(job=job, key=key)
 
     def _key(self, body: Activate, taken: Mapping[str, Any]) -> str:

@@ -24,6 +24,16 @@ def find(entries: Iterable[tuple[Json, str]], text: str) -> list[tuple[Json, str
     return [(entry, source) for (number, _), entry, source in scored if number]
 
 
+def named(entries: Iterable[Json], name: str) -> list[Json]:
+    """Return the entries of that name, in their order; if there are none and the name has no namespace, those whose
+    names end in it: `time` finds `com.example/time`."""
+    found = list(entries)
+    exact = [entry for entry in found if entry.get("name") == name]
+    if exact or "/" in name:
+        return exact
+    return [entry for entry in found if str(entry.get("name", "")).rpartition("/")[2] == name]
+
+
 def _score(entry: Json, words: Sequence[str]) -> tuple[int, int]:
     """How many of the words an entry has, and how well they fit: where each begins a word, or is one."""
     number = total = 0

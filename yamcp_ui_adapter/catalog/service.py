@@ -26,13 +26,16 @@ from yamcp_ui_adapter.activation.plan import described
 from yamcp_ui_adapter.activation.target import Json
 from yamcp_ui_adapter.catalog.entry import status_of, summary_of
 from yamcp_ui_adapter.catalog.errors import EntryDeleted
-from yamcp_ui_adapter.catalog.find import find
+from yamcp_ui_adapter.catalog.find import find, named
 from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.server_json import check
 from yamcp_ui_adapter.catalog.sources import OwnEntries, Source
 
 Installed = Callable[[], Mapping[str, str]]
 """Returns the entry (its name) of each installed server, by key."""
+
+MAX_NAMES = 5
+"""Names of entries that an error lists."""
 
 
 class Catalog:
@@ -70,8 +73,12 @@ class Catalog:
         return found
 
     def _entry(self, name: str, version: str | None, source: str | None) -> Found:
+        """Raises NoSuchEntry, also if a name without its namespace fits several entries of the first source that has
+        any."""
         for each in self._of(source):
-            found = [one for one in each.entries() if one.get("name") == name and version in (None, one.get("version"))]
+            found = [one for one in named(each.entries(), name) if version in (None, one.get("version"))]
+            if len(names := sorted({str(one.get("name")) for one in found})) > 1:
+                raise NoSuchEntry(f"Several entries are called {name!r}: {', '.join(names[:MAX_NAMES])}.")
             if found:
                 return Found(found[-1], each.id, local=each.local)
         wanted = f"{name!r} of version {version}" if version else repr(name)
@@ -107,13 +114,14 @@ class Catalog:
     async def _show(self, body: CatalogShow) -> CatalogCard:
         """Raises NoSuchEntry."""
         found = self._entry(body.name, body.version, body.source)
+        name = str(found.entry.get("name"))
         versions = [
             str(each.get("version", ""))
             for source in self._of(found.source)
             for each in source.entries()
-            if each.get("name") == body.name
+            if each.get("name") == name
         ]
-        summary = summary_of(found.entry, found.source, self._keys().get(body.name, ()))
+        summary = summary_of(found.entry, found.source, self._keys().get(name, ()))
         card = CatalogCard(
             entry=dict(found.entry),
             summary=summary,

@@ -103,6 +103,7 @@ class CatalogShow(Request[CatalogCard], kind="catalog_show", sockets=("desired",
     """Show one entry, what it would run and what it asks for."""
 
     name: str
+    """Its name, or the last part of it where no other entry of the source has that."""
     version: str | None = None
     source: SourceId | None = None
 

@@ -25,6 +25,9 @@ async def find(context: Context, arguments: argparse.Namespace) -> int:
     if context.json:
         context.emit(page)
         return 0
+    if not page.entries:
+        context.say("No entry of the catalogue fits. `hubctl catalog sources` lists where entries come from.")
+        return 0
     rows = [_row(each) for each in page.entries]
     context.say(*table(["name", "version", "what", "state"], rows, context.paint, context.columns, whole=("name",)))
     if page.total > len(page.entries):

@@ -70,6 +70,20 @@ async def test_words(tmp_path: Path) -> None:
     assert set(await names(found, "", category="finance")) == {"yfinance"}
 
 
+async def test_a_name_without_its_namespace(tmp_path: Path) -> None:
+    """It is enough where it fits one entry of the first source that has any; else the error lists those that fit."""
+    found = catalog(tmp_path)
+    assert (await card(found, "time")).summary.name == "yamcp-hub.catalog/time"
+    put = found.handlers()[PutCatalogEntry]
+    for namespace in ("com.example", "org.example"):
+        await put(PutCatalogEntry(entry={**NOTES, "name": f"{namespace}/notes"}))
+    with pytest.raises(NoSuchEntry, match=r"com\.example/notes, org\.example/notes"):
+        await found.entry("notes", None, None)
+    await put(PutCatalogEntry(entry={**NOTES, "name": "com.example/time"}))
+    assert (await card(found, "time")).summary.source == "own"
+    assert (await found.entry("time", None, "shipped")).entry["name"] == "yamcp-hub.catalog/time"
+
+
 async def test_own_entries(tmp_path: Path) -> None:
     """They are kept in a file, count before shipped ones, and may be removed again."""
     found = catalog(tmp_path, {"mine": "com.example/notes"})
