@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Any
 
-from bridge.models import Request, SnapshotId
+from bridge.models import Event, Request, SnapshotId
 from bridge.runtime import prepare_runtime_dir
 from bridge.server import BridgeServer, EventPublisher, Handler
 from bridge.settings import Settings
@@ -77,6 +77,11 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
     def on_stale(in_force: SnapshotId) -> None:
         service.continue_after(in_force)
 
+    def publish(event: Event) -> None:
+        events.publish(event)
+        if event.topic == "desired":
+            activations.changed.set()
+
     def announce() -> None:
         service.announce()
 
@@ -96,17 +101,14 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         keys.on_change = changed
         sign_in = stack.enter_context(contextlib.closing(OnDemand(settings, keys, lambda: state.workspaces, changed)))
         reader = FileReader(paths)
-        service = DesiredStateService(
-            reader, state, publisher, debouncer, writer, events.publish, keys, changes, access
-        )
+        service = DesiredStateService(reader, state, publisher, debouncer, writer, publish, keys, changes, access)
         editor = Editor(service, writer, paths)
         variables = VariableStore(settings.data_dir.absolute() / VARIABLES_FILE, lambda: state.snapshot.servers)
         variables.on_change = changed
         folders = Folders(settings.data_dir)
         site = Site(settings, service, writer, publisher, variables, folders, transport)
-        own = OwnEntries(settings.data_dir)
         registries = Registries(settings.data_dir)
-        catalog = Catalog(own, ShippedEntries(), registries, folders.entries)
+        catalog = Catalog(OwnEntries(settings.data_dir), ShippedEntries(), registries, folders.entries)
         activations = Activations(site, catalog, Jobs(events.publish))
         handlers: dict[type[Request[Any]], Handler] = {}
         approvals = ApprovalsService(settings, OwnRequests(handlers), catalog, lambda: state.snapshot, events.publish)

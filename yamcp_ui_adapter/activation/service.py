@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ from yamcp_ui_adapter.format.hubfile import with_settings_moved
 log = logging.getLogger(__name__)
 
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
+SETTLE_SECONDS = 3600.0
 APPLY_SECONDS = 5.0
 """Seconds to wait for the sidecar to stop a removed server, before its folder is removed."""
 
@@ -55,6 +57,8 @@ class Activations:
         self._site = site
         self._catalog = catalog
         self.jobs = jobs
+        self.changed = asyncio.Event()
+        """Set when providers.json may have changed."""
 
     def handlers(self) -> Handlers:
         """Return the handlers of the requests on the desired socket."""
@@ -75,7 +79,26 @@ class Activations:
         except HubError as error:  # such as a broken providers.json, which must not end the adapter
             told = {"code": error.code, "why": error.message}
             log.warning("unfinished activations are not cleaned up before the next start", extra=told)
-        await self.jobs.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.jobs.run())
+            tasks.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        """Have what is installed follow providers.json, whenever that may have changed, and once an hour."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self.changed.wait()
+            self.changed.clear()
+            await self._settle()
+
+    async def _settle(self) -> None:
+        try:
+            await self._site.settle()
+        except HubError as error:
+            log.warning(
+                "installed servers do not follow providers.json", extra={"code": error.code, "why": error.message}
+            )
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -108,7 +131,8 @@ class Activations:
         """The key of the new server. Raises AlreadyExists if the request names one that is taken."""
 
         def free(key: str) -> bool:
-            return key not in taken and key not in self._site.folders.records and not self.jobs.concerns(key)
+            record = self._site.folders.records.get(key)
+            return key not in taken and (record is None or record.unused is not None) and not self.jobs.concerns(key)
 
         if body.key is not None:
             if not free(body.key):
@@ -124,7 +148,7 @@ class Activations:
             NotInstalled, EditConflict, NoSuchEntry, EntryUnsupported, SettingsInvalid, TooManyActivations: nothing
                 was begun.
         """
-        record = self._record(body.key)
+        record = await self._record(body.key)
         found = await self._catalog.entry(record.name, body.version, record.source or None)
         target = target_of(found.entry, local=found.local)
         inputs = {each.name: each for each in settings_of(target).inputs.values() if each.fixed is None}
@@ -147,11 +171,14 @@ class Activations:
             keys = await self._site.keys()
         except ConfigFileBroken:
             keys = self._site.folders.records
+        else:
+            await self._settle()
         found = [_shown(key, record, key in keys) for key, record in sorted(self._site.folders.records.items())]
         return InstalledServers(servers=tuple(found))
 
-    def _record(self, key: str) -> Record:
+    async def _record(self, key: str) -> Record:
         """Return what is installed under a key. Raises NotInstalled, EditConflict."""
+        await self._settle()
         record = self._site.folders.records.get(key)
         if record is None:
             raise NotInstalled(f"The server {key!r} was not activated from the catalogue.")
@@ -165,7 +192,7 @@ class Activations:
         Raises:
             NotInstalled, EditConflict, NoSuchServer, EntryInvalid, and as `DesiredStateService.edit`.
         """
-        record = self._record(body.key)
+        record = await self._record(body.key)
         if record.previous is None:
             raise NotInstalled(f"There is no earlier version of {body.key!r} to return to.")
         now, previous = record.now, record.previous
@@ -188,16 +215,14 @@ class Activations:
         Raises:
             NotInstalled, EditConflict, and as `DesiredStateService.edit`.
         """
-        site, record = self._site, self._record(body.key)
+        site, record = self._site, await self._record(body.key)
         settings = None
         if site.service.has_settings("servers", (body.key,)):
             settings = partial(with_settings_moved, section="servers", old=body.key, new=None)
         changed = await site.service.edit(partial(removed, key=body.key), settings)
         await site.applied(changed.snapshot, APPLY_SECONDS)
-        site.folders.put(body.key, None)
-        for version in (record.now, record.previous):
-            if version:
-                await asyncio.to_thread(site.folders.remove, version.folder)
+        await site.settle()  # a copy of the server takes over what is installed
+        await site.forget(body.key)
         stored, used = site.variables.read(), site.variables.used_by()
         names = names_in(record.now.references.values())
         unused = tuple(sorted(name for name in names if name in stored and name not in used))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from yamcp_ui_adapter.activation.install.installer import STEPS, install
 from yamcp_ui_adapter.activation.install.package import Package
 from yamcp_ui_adapter.activation.install.processes import Runner, passed_on
 from yamcp_ui_adapter.activation.jobs import Progress
+from yamcp_ui_adapter.activation.keeping import expired, folders_of, free, runs, settled
 from yamcp_ui_adapter.activation.plan import Definition, definition, provider_entry
 from yamcp_ui_adapter.activation.target import Target
 from yamcp_ui_adapter.activation.variables import VariableStore
@@ -32,6 +34,8 @@ from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import entries_of
 from yamcp_ui_adapter.format.hubfile import with_settings_moved
+
+log = logging.getLogger(__name__)
 
 _NOT_IN_NAMESPACES = re.compile(r"[^A-Za-z0-9_-]")
 POLL_SECONDS = 0.05
@@ -101,26 +105,60 @@ class Site:
         progress.update(state="checking", step="The server is started")
         return await check(self.settings.actual_address, self.transport, task.key, snapshot, task.expected)
 
+    async def settle(self) -> None:
+        """Have what is installed follow providers.json, and remove what was deleted from it long enough ago.
+
+        Raises:
+            ConfigFileBroken, DataDirUnusable: nothing is changed.
+        """
+        if not (before := self.folders.records):
+            return
+        entries, now = await self.keys(), time.time()
+        found = settled(before, entries, now)
+        gone = expired(found, now)
+        if gone:
+            log.info("servers that were deleted a day ago are uninstalled", extra={"servers": ", ".join(gone)})
+        kept = {key: record for key, record in found.items() if key not in gone}
+        if kept != before:
+            self.folders.replace(kept)
+        await self.remove_folders(folders_of(*(found[key] for key in gone)))
+
+    async def forget(self, key: str) -> None:
+        """Remove what is installed under a key. Raises DataDirUnusable, ConfigFileBroken."""
+        if (record := self.folders.records.get(key)) is not None:
+            self.folders.put(key, None)
+            await self.remove_folders(folders_of(record))
+
+    async def remove_folders(self, folders: Iterable[str]) -> None:
+        """Remove folders from which no entry runs anything, and which no record names. Raises ConfigFileBroken."""
+        if not (wanted := set(folders) - folders_of(*self.folders.records.values())):
+            return
+        for folder in sorted(free(wanted, self.settings.data_dir.absolute(), await self.keys())):
+            await asyncio.to_thread(self.folders.remove, folder)
+
     async def recover(self) -> None:
         """Undo activations that an earlier adapter did not finish, and remove folders that nothing refers to."""
         entries = await self.keys()
         for key, record in [*self.folders.records.items()]:
             if not record.pending:
                 continue
-            runs = _runs(entries.get(key))
-            if runs(record.now):
+            entry = entries.get(key)
+            if runs(entry, record.now):
                 self.folders.put(key, record.model_copy(update={"pending": False, "created": ()}))
-            elif record.previous and runs(record.previous):
+            elif record.previous and runs(entry, record.previous):
                 settled = {"now": record.previous, "previous": None, "pending": False}
                 self.folders.put(key, record.model_copy(update=settled))
             else:
                 self.variables.remove(record.created)
                 self.folders.put(key, None)
-        await asyncio.to_thread(self.folders.sweep)
+        unfinished = await asyncio.to_thread(self.folders.unknown)
+        await self.remove_folders(unfinished)
+        await self.settle()
 
 
 async def activate(site: Site, task: Task, progress: Progress) -> None:
     """Install a package, add the server, and check that it starts."""
+    await site.forget(task.key)  # a server of that key was deleted
     package, folder = await site.install(task, progress)
     progress.update(state="adding", step="The server is added", version=package.version)
     made, created = Definition(), tuple[str, ...]()
@@ -146,7 +184,7 @@ async def activate(site: Site, task: Task, progress: Progress) -> None:
 async def _undo(site: Site, task: Task, made: Definition, folder: str, created: tuple[str, ...]) -> None:
     """Remove all that an activation wrote."""
     record = site.folders.records.get(task.key)
-    if record is not None and _runs((await site.keys()).get(task.key))(record.now):
+    if record is not None and runs((await site.keys()).get(task.key), record.now):
         settings = None
         if site.service.has_settings("servers", (task.key,)):
             settings = partial(with_settings_moved, section="servers", old=task.key, new=None)
@@ -183,8 +221,7 @@ async def update(site: Site, task: Task, progress: Progress) -> None:
         await asyncio.to_thread(site.folders.remove, folder)
         raise
     progress.update(tools=found.tools, note=found.note)
-    if before.previous:
-        await asyncio.to_thread(site.folders.remove, before.previous.folder)
+    await site.remove_folders(folders_of(before))
 
 
 def _with_version(files: Files, key: str, before: Version, version: Version) -> Contents:
@@ -210,17 +247,6 @@ def _version(task: Task, made: Definition, package: Package, folder: str, namesp
         values=task.answers.values,
         references={**task.answers.references, **{name: f"${{{made.names[name]}}}" for name in made.names}},
     )
-
-
-def _runs(entry: Any) -> Any:
-    """Return a function that tells whether an entry of providers.json runs what was installed as a version."""
-    parameters = entry.get("providerParameters", {}) if isinstance(entry, dict) else {}
-    line = [parameters.get("command"), *(parameters.get("args") or ())]
-
-    def runs(version: Version) -> bool:
-        return line[: len(version.program)] == [*version.program] if version.program else entry == version.entry
-
-    return runs
 
 
 def _namespace(key: str) -> str:

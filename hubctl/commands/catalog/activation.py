@@ -12,6 +12,7 @@ from bridge.models.catalog.activation import (
     Activate,
     ActivationJob,
     CancelActivation,
+    InstalledServer,
     JobStarted,
     ReadActivationJobs,
     ReadInstalled,
@@ -96,10 +97,18 @@ async def installed(context: Context, _: argparse.Namespace) -> int:
         context.emit(found)
     elif found:
         rows = [
-            (clean(each.key), clean(each.name), each.version, each.previous or "-", each.kind, _age(each.installed))
+            (
+                clean(each.key),
+                clean(each.name),
+                each.version,
+                each.previous or "-",
+                each.kind,
+                _age(each.installed),
+                _use(each),
+            )
             for each in found
         ]
-        heads = ("KEY", "ENTRY", "VERSION", "BEFORE", "KIND", "AGE")
+        heads = ("KEY", "ENTRY", "VERSION", "BEFORE", "KIND", "AGE", "USE")
         context.say(*table(heads, rows, context.paint, context.columns))
     else:
         context.say("No server is installed from the catalogue; `hubctl catalog add NAME` installs one.")
@@ -163,6 +172,10 @@ async def _job(adapter: BridgeClient, job: str) -> ActivationJob:
 
 def _age(since: float) -> str:
     return span(time.time() - since)
+
+
+def _use(server: InstalledServer) -> str:
+    return "in use" if server.in_use else "deleted, removed within a day"
 
 
 def _told(job: ActivationJob) -> str:

@@ -12,6 +12,7 @@ NAMES = {
     "activation.install.folders",
     "activation.jobs",
     "activation.service",
+    "activation.work",
     "approvals",
     "app",
     "catalog.registries",

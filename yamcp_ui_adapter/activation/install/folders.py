@@ -55,6 +55,8 @@ class Record(Model):
     """Whether its entry in providers.json may not be written yet."""
     created: tuple[str, ...] = ()
     """While it is pending: variables that were set for it."""
+    unused: float | None = None
+    """Since when providers.json has no entry for it (Unix time)."""
 
 
 class Folders:
@@ -80,7 +82,7 @@ class Folders:
     def entries(self) -> dict[str, str]:
         """The name of the catalogue entry of each installed server, by key; none while the file cannot be used."""
         try:
-            return {key: record.name for key, record in self.records.items()}
+            return {key: record.name for key, record in self.records.items() if record.unused is None}
         except DataDirUnusable:
             return {}
 
@@ -98,6 +100,10 @@ class Folders:
         records = {name: each for name, each in self.records.items() if name != key}
         if record is not None:
             records[key] = record
+        self.replace(records)
+
+    def replace(self, records: dict[str, Record]) -> None:
+        """Write what is installed, by key. Raises DataDirUnusable."""
         content = {"servers": {name: each.model_dump(mode="json") for name, each in records.items()}}
         try:
             make_directory(self._root)
@@ -132,18 +138,18 @@ class Folders:
         if path.parent != self._root and not any(path.parent.iterdir()):
             path.parent.rmdir()
 
-    def sweep(self) -> None:
-        """Remove all folders that installed.json does not name: an installation was interrupted."""
+    def unknown(self) -> set[str]:
+        """The folders that installed.json does not name: an installation was interrupted. Removes empty ones."""
         if not self._root.is_dir():
-            return
+            return set()
         versions = [each for record in self.records.values() for each in (record.now, record.previous) if each]
-        known = {self._data_dir / each.folder for each in versions if each.folder}
+        known = {each.folder for each in versions}
+        found = set()
         for parent in [each for each in self._root.iterdir() if each.is_dir()]:
-            for folder in [each for each in parent.iterdir() if each not in known]:
-                log.info("an unfinished installation is removed", extra={"folder": self.relative(folder)})
-                self.remove(self.relative(folder))
-            if parent.exists() and not any(parent.iterdir()):
+            found |= {self.relative(each) for each in parent.iterdir()}
+            if not any(parent.iterdir()):
                 parent.rmdir()
+        return found - known
 
 
 def _name(text: str) -> str:
