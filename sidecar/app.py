@@ -39,7 +39,7 @@ from sidecar.hub.live_variables import LiveVariables
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
-from sidecar.hub_tools.on_demand import HubToolsOnDemand
+from sidecar.hub_tools.on_demand import hub_tools
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
 from sidecar.listener.auth import NOBODY, Gate
@@ -367,7 +367,7 @@ class App:
             max_line=self.settings.max_line_bytes,
             secrets=SecretSources.allowed_by(self.settings),
         )
-        connector.hub_tools = HubToolsOnDemand(self.settings.desired_address)
+        connector.hub_tools, self.reporter.hub_tools = hub_tools(self.settings.desired_address)
         return Pool(
             connector=connector,
             shared_connector=partial(connector, shared=True),

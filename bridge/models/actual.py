@@ -92,6 +92,20 @@ class WorkspaceStatus(Model):
     sessions: int = 0
 
 
+class HubToolStatus(Model):
+    """How often one of the hub's own tools was called since the sidecar started, and whether it can work."""
+
+    name: str
+    calls: int = 0
+    failures: int = 0
+    """Calls whose result was an error."""
+    last_used: float | None = None
+    """Unix time in seconds."""
+    problem: str | None = None
+    """Why it cannot work at the moment; None if nothing is known to be wrong."""
+    what_to_do: str | None = None
+
+
 class Status(Model):
     """The answer to `status`: the whole actual state."""
 
@@ -109,6 +123,8 @@ class Status(Model):
     """What enforces the limits of stdio servers; empty until one with limits was started."""
     workspaces: tuple[WorkspaceStatus, ...] = ()
     servers: tuple[ServerStatus, ...] = ()
+    hub_tools: tuple[HubToolStatus, ...] = ()
+    """The hub's own tools, once a workspace has shown some."""
 
 
 class ReadStatus(Request[Status], kind="status", sockets=("actual",)):

@@ -268,6 +268,19 @@ export interface History {
   samples: Sample[];
 }
 
+/** How often one of the hub's own tools was called since the sidecar started, and whether it can work. */
+export interface HubToolStatus {
+  name: string;
+  calls: number;
+  /** Calls whose result was an error. */
+  failures: number;
+  /** Unix time in seconds. */
+  last_used: number | null;
+  /** Why it cannot work at the moment; None if nothing is known to be wrong. */
+  problem: string | null;
+  what_to_do: string | null;
+}
+
 /** Request the tools of a workspace as its clients see them. */
 export interface ListTools {
   workspace: string;
@@ -373,6 +386,8 @@ export interface Status {
   enforcement: string;
   workspaces: WorkspaceStatus[];
   servers: ServerStatus[];
+  /** The hub's own tools, once a workspace has shown some. */
+  hub_tools: HubToolStatus[];
 }
 
 /** The answer to `tools`: the tools as in a result of `tools/list`. */

@@ -85,6 +85,11 @@ def status_lines(context: Context, current: Status, above: Sequence[str], now: f
         lines += ["", *server_table(current, context.paint, now, context.columns)]
     notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]
     notes += [line for server in current.servers for line in server_notes(server, context.paint, now)]
+    notes += [
+        context.paint.bad(clean(f"{tool.name}: {tool.problem} {tool.what_to_do or ''}".rstrip()))
+        for tool in current.hub_tools
+        if tool.problem
+    ]
     return [*lines, *([""] if notes else []), *notes]
 
 

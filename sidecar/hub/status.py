@@ -8,12 +8,12 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
 from bridge.errors import ErrorBody
-from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
+from bridge.models import HubToolStatus, ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
 from bridge.models.trust import ScanState
 from bridge.settings import Settings
 from sidecar.errors import StillStarting
@@ -72,6 +72,7 @@ class StatusReporter:
         self.hints: Callable[[ServerSpec], tuple[str, ...]] = lambda _: ()
         self.trust: Trust | None = None
         self.enforcement: Callable[[], Enforcement] = lambda: None
+        self.hub_tools: Callable[[], Awaitable[tuple[HubToolStatus, ...]]] | None = None
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
         self._memory_wanted = asyncio.Event()
@@ -113,6 +114,7 @@ class StatusReporter:
             enforcement=enforcement_text(self.enforcement()),
             workspaces=tuple(self._workspace(workspace, known) for workspace in self._hub.workspaces.values()),
             servers=servers,
+            hub_tools=await self.hub_tools() if self.hub_tools is not None else (),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""The base class of tools of the hub's own: a FastMCP server with usage counts. Loaded on first use."""
+"""The base class of tools of the hub's own: a FastMCP server with usage counts and health. Loaded on first use."""
 
 from __future__ import annotations
 
@@ -37,11 +37,24 @@ class Usage:
     last_used: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Why a tool cannot work, and what to do about it; both None if nothing is known to be wrong."""
+
+    problem: str | None = None
+    what_to_do: str | None = None
+
+
+HEALTHY = Health()
+BROKEN = "Its last call failed in the hub itself ({why})."
+REPORT = "The sidecar's log has the traceback; report it. The next call may succeed."
+
+
 class HubTools:
     """Tools of the hub's own. A subclass registers its tools in `__init__`, by `add`.
 
     A tool is a method with type hints, from which FastMCP makes the schemas; its docstring is the description that
-    agents read. `caller()` is the one who calls it.
+    agents read. `caller()` is the one who calls it. Tools that depend on something else override `depends`.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,6 +62,8 @@ class HubTools:
         self.usage: dict[str, Usage] = {}
         self._server = FastMCP(name)
         self._names: set[str] = set()
+        self._broken: dict[str, str] = {}
+        """The types of the exceptions with which the last calls failed in the hub itself, by tool."""
 
     def add(
         self,
@@ -63,7 +78,12 @@ class HubTools:
         """Register a tool. `output`: results are structured by the function's return type."""
         more: dict[str, Any] = {} if output else {"output_schema": None}
         made = Tool.from_function(
-            _explained(function), name=name, title=title, description=description, annotations=annotations, **more
+            self._explained(function, name),
+            name=name,
+            title=title,
+            description=description,
+            annotations=annotations,
+            **more,
         )
         self._server.add_tool(made)
         self._names.add(name)
@@ -78,6 +98,19 @@ class HubTools:
     def names(self) -> frozenset[str]:
         """The names of its tools."""
         return frozenset(self._names)
+
+    async def depends(self) -> Health:
+        """The health of what all tools of this group depend on. Answers within 2 s, and raises nothing."""
+        return HEALTHY
+
+    async def health(self) -> dict[str, Health]:
+        """The health of each tool, by its name."""
+        common = await self.depends()
+        return {name: self._health(name, common) for name in self.usage}
+
+    def _health(self, name: str, common: Health) -> Health:
+        why = self._broken.get(name)
+        return Health(BROKEN.format(why=why), REPORT) if why is not None and common.problem is None else common
 
     async def list_tools(self) -> dict[str, dict[str, Any]]:
         """The tools by name, as in a `tools/list` result."""
@@ -99,6 +132,27 @@ class HubTools:
             usage.failures += 1
         return result
 
+    def _explained(self, function: Callable[P, Awaitable[R]], name: str) -> Callable[P, Awaitable[R]]:
+        """The function, whose errors of the hub and of servers are errors of a tool. Others are noted as defects."""
+
+        @wraps(function)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                result = await function(*args, **kwargs)
+            except SidecarError as error:
+                raise ToolError(f"{error.message} {error.advice} ({error.code})") from None
+            except ErrorResponse as response:
+                raise ToolError(f"The server answered with an error: {response.error.get('message')}") from None
+            except FastMCPError:
+                raise
+            except Exception as error:
+                self._broken[name] = type(error).__name__
+                raise
+            self._broken.pop(name, None)
+            return result
+
+        return call
+
 
 def _result_of(result: ToolResult) -> dict[str, Any]:
     """A result of FastMCP as JSON."""
@@ -112,21 +166,6 @@ def _result_of(result: ToolResult) -> dict[str, Any]:
 def _failure(error: FastMCPError) -> dict[str, Any]:
     """The result for an exception in a tool."""
     return {"content": [{"type": "text", "text": str(error)}], "isError": True}
-
-
-def _explained(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """The function, whose errors of the hub and of servers are errors of a tool."""
-
-    @wraps(function)
-    async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return await function(*args, **kwargs)
-        except SidecarError as error:
-            raise ToolError(f"{error.message} {error.advice} ({error.code})") from None
-        except ErrorResponse as response:
-            raise ToolError(f"The server answered with an error: {response.error.get('message')}") from None
-
-    return call
 
 
 def _json(model: BaseModel) -> dict[str, Any]:

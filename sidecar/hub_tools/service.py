@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bridge.models.actual import HubToolStatus
 from sidecar.errors import ToolUnknown
-from sidecar.hub_tools.base import SERVERS, HubTools
+from sidecar.hub_tools.base import SERVERS, Health, HubTools, Usage
 from sidecar.hub_tools.call_tools import CallTools
 from sidecar.hub_tools.search_tool import SearchTools
 from sidecar.hub_tools.status_tool import StatusTools
@@ -23,7 +24,7 @@ class HubToolsService:
         """`adapter` is the address of the adapter's socket, which the registry tools ask."""
         self._adapter = adapter
         self._groups: dict[str, HubTools] = {}
-        for group in (CallTools(), SearchTools(), StatusTools(self._groups)):
+        for group in (CallTools(), SearchTools(), StatusTools(self.report)):
             self._add(group)
 
     def _add(self, group: HubTools) -> None:
@@ -37,6 +38,23 @@ class HubToolsService:
 
             self._add(RegistryTools(Adapter(self._adapter)))
         return WorkspaceTools({name: self._groups[name] for name in tools if name in self._groups}, servers)
+
+    async def report(self) -> tuple[HubToolStatus, ...]:
+        """How often each tool was called, and whether it can work, in the order of their names."""
+        groups = dict.fromkeys(self._groups.values())
+        health = {name: each for group in groups for name, each in (await group.health()).items()}
+        return tuple(_status(name, self._groups[name].usage[name], health[name]) for name in sorted(self._groups))
+
+
+def _status(name: str, usage: Usage, health: Health) -> HubToolStatus:
+    return HubToolStatus(
+        name=name,
+        calls=usage.calls,
+        failures=usage.failures,
+        last_used=usage.last_used,
+        problem=health.problem,
+        what_to_do=health.what_to_do,
+    )
 
 
 class WorkspaceTools:

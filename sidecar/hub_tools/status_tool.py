@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, Field
 
+from bridge.models.actual import HubToolStatus
 from sidecar.hub_tools.base import READS, HubTools
 from sidecar.protocol.in_process import is_hubs_own
 from sidecar.workspaces.members import Member
@@ -21,23 +23,32 @@ class ServerReport(BaseModel):
     what_to_do: str | None = None
 
 
+class HubToolReport(BaseModel):
+    """One of the hub's own tools in this workspace."""
+
+    tool: str
+    calls: int = Field(0, description="calls in all workspaces since the hub started; for administrators, else 0")
+    failures: int = 0
+    last_used: float | None = Field(None, description="Unix time")
+    problem: str | None = Field(None, description="why it cannot work at the moment")
+    what_to_do: str | None = None
+
+
 class WorkspaceReport(BaseModel):
     """The workspace of the caller."""
 
     workspace: str
     tools: int
     servers: list[ServerReport]
-    hub_tools_called: dict[str, int] = Field(
-        description="how often each of the hub's own tools was called; for administrators"
-    )
+    hub_tools: list[HubToolReport] = Field(description="the hub's own tools that this workspace shows")
 
 
 class StatusTools(HubTools):
-    """The tool `hub_status`. `groups` are all groups of tools, by the name of the tool."""
+    """The tool `hub_status`. `report` returns the state of all tools of the hub."""
 
-    def __init__(self, groups: dict[str, HubTools]) -> None:
+    def __init__(self, report: Callable[[], Awaitable[tuple[HubToolStatus, ...]]]) -> None:
         super().__init__("status")
-        self._groups = groups
+        self._hub_tools = report
         self.add(self.hub_status, "hub_status", title="Status of this workspace", annotations=READS)
 
     async def hub_status(self) -> WorkspaceReport:
@@ -47,13 +58,24 @@ class StatusTools(HubTools):
         view = await caller.view()
         counts = Counter(route.offer.spec.key for route in view.tool_routes.values())
         members = [member for member in caller.workspace.members.values() if not is_hubs_own(member.spec)]
-        called = {name: group.usage[name].calls for name, group in self._groups.items() if caller.administrator}
         return WorkspaceReport(
             workspace=caller.workspace.name,
             tools=len(view.tool_routes),
             servers=[_report(member, counts[member.spec.key]) for member in members],
-            hub_tools_called={name: number for name, number in called.items() if number},
+            hub_tools=[
+                _of_hub(each, figures=caller.administrator)
+                for each in await self._hub_tools()
+                if each.name in view.tool_routes and is_hubs_own(view.tool_routes[each.name].offer.spec)
+            ],
         )
+
+
+def _of_hub(tool: HubToolStatus, *, figures: bool) -> HubToolReport:
+    """The state of a tool of the hub. `figures`: with those of all callers."""
+    report = HubToolReport(tool=tool.name, problem=tool.problem, what_to_do=tool.what_to_do)
+    if figures:
+        report.calls, report.failures, report.last_used = tool.calls, tool.failures, tool.last_used
+    return report
 
 
 def _report(member: Member, tools: int) -> ServerReport:

@@ -30,7 +30,7 @@ from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.sign_in_service import SignInService
 from sidecar.hub.status import StatusReporter
-from sidecar.hub_tools.on_demand import HubToolsOnDemand
+from sidecar.hub_tools.on_demand import hub_tools
 from sidecar.listener.auth import Gate
 from sidecar.listener.challenges import Challenges
 from sidecar.listener.server import HttpServer, listen
@@ -114,7 +114,7 @@ class World:
         self.connections = Connections()
         secrets = SecretSources.allowed_by(settings)
         self.remote = Connector(cast("Any", None), self.connections, self.redactor, (), secrets=secrets)
-        self.remote.hub_tools = HubToolsOnDemand("ipc://nowhere")
+        self.remote.hub_tools, self.reporter.hub_tools = hub_tools("ipc://nowhere")
         self.server: HttpServer | None = None
         """What serves, while it does."""
         self.revision = 0

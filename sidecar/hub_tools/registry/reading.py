@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bridge.models.catalog.activation import CatalogInput
 from bridge.models.catalog.approvals import ReadRegistryProgress, RegistryEntry, RegistryFind, RegistryProgress
-from sidecar.hub_tools.base import READS, HubTools
+from sidecar.hub_tools.base import HEALTHY, READS, Health, HubTools
 from sidecar.hub_tools.registry.adapter import Adapter, vouched
 from sidecar.hub_tools.registry.results import (
     ActiveServer,
@@ -35,6 +35,11 @@ class ReadingTools(HubTools):
         self.add(self.registry_find, "registry_find", title="Find MCP servers", annotations=READS_CATALOGUE)
         self.add(self.registry_active, "registry_active", title="Servers of this workspace", annotations=READS)
         self.add(self.registry_status, "registry_status", title="State of a change", annotations=READS)
+
+    async def depends(self) -> Health:
+        """Whether the adapter answers."""
+        away = await self._adapter.away()
+        return HEALTHY if away is None else Health(away.message, away.advice)
 
     async def registry_find(
         self,

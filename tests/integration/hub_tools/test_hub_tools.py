@@ -107,6 +107,9 @@ async def test_they_are_tools_like_others(tmp_path: Path, way: tuple[Transport, 
             status = await client.call_tool("hub_status", {})
             assert status.structured_content is not None
             assert [each["server"] for each in status.structured_content["servers"]] == ["s"]
+            own = {each["tool"]: each["calls"] for each in status.structured_content["hub_tools"]}
+            assert own == {**dict.fromkeys(HUB_TOOLS, 0), "hub_status": 1}
+            assert {each.name: each.calls for each in (await hub.reporter.status()).hub_tools} == own
             wrong = await client.call_tool("hub_call_many", {"calls": []})
             assert wrong.is_error
 
