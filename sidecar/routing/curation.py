@@ -17,6 +17,7 @@ from sidecar.errors import ArgumentHidden, ParamsInvalid
 from sidecar.features import uris
 from sidecar.protocol import codec
 from sidecar.protocol.catalog import Catalog, Item
+from sidecar.routing.preset_schema import with_presets
 
 State = Literal["on", "off", "pending"]
 UNCHANGED = CuratedItem()
@@ -146,7 +147,7 @@ class ServerCurator:
             hints = item.get("annotations")
             changed = {**changed, "annotations": {**(hints if isinstance(hints, dict) else {}), **changes.annotations}}
         if changes.arguments and isinstance(schema := item.get("inputSchema"), dict):
-            changed = {**changed, "inputSchema": _with_presets(schema, changes)}
+            changed = {**changed, "inputSchema": with_presets(schema, *_fixed_and_defaults(changes))}
         return changed
 
     def prompt(self, item: Item) -> Item:
@@ -161,12 +162,8 @@ class ServerCurator:
 
     def presets(self, tool: str) -> Presets | None:
         """The presets of a tool, by its server's own name; None if it has none."""
-        arguments = self.tools.item(tool).arguments
-        if not arguments:
-            return None
-        fixed = {name: preset.value for name, preset in arguments.items() if isinstance(preset, FixedArgument)}
-        defaults = {name: preset.default for name, preset in arguments.items() if not isinstance(preset, FixedArgument)}
-        return Presets(fixed, defaults)
+        changes = self.tools.item(tool)
+        return Presets(*_fixed_and_defaults(changes)) if changes.arguments else None
 
 
 def curator_of(curation: Curation | None, server: str) -> ServerCurator | None:
@@ -196,19 +193,9 @@ def _with_texts(item: Item, changes: CuratedItem) -> Item:
     return {**item, **set_now} if set_now else item
 
 
-def _with_presets(schema: dict[str, Any], changes: CuratedItem) -> dict[str, Any]:
-    """An input schema without the fixed arguments, and with the defaults of others, which are no longer required."""
-    fixed = {name for name, preset in changes.arguments.items() if isinstance(preset, FixedArgument)}
-    properties = schema.get("properties")
-    shown = (
-        {name: each for name, each in properties.items() if name not in fixed} if isinstance(properties, dict) else {}
+def _fixed_and_defaults(changes: CuratedItem) -> tuple[dict[str, Any], dict[str, Any]]:
+    arguments = changes.arguments
+    return (
+        {name: preset.value for name, preset in arguments.items() if isinstance(preset, FixedArgument)},
+        {name: preset.default for name, preset in arguments.items() if not isinstance(preset, FixedArgument)},
     )
-    for name, preset in changes.arguments.items():
-        if not isinstance(preset, FixedArgument) and isinstance(shown.get(name, {}), dict):
-            shown[name] = {**shown.get(name, {}), "default": preset.default}
-    changed = {**schema, "properties": shown}
-    if isinstance(required := schema.get("required"), list):
-        changed["required"] = [name for name in required if name not in changes.arguments]
-        if not changed["required"]:
-            del changed["required"]
-    return changed
