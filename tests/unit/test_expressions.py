@@ -229,6 +229,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/protocol/param_headers.py TOKEN": ("!",),
     "bridge/masking/parts.py _HEADER": ("a", "a:", "a: ", "bearer "),
     "sidecar/routing/stems.py _WORD": ("a", "A", "aA", "AAa", "0", "é", "_"),
+    "sidecar/routing/preset_schema.py _DEFINITION": ("#/$defs/", "#/definitions/", "a", "/"),
     "sidecar/observe/secret_index.py _WORD_STARTS": ("a", " ", "\\n", "\\"),
     "sidecar/observe/secret_shapes.py _ASSIGNMENT": (
         "a",
