@@ -324,9 +324,7 @@ class Relay:
             frame = await self._ask_with_input(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={**request.call.log_fields, "server": offer.spec.key, "tool": tool})
-        result = result_or_raise(request.era, frame)
-        if offer.rights is not None:
-            result = offer.rights.result(request.method, result)
+        result = offer.narrowed(request.method, result_or_raise(request.era, frame))
         return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 from bridge.access.patterns import matches
@@ -17,6 +17,7 @@ from sidecar.errors import ArgumentHidden, ParamsInvalid
 from sidecar.features import uris
 from sidecar.protocol import codec
 from sidecar.protocol.catalog import Catalog, Item
+from sidecar.routing import skill_results
 from sidecar.routing.preset_schema import with_presets
 
 State = Literal["on", "off", "pending"]
@@ -138,6 +139,10 @@ class ServerCurator:
         the server may normalise it (RFC 3986, section 6.2.2)."""
         forms = {originals.restore(form) if (known := originals.has(form)) else form: known for form in _forms(uri)}
         return all(self.resources.decide(form, listed=listed).state == "on" for form, listed in forms.items())
+
+    def result(self, method: str, result: dict[str, Any], originals: uris.Originals) -> dict[str, Any]:
+        """The result of a skills method without the resources that are not shown, listed elsewhere or not."""
+        return skill_results.narrowed(method, result, partial(self.permits, originals=originals))
 
     def tool(self, item: Item) -> Item:
         """A tool as it is shown, under its server's own name."""

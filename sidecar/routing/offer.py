@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.models import ServerSpec
 from sidecar.features import schemas, uris
@@ -53,6 +53,15 @@ class Offer:
         if self.originals.has(uri):
             return self.rights.listed_uri(self.originals.restore(uri))
         return self.rights.other_uri(uri)
+
+    def narrowed(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
+        """The result of a skills method (SEP-2640) without the resources that may not be used; other results as they
+        are. URIs are the server's."""
+        if self.rights is not None:
+            result = self.rights.result(method, result)
+        if self.curator is not None:
+            result = self.curator.result(method, result, self.originals)
+        return result
 
     def wraps(self, tool: str) -> bool:
         """Whether a tool's structured content is wrapped for legacy clients (`schemas.wrapped`)."""

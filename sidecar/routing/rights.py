@@ -6,14 +6,14 @@ decisions are those of `bridge.access`; here they are applied to lists, URIs and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sidecar.features import uris
 from sidecar.protocol import extensions
 from sidecar.protocol.catalog import Catalog, Item
-from sidecar.protocol.jsonrpc import as_list
+from sidecar.routing import skill_results
 from sidecar.upstream.variables import acts_for_user
 
 if TYPE_CHECKING:
@@ -108,11 +108,7 @@ class ServerRights:
 
         The results of all other methods are returned unchanged.
         """
-        narrow = _NARROWED.get(method)
-        return result if narrow is None else narrow(result, self._lists_uri)
-
-    def _lists_uri(self, item: Any) -> bool:
-        return isinstance(item, dict) and self._lists(item, "uri")
+        return skill_results.narrowed(method, result, self.listed_uri)
 
     def _lists(self, item: Item, field: str) -> bool:
         uri = item.get(field)
@@ -124,27 +120,3 @@ class ServerRights:
 
 def _last_of_each_name(items: Iterable[Item]) -> Iterable[Item]:
     return {item["name"]: item for item in items if isinstance(item.get("name"), str)}.values()
-
-
-def _resources(holder: dict[str, Any], may_use: Callable[[Any], bool]) -> dict[str, Any]:
-    """The holder without those of its `resources` that may not be used."""
-    if "resources" not in holder:
-        return holder
-    return {**holder, "resources": [each for each in as_list(holder["resources"]) if may_use(each)]}
-
-
-def _skills(result: dict[str, Any], may_use: Callable[[Any], bool]) -> dict[str, Any]:
-    found = [_resources(skill, may_use) for skill in as_list(result.get("skills")) if may_use(skill)]
-    return {**result, "skills": found}
-
-
-def _skill(result: dict[str, Any], may_use: Callable[[Any], bool]) -> dict[str, Any]:
-    skill = result.get("skill")
-    return {**result, "skill": _resources(skill, may_use)} if isinstance(skill, dict) else result
-
-
-_NARROWED: Mapping[str, Callable[[dict[str, Any], Callable[[Any], bool]], dict[str, Any]]] = {
-    "skills/list": _skills,
-    "skills/get": _skill,
-    "resources/directory/read": _resources,
-}

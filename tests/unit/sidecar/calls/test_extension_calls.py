@@ -545,6 +545,26 @@ async def test_skills(tmp_path: Path, client: str) -> None:
             await made.ask(Recorder(), "skills/get", {"uri": "skill://nowhere/z/SKILL.md", **params})
 
 
+@BOTH_ERAS
+async def test_skills_that_are_switched_off(tmp_path: Path, client: str) -> None:
+    """They are in no list, and cannot be read by any way; those that no rule is about stay."""
+    rules = [{"match": "skill://y/*", "on": False}, {"match": "*/one.md", "on": False}]
+    curation = {"servers": {"a": {"resources": {"new": "ask", "rules": rules}}}}
+    params = {} if client == "legacy" else modern()
+    async with world(tmp_path, one := Skilled("one", "x", "y")) as made:
+        made.put(one.spec("a"), space("a", curation=curation))
+        await made.settled()
+        listed = await made.ask(Recorder(), "skills/list", params)
+        assert [skill["uri"] for skill in listed["skills"]] == ["skill://a/x/SKILL.md"]
+        got = await made.ask(Recorder(), "skills/get", {"uri": "skill://a/x/SKILL.md", **params})
+        assert got["skill"] == listed["skills"][0] and got["skill"]["resources"]
+        read = await made.ask(Recorder(), "resources/directory/read", {"uri": "skill://a/x", **params})
+        assert read["resources"] == []
+        for method in ("skills/get", "resources/read"):
+            with pytest.raises(ResourceUnknown):
+                await made.ask(Recorder(), method, {"uri": "skill://a/y/SKILL.md", **params})
+
+
 async def test_skills_without_labels(tmp_path: Path) -> None:
     """With an empty prefix a skill is looked for at each server that has skills."""
     plain, one, two = FakeServer("plain"), Skilled("one", "x"), Skilled("two", "y")
