@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bridge.models import Curation, ReadDesired, ReadWorkspaceTools, SetWorkspace, WorkspaceTools
+from bridge.models import CuratedKind, Curation, ReadDesired, ReadWorkspaceTools, SetWorkspace, WorkspaceTools
 from hubctl.applying import wait_applied
 from hubctl.commands.import_text import read_text
 from hubctl.context import Context
@@ -47,6 +47,8 @@ async def curation(context: Context, arguments: argparse.Namespace) -> int:
     else:
         check_server(spec.servers, arguments.server)
         wanted = edited(current, arguments)
+        if arguments.action == "new" and arguments.new != "on":
+            wanted = with_known(wanted, arguments, await _items(context, spec.name))
     async with context.desired() as adapter:
         done = await adapter.request(SetWorkspace(name=spec.name, curation=wanted, expect_curation=replaced.hash))
     await wait_applied(context, done.snapshot, f"The curation of {spec.name!r} is saved, but not in force yet.")
@@ -54,6 +56,9 @@ async def curation(context: Context, arguments: argparse.Namespace) -> int:
         context.emit(wanted)
     else:
         context.say(f"The curation of workspace {clean(spec.name)} is in force.")
+        if arguments.action == "new" and not _rules_of(wanted, arguments).known and arguments.new != "on":
+            name, kinds = clean(arguments.server), SECTIONS[arguments.kind]
+            context.say(f"{name} has no {kinds} at the moment: all that it lists later count as new.")
     return 0
 
 
@@ -97,6 +102,21 @@ def accepted(current: Curation, found: WorkspaceTools) -> Curation:
             if names:  # the lists of a server that has not started are not known
                 rules["known"] = names
     return Curation.model_validate(written)
+
+
+def with_known(current: Curation, arguments: argparse.Namespace, found: WorkspaceTools) -> Curation:
+    """Return the curation in which the items that the server has now are known, beside those that were."""
+    section = SECTIONS[arguments.kind]
+    now = [item.name for item in found.items if item.server == arguments.server and SECTIONS[item.kind] == section]
+    written = current.model_dump(mode="json", exclude_unset=True)
+    rules = written["servers"][arguments.server][section]
+    rules["known"] = list(dict.fromkeys([*rules.get("known", ()), *now]))
+    return Curation.model_validate(written)
+
+
+def _rules_of(current: Curation, arguments: argparse.Namespace) -> CuratedKind:
+    rules: CuratedKind = getattr(current.servers[arguments.server], SECTIONS[arguments.kind])
+    return rules
 
 
 def edited(current: Curation, arguments: argparse.Namespace) -> Curation:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.models import Curation, WorkspaceItem, WorkspaceTools
-from hubctl.commands.curation.command import accepted, edited, parse
+from hubctl.commands.curation.command import accepted, edited, parse, with_known
 from hubctl.errors import ArgumentsInvalid
 
 
@@ -54,6 +54,24 @@ def test_accepting_makes_what_there_is_known() -> None:
     now = accepted(before, WorkspaceTools(items=(item,), tokens=0))
     assert now.servers["s"].tools.known == ("t",)
     assert now.servers["away"].tools.known == ("old",)
+
+
+def test_what_there_is_when_new_items_are_asked_about_is_known() -> None:
+    """Beside what was known, also of resources and templates; nothing that is shown goes."""
+    before = Curation.model_validate({"servers": {"s": {"resources": {"known": ["x://1"]}}}})
+    arguments = Namespace(action="new", server="s", kind="resource", new="ask")
+    given: dict[str, Any] = {"exposed": None, "tokens": 1, "state": "on", "why": ""}
+    kinds: list[Any] = [
+        ("s", "resource", "x://2"),
+        ("s", "template", "x://{a}"),
+        ("s", "tool", "t"),
+        ("o", "tool", "u"),
+    ]
+    items = tuple(WorkspaceItem(server=server, kind=kind, name=name, **given) for server, kind, name in kinds)
+    now = with_known(edited(before, arguments), arguments, WorkspaceTools(items=items, tokens=0))
+    assert now.model_dump(mode="json", exclude_unset=True) == {
+        "servers": {"s": {"resources": {"new": "ask", "known": ["x://1", "x://2", "x://{a}"]}}}
+    }
 
 
 def test_only_a_curation_is_imported() -> None:

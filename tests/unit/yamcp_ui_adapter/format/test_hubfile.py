@@ -237,6 +237,19 @@ def test_switches_in_workspaces_follow_a_renamed_server_and_go_with_a_removed_on
     assert removed == {"workspaces": {"w": {"enabled": True}, "v": {"note": 1}}}
 
 
+def test_the_curation_follows_a_renamed_server_or_workspace_and_goes_with_a_removed_one() -> None:
+    """Of the other servers it stays, and a server of that name that is added later has none."""
+    rules = {"tools": {"new": "ask", "known": ["t"]}}
+    content = {"workspaces": {"w": {"curation": {"servers": {"a": rules, "b": {}}}, "enabled": True}}}
+    renamed = with_renames(content, {"a": "c"}, {"w": "u"})
+    assert renamed["workspaces"] == {"u": {"curation": {"servers": {"c": rules, "b": {}}}, "enabled": True}}
+    assert parse(renamed).workspaces["u"].curation is not None
+    without = with_settings_moved(content, "servers", "a", None)
+    assert without["workspaces"]["w"]["curation"] == {"servers": {"b": {}}}
+    assert with_settings_moved(without, "servers", "b", None)["workspaces"] == {"w": {"enabled": True}}
+    assert with_settings_moved(content, "workspaces", "w", None)["workspaces"] == {}
+
+
 def test_the_document_is_written_for_people() -> None:
     """Indented, unicode as it is, a newline at the end."""
     assert dump({"ü": [1]}) == '{\n  "ü": [\n    1\n  ]\n}\n'.encode()
