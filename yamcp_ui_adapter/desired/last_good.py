@@ -124,8 +124,8 @@ def with_aliases(hub: HubFile, aliases: Mapping[str, tuple[str, ...]]) -> HubFil
 def _renames(before: LastGood, after: LastGood, servers: dict[str, str], workspaces: dict[str, str]) -> Renames:
     """Return the renames; settings are moved only if the old name has settings and the new one has none."""
     filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
-    switched = {key for settings in after.hub.workspaces.values() for key in settings.disabled_servers}
-    moving = {old: new for old, new in servers.items() if old in switched}
+    named = {key for settings in after.hub.workspaces.values() for key in settings.named_servers}
+    moving = {old: new for old, new in servers.items() if old in named}
     with_settings = {**_moving(servers, after.hub.servers), **moving}
     return Renames(with_settings, _moving(workspaces, after.hub.workspaces), filled, all_servers=servers)
 
@@ -141,9 +141,7 @@ def renamed_hub(hub: HubFile, renames: Renames) -> HubFile:
     moving = {old: new for old, new in renames.servers.items() if new not in hub.servers}
     servers = {moving.get(key, key): settings for key, settings in hub.servers.items()}
     workspaces = {
-        renames.workspaces.get(name, name): settings.model_copy(
-            update={"disabled_servers": tuple(renames.servers.get(key, key) for key in settings.disabled_servers)}
-        )
+        renames.workspaces.get(name, name): settings.with_servers_renamed(renames.servers)
         for name, settings in hub.workspaces.items()
     }
     return hub.model_copy(update={"servers": servers, "workspaces": workspaces})

@@ -96,10 +96,10 @@ class DesiredState:
         return dict(self._raw)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
-        """Return whether hub.json has settings for one of these, or (for servers) switches one off in a workspace."""
+        """Return whether hub.json has settings for one of these, or (for servers) names one in those of a workspace."""
         hub = self._good.hub
-        switched = {key for each in hub.workspaces.values() for key in each.disabled_servers}
-        known = {*hub.servers, *switched} if section == "servers" else hub.workspaces.keys()
+        named = {key for each in hub.workspaces.values() for key in each.named_servers}
+        known = {*hub.servers, *named} if section == "servers" else hub.workspaces.keys()
         return any(name in known for name in names)
 
     def exists(self, section: Section, name: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -81,6 +82,21 @@ class WorkspaceSettings(Model):
     """The slug that the user chose; None: derived from the workspace's name."""
     aliases: tuple[Slug, ...] = Field((), max_length=MAX_ALIASES)
     """Earlier slugs, newest first; URLs with them still lead to the workspace."""
+
+    @property
+    def named_servers(self) -> frozenset[str]:
+        """The keys of servers that the settings name."""
+        return frozenset((*self.disabled_servers, *(self.curation.servers if self.curation else ())))
+
+    def with_servers_renamed(self, renames: Mapping[str, str]) -> Self:
+        """Return the settings with servers under their new keys."""
+        if not renames.keys() & self.named_servers:
+            return self
+        fields: dict[str, Any] = {"disabled_servers": tuple(renames.get(key, key) for key in self.disabled_servers)}
+        if self.curation is not None:
+            servers = {renames.get(key, key): each for key, each in self.curation.servers.items()}
+            fields["curation"] = self.curation.model_copy(update={"servers": servers})
+        return self.model_copy(update=fields)
 
 
 class HubFile(Model):

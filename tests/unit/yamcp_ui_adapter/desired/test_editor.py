@@ -14,6 +14,7 @@ from bridge.client import BridgeClient, Subscriber
 from bridge.errors import ErrorBody, RemoteError
 from bridge.models import (
     ConfigFile,
+    Curation,
     DeleteServer,
     DeleteWorkspace,
     ForgetSettings,
@@ -248,6 +249,30 @@ async def test_a_switch_in_a_workspace_follows_a_server_and_is_for_members_alone
         )
         assert snapshot.workspaces[0].servers == ("c", "d")
         assert said(adapter.hub)["workspaces"] == {"w": {"disabled_servers": ["c", "d"]}}
+
+
+async def test_a_curation_follows_a_server_that_has_no_settings_of_its_own(adapter: Adapter) -> None:
+    """Renamed by the hub or in the file; with a removed server it goes."""
+    rules = {"tools": {"new": "ask", "known": ["t"]}}
+
+    def curated() -> Any:
+        servers = said(adapter.hub)["workspaces"]["w"]["curation"]["servers"]
+        return {key: each["tools"]["known"] for key, each in servers.items()}
+
+    async with adapter.sidecar.running(), adapter.running() as client:
+        chosen = Curation.model_validate({"servers": dict.fromkeys("ab", rules)})
+        await client.request(SetWorkspace(name="w", curation=chosen))
+        await client.request(PutServer(key="c", entry=server("1", namespace="A"), old_key="a"))
+        assert curated() == {"c": ["t"], "b": ["t"]}
+        in_place(adapter.workspaces, {"w": ["c", "d"]})
+        in_place(adapter.providers, {"c": server("1", namespace="A"), "d": {**server("2"), "note": "kept"}})
+        snapshot = await adapter.sidecar.until(
+            lambda found: [set(spec.curation.servers) for spec in found.workspaces if spec.curation] == [{"c", "d"}]
+        )
+        assert snapshot.workspaces[0].servers == ("c", "d")
+        assert curated() == {"c": ["t"], "d": ["t"]}
+        await client.request(DeleteServer(key="d"))
+        assert curated() == {"c": ["t"]}
 
 
 async def test_settings_of_what_is_gone_are_forgotten_on_request(adapter: Adapter) -> None:
