@@ -10,6 +10,8 @@ import signal
 from functools import partial
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from bridge import logs
 from bridge.codec import new_session
 from bridge.errors import HubError
@@ -21,6 +23,7 @@ from bridge.settings import Settings, listed
 from bridge.settings.variables import VARIABLES_FILE
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar import optional
 from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.audited import audited
 from sidecar.calls.fastmcp_server import warm_up
@@ -114,7 +117,9 @@ class App:
         note = self._refused_by_the_front().note
         handlers: Handlers = {**api.handlers(), **self.sign_ins.handlers(), **self.trust.handlers(), NoteRefusals: note}
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
-        endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
+        router = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
+        self.forwarding = optional.forwarding(router, settings, self.hub.admission, requests)
+        endpoints = self.forwarding or router
         self.gate = self._authenticated(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         self.public = PublicPort(settings, self.http, self.gate)
@@ -160,7 +165,7 @@ class App:
             LargeReader(spawner) as large,
             Connections(large.read, self.settings.max_message_bytes) as connections,
             self.sign_ins.running(connections),
-            self._traced(),
+            optional.traced(self.settings, self.hub, self.metrics, self.redactor),
             asyncio.TaskGroup() as tasks,
         ):
             containers = self._containers(spawner, alone=successor is None)
@@ -227,6 +232,8 @@ class App:
             tasks.create_task(work)
         if self.gate:
             tasks.create_task(self.gate.run(self.stop))
+        if self.forwarding:
+            tasks.create_task(self.forwarding.run(self.stop))
         where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url
         log.info("sidecar started", extra={"url": where, "pid": os.getpid()})
 
@@ -327,15 +334,7 @@ class App:
                 each.cancel()
             log.info("connections have moved to the successor", extra={"connections": mover.moved})
 
-    def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Traces requests where an OTLP endpoint is configured. OpenTelemetry is imported only then."""
-        if not self.settings.otlp_endpoint:
-            return contextlib.nullcontext()
-        from sidecar.tracing.exporting import traced  # noqa: PLC0415
-
-        return traced(self.settings, self.hub, self.metrics, self.redactor)
-
-    def _authenticated(self, endpoints: Router) -> Gate:
+    def _authenticated(self, endpoints: ASGIApp) -> Gate:
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
         from sidecar.access.build import authentication  # noqa: PLC0415 - an unprotected hub never needs it

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from bridge.settings.secrets import SecretSettings
+from bridge.settings.replicas import ReplicaSettings
 
 
-class ServiceSettings(SecretSettings):
-    """A part of `bridge.settings.Settings`, with the settings of other places that secrets come from."""
+class ServiceSettings(ReplicaSettings):
+    """A part of `bridge.settings.Settings`, with those of replicas, and of other places that secrets come from."""
 
     install_timeout: float = Field(
         600, gt=0, le=86400, description="Longest time in seconds for each installer of a server of the catalogue."
@@ -26,12 +26,6 @@ class ServiceSettings(SecretSettings):
         None,
         description="URL of a Redis or Valkey (redis://, rediss://, unix://) in which several hubs count together for "
         "the limits of access.json.",
-    )
-    replica: str = Field(
-        "",
-        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$",
-        description="Name of this hub among the replicas behind one load balancer (docs/scaling.md): lower-case "
-        "letters, digits and `-`. Ids of sessions begin with it. Empty: it is alone.",
     )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

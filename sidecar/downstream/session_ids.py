@@ -43,6 +43,8 @@ MAX_RESUME_AGE = 7 * 24 * 3600.0
 MAX_RETIRED = 10_000
 """Limit for the ids of resumed sessions that ended, which must be remembered; when it is reached, no more sessions are
 resumed."""
+KEY_PURPOSE = "ids of sessions"
+"""The purpose of the replicas' common key (`ReplicaSettings.replica_key`)."""
 PURPOSE = "hub-session-2"
 """A part of the authenticated data: the purpose of the key, and the version of the format."""
 _ORIGIN = struct.Struct(">6sI")
@@ -77,13 +79,14 @@ class Handshake(NamedTuple):
 
 
 class SessionIds:
-    """Makes and reads ids for one process. `path` is the file of the key, which is created when first needed."""
+    """Makes and reads ids for one process. `path` is the file of the key, which is created when first needed; replicas
+    that go on with each other's sessions have a common `key` instead."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time, key: bytes | None = None) -> None:
         self._path = path
         self._clock = clock
         self._process = secrets.token_bytes(6)
-        self._cipher: AESGCM | None = None
+        self._cipher = None if key is None else AESGCM(key)
         self._retired: set[str] = set()
 
     def seal(self, plain_id: str, binding: SessionBinding, handshake: Handshake) -> str:

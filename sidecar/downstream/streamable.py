@@ -26,7 +26,7 @@ from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.event_stream import Header
 from sidecar.downstream.http_session import HttpSession
 from sidecar.downstream.reply import respond_json
-from sidecar.downstream.session_ids import Handshake, SessionIds, binding
+from sidecar.downstream.session_ids import KEY_PURPOSE, Handshake, SessionIds, binding
 from sidecar.downstream.session_states import SessionStates
 from sidecar.downstream.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.downstream.stream_session import StreamSessions
@@ -37,6 +37,7 @@ from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
+from sidecar.sessions import replica
 from sidecar.sessions.earlier import Forwarded
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         super().__init__(settings, admission, requests)
         self._pings = Pings(settings.ping_interval)
         self._stateless = Stateless(settings, self._pings, self)
-        self._ids = SessionIds(settings.data_dir / "sessions.key")
+        self._ids = SessionIds(settings.data_dir / "sessions.key", key=settings.replica_key(KEY_PURPOSE))
         self.states = SessionStates(settings.data_dir / "sessions.json")
 
     async def run(self, until: asyncio.Event) -> None:
@@ -199,7 +200,9 @@ class HttpTransport(StreamSessions[HttpSession]):
             self._ids.retire(session.id)
 
     def _resume(self, session_id: str, endpoint: Endpoint, scope: Scope) -> None:
-        """Resume a session of an earlier process of the hub, if the id is valid for that.
+        """Resume a session of an earlier process of the hub, or of another replica, if the id is valid for that.
+
+        A client of `per_client` servers starts anew at another replica, as their state is lost with the processes.
 
         Raises:
             TooManySessions, TooManyOwnSessions: a limit is reached.
@@ -207,6 +210,8 @@ class HttpTransport(StreamSessions[HttpSession]):
         workspace = endpoint.workspace
         handshake = self._ids.read(session_id, binding(workspace, scope))
         if handshake is None or workspace.refusal():
+            return
+        if workspace.has_per_client and replica.split(session_id)[0] != self._settings.replica:
             return
         if scope["method"] != "DELETE":  # a session that is ended at once does not count
             workspace.admit()

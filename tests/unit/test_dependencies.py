@@ -11,8 +11,6 @@ from pathlib import Path
 from tests.unit.test_imports import FILES, PACKAGES, imports
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_IMPORT = {"httptools": "uvicorn imports it; its callbacks are used"}
-"""Dependencies that no module imports, and why they are there."""
 PARTS = {"fastmcp_slim": "fastmcp"}
 """Distributions that come with another, which is the one to declare."""
 INSIDES = {"fastmcp", "mcp", "mcp_types", "uvicorn", "httptools"}
@@ -54,7 +52,7 @@ def imported() -> set[str]:
 
 def test_what_is_imported_is_declared_and_the_reverse() -> None:
     """Nothing is there only because something else happens to need it, and nothing is there for nobody."""
-    assert imported() == set(declared()) - set(WITHOUT_IMPORT)
+    assert imported() == set(declared())
 
 
 def test_what_is_used_inside_is_pinned_and_locked() -> None:

@@ -213,6 +213,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "bridge/masking/names.py _SEPARATORS": ("a", "."),
     "bridge/masking/parts.py _BEFORE_PARAMETER": ("?", "a", "&#"),
     "bridge/masking/parts.py _JSON_TOKEN": ('"', '"a', '"\\', '" ', '"" ', "{", '"a":'),
+    "bridge/settings/replicas.py _NAME": ("a", "a-", "-"),
+    "bridge/settings/replicas.py _ORDINAL": ("-", "a-1", "-0"),
     "bridge/settings/__init__.py TOKEN": ("!",),
     "sidecar/channels/web.py _HEADER_NAME": ("!",),
     "sidecar/channels/web.py _NOT_IN_HEADER": ("a",),

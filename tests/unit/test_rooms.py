@@ -56,7 +56,9 @@ ORDER = {
         "tracing",
         "listener",
         "downstream",
+        "replicas",
         "succession",
+        "optional",
         "app __main__",
     ],
     "hubctl": [

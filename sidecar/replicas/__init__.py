@@ -1,0 +1,2 @@
+"""Hands requests to the replica of the hub that has their session (docs/scaling.md). Imported where HUB_REPLICAS is
+set."""

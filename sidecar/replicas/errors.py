@@ -1,0 +1,40 @@
+"""The errors of requests that one replica of the hub hands to another one."""
+
+from __future__ import annotations
+
+from sidecar.errors import INVALID_REQUEST, SidecarError
+
+
+class ReplicaSignatureInvalid(SidecarError):
+    """A request says that a replica has handed it over, and its signature is wrong, old, or was used before."""
+
+    code = "REPLICA_SIGNATURE_INVALID"
+    status = 403
+    rpc_code = INVALID_REQUEST
+    hint = "Give all replicas the same secret (HUB_REPLICAS_SECRET_FILE), and compare their clocks."
+
+
+class ReplicaLoop(SidecarError):
+    """A replica has handed over a request for another replica than this one, so it would be handed over again."""
+
+    code = "REPLICA_LOOP"
+    status = 508
+    rpc_code = INVALID_REQUEST
+    hint = "Correct the addresses in HUB_REPLICAS: each has to be that of the replica itself, not of the load balancer."
+
+
+class ReplicaLost(SidecarError):
+    """The replica that has the session ended, or could not be reached any more, while it had the request."""
+
+    code = "REPLICA_LOST"
+    status = 502
+    hint = "The request may have been carried out. The next one is served by another replica."
+
+
+class ReplicaBusy(SidecarError):
+    """Too many requests are being handed to one replica."""
+
+    code = "REPLICA_BUSY"
+    status = 503
+    retry_after = 2
+    hint = "Wait for answers before sending more. Let the load balancer route by replica, as docs/scaling.md describes."

@@ -1,0 +1,243 @@
+"""Hands requests to the replica that has their session: an ASGI layer around the endpoints (docs/scaling.md).
+
+A request goes from the replica that got it to the one whose name is in its id, and never further. If that one is gone,
+the first of the others that is there goes on with a session over Streamable HTTP, which its id makes possible (ADR 28).
+All other ids mean nothing to it, and it answers so that the client starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sidecar.access.credential import holder_of
+from sidecar.concurrency.shares import Caller
+from sidecar.errors import SidecarError
+from sidecar.http_errors import BodyTooLarge
+from sidecar.listener.asgi import HEADERS_KEY, header, respond, respond_error
+from sidecar.listener.auth import principal_of
+from sidecar.listener.http_protocol import CONNECTION_KEY, HEAD_KEY
+from sidecar.listener.refusals import Refusals, address_of
+from sidecar.protocol import codec, jsonrpc
+from sidecar.replicas import owner as owners
+from sidecar.replicas.connection import Away, Busy, Headers
+from sidecar.replicas.errors import ReplicaBusy, ReplicaLost
+from sidecar.replicas.hop import HOP_BY_HOP, Hops, Lost, Request
+from sidecar.replicas.signature import HEADER, Signed, Signer, Verifier
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+    from bridge.settings.replicas import ReplicaAddresses
+    from sidecar.admission.admission import Admission
+    from sidecar.concurrency.open_requests import OpenRequests
+
+log = logging.getLogger(__name__)
+
+AWAY_SECONDS = 1.0
+"""Seconds for which a replica that could not be reached is not tried again."""
+MAX_AWAY = 1000
+"""Replicas that are remembered so."""
+LOG_INTERVAL = 1.0
+"""Minimum number of seconds between two log lines about refused requests."""
+_NOT_SENT = HOP_BY_HOP | {b"content-length", b"x-forwarded-for", b"expect", HEADER}
+
+
+class Forwarding:
+    """Serves requests by `app`, the endpoints of this replica, or by another replica."""
+
+    def __init__(
+        self, app: ASGIApp, settings: Settings, key: bytes, admission: Admission, requests: OpenRequests
+    ) -> None:
+        """`key` signs what the replicas hand each other (`signature.PURPOSE`); `admission` and
+        `requests` are those of the hub."""
+        assert settings.replica_addresses is not None  # noqa: S101  # the layer exists only then
+        self._app = app
+        self._addresses: ReplicaAddresses = settings.replica_addresses
+        self._own = settings.replica
+        self._limit = settings.max_body_bytes
+        self._signer, self._verifier = Signer(key, self._own), Verifier(key, self._own)
+        self._hops = Hops(settings.ping_interval)
+        self._refusals = Refusals(admission)
+        self._requests = requests
+        self._away: dict[str, float] = {}
+        """Replicas that could not be reached, and until when they are not tried again."""
+        self._logged_at = float("-inf")
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Keep connections to the other replicas until `until` is set."""
+        await until.wait()
+        self._hops.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not scope["path"].startswith("/mcp/"):
+            await self._app(scope, receive, send)
+            return
+        owner, session = owners.of_head(scope)
+        handed = header(scope, HEADER)
+        if not handed and (owner == self._own or not (owner or owners.may_have_state(scope))):
+            await self._app(scope, receive, send)
+            return
+        body = Body(receive, self._limit)
+        if not await body.read():
+            return
+        if handed:
+            await self._serve_handed(handed, body, scope, send)
+            return
+        owner = owner or owners.of_body(body.content)
+        if body.too_large or owner in ("", self._own) or self._addresses.url(owner) is None:
+            await self._app(scope, body.replayed(), send)
+            return
+        try:
+            caller = Caller(holder_of(principal_of(scope)), session or address_of(scope))
+            with self._requests.counted(caller, len(body.content)):
+                served = await self._hand(owner, session, body, scope, send)
+        except SidecarError as error:
+            await self._refusals.refuse(principal_of(scope), scope, send, error)
+            return
+        if not served:
+            await self._app(scope, body.replayed(), send)
+
+    # --- from another replica --------------------------------------------------------------------------------------
+
+    async def _serve_handed(self, handed: bytes, body: Body, scope: Scope, send: Send) -> None:
+        """Serve a request here that another replica has handed over, if it has."""
+        try:
+            if body.too_large:
+                raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
+            sender = self._verifier.verify(handed, _signed(scope, body.content))
+        except SidecarError as error:
+            self._log_refusal(error)
+            await self._refusals.refuse(principal_of(scope), scope, send, error)
+            return
+        scope["state"][HEAD_KEY] = b""  # each has another head, so the direct way has nothing to learn
+        scope["client"] = (sender.address, 0)
+        scope["headers"] = [each for each in scope["headers"] if each[0] not in (HEADER, b"x-forwarded-for")]
+        scope.pop(HEADERS_KEY, None)
+        await self._app(scope, body.replayed(), send)
+
+    def _log_refusal(self, error: SidecarError) -> None:
+        now = time.monotonic()
+        if now - self._logged_at >= LOG_INTERVAL:
+            self._logged_at = now
+            log.warning("a request of a replica was refused", extra={"code": error.code, "reason": error.message})
+
+    # --- to another replica ----------------------------------------------------------------------------------------
+
+    async def _hand(self, owner: str, session: str, body: Body, scope: Scope, send: Send) -> bool:
+        """Have another replica serve a request; False if this one is to serve it. Raises ReplicaBusy."""
+        for name in (owner, *(self._addresses.heirs(owner, session) if session else ())):
+            if name == self._own:
+                return False
+            url = self._addresses.url(name)
+            if url is None or self._is_away(name):
+                continue
+            try:
+                await self._hops.serve(url, self._request(name, body, scope), body.receive, send)
+            except Away:
+                self._note_away(name)
+            except Busy:
+                raise ReplicaBusy(f"Too many requests are being handed to the replica {name!r}.") from None
+            except Lost as lost:
+                log.warning("a replica was lost with a request", extra={"replica": name})
+                if lost.begun or not owners.may_repeat(body.content):
+                    await _tell_lost(lost, name, body, scope, send)
+                    return True
+                self._note_away(name)
+            else:
+                return True
+        return False
+
+    def _request(self, name: str, body: Body, scope: Scope) -> Request:
+        """The request for the replica `name`, signed: with the head as it came, for its credential and Host count."""
+        address = address_of(scope)
+        signed = _signed(scope, body.content)
+        headers: Headers = [each for each in scope["headers"] if each[0] not in _NOT_SENT]
+        headers.append((HEADER, self._signer.sign(name, address, signed)))
+        if address:
+            headers.append((b"x-forwarded-for", address.encode("latin-1")))
+        return Request(signed.method, signed.target, headers, body.content)
+
+    def _is_away(self, name: str) -> bool:
+        until = self._away.get(name)
+        if until is None:
+            return False
+        if time.monotonic() < until:
+            return True
+        del self._away[name]
+        return False
+
+    def _note_away(self, name: str) -> None:
+        if len(self._away) >= MAX_AWAY:
+            self._away.clear()
+        self._away[name] = time.monotonic() + AWAY_SECONDS
+        log.warning("a replica cannot be reached", extra={"replica": name})
+
+
+class Body:
+    """The body of a request, which is read whole: its hash is signed, and it may have to be sent again."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self.receive = receive
+        """What comes after the body."""
+        self._limit = limit
+        self._messages: list[Message] = []
+        self.content = b""
+        self.too_large = False
+        """Whether it is longer than `limit` bytes; then only its beginning was read."""
+
+    async def read(self) -> bool:
+        """Read the body; False if the client has left before it was complete."""
+        pieces: list[bytes] = []
+        size = 0
+        while not self.too_large:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return False
+            self._messages.append(message)
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            self.too_large = size > self._limit
+            if not message.get("more_body"):
+                break
+        self.content = b"".join(pieces)
+        return True
+
+    def replayed(self) -> Receive:
+        """An ASGI `receive` that begins with what was read."""
+        waiting = iter(self._messages)
+
+        async def receive() -> Message:
+            for message in waiting:
+                return message
+            return await self.receive()
+
+        return receive
+
+
+def _signed(scope: Scope, body: bytes) -> Signed:
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    target = path.partition(b"?")[0] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    return Signed(scope["method"], target, body, header(scope, b"authorization"))
+
+
+async def _tell_lost(lost: Lost, name: str, body: Body, scope: Scope, send: Send) -> None:
+    """Tell the client that the replica with its request is gone: as the answer, or where the response has begun as the
+    last event of the stream. A response of another type is cut off."""
+    error = ReplicaLost(f"The replica {name!r} of the hub ended while it had the request.")
+    number = owners.request_id(body.content)
+    answer = codec.dumps(jsonrpc.error(number, error.rpc()))
+    if not lost.begun:
+        if number is None:
+            await respond_error(send, error.status, error)
+        else:
+            await respond(send, 200, answer, b"application/json")
+    elif lost.is_stream and lost.between:
+        event = b"" if number is None else b"event: message\r\ndata: %b\r\n\r\n" % answer
+        await send({"type": "http.response.body", "body": event})
+    else:
+        scope["state"][CONNECTION_KEY].transport.abort()
