@@ -49,7 +49,7 @@ class Target:
     identifier: str
     """The package's name, the path of a local file, the image, the URL, or one of OWN_SERVERS."""
     version: str = ""
-    """Exact; may be empty for images, local files and remotes."""
+    """Exact; may be empty for images and local files. Of a remote, that of its entry."""
     local: bool = False
     """Whether the identifier is a file of this machine."""
     program: str = ""
@@ -83,7 +83,7 @@ def target_of(entry: Json, *, local: bool = False) -> Target:
             reasons.append(error.message)
     for remote in _objects(entry.get("remotes")):
         if remote.get("type") in REMOTE_TRANSPORTS and isinstance(remote.get("url"), str):
-            return _remote(remote)
+            return _remote(remote, str(entry.get("version", "")))
         reasons.append(f"A remote of type {remote.get('type')!r} is not supported.")
     why = " ".join(reasons) or "It has neither packages nor remotes."
     raise EntryUnsupported(f"The entry {entry.get('name')!r} cannot be used: {why}")
@@ -133,7 +133,7 @@ def _built_in(package: Json, meta: Json, version: str) -> Target:
     )
 
 
-def _remote(remote: Json) -> Target:
+def _remote(remote: Json, version: str) -> Target:
     url = remote["url"]
     if not _HTTP_URL.fullmatch(url):
         raise EntryUnsupported(f"The address {url!r} is not one of http:// or https://.")
@@ -141,6 +141,7 @@ def _remote(remote: Json) -> Target:
     return Target(
         kind="remote",
         identifier=url,
+        version=version,
         transport=REMOTE_TRANSPORTS[remote["type"]],
         headers=_objects(remote.get("headers")),
         url_variables=variables,

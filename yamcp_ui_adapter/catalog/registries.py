@@ -57,6 +57,15 @@ class Registry:
         """See `sources.Source`."""
         return self.copy.entries()
 
+    async def version(self, name: str, version: str) -> Json | None:
+        """Ask the registry for another version of an entry than the copy has; None if the registry does not have it.
+
+        A registry is asked for names that it has told itself only. Raises RegistryFailed.
+        """
+        if name not in self.copy.servers:
+            return None
+        return await registry_client.version_of(self.url, name, version)
+
     def state(self) -> CatalogSource:
         """See `sources.Source`."""
         return CatalogSource(

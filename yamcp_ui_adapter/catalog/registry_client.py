@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from yamcp_ui_adapter.activation.target import Json
 from yamcp_ui_adapter.catalog.entry import REGISTRY_META
@@ -27,12 +28,18 @@ MAX_NAME = 200
 MAX_CURSOR = 2000
 PAGE_SECONDS = 30.0
 """For one page, from the request to its last byte."""
+VERSION_SECONDS = 4.0
+"""For one version of an entry: somebody waits for it."""
 PAUSES = (1.0, 4.0)
 """Seconds before a page that failed for a passing reason is asked for again."""
 
 
 class Passing(RegistryFailed):
     """A failure that may pass: the registry was out of reach, slow, or answered 429 or 5xx."""
+
+
+class NotThere(RegistryFailed):
+    """The registry answered 404."""
 
 
 async def entries(url: str, since: str | None, page_seconds: float = PAGE_SECONDS) -> AsyncIterator[list[Json]]:
@@ -65,6 +72,21 @@ async def entries(url: str, since: str | None, page_seconds: float = PAGE_SECOND
     raise RegistryFailed(f"The registry at {url} has more than {MAX_PAGES} pages.")
 
 
+async def version_of(url: str, name: str, version: str, seconds: float = VERSION_SECONDS) -> Json | None:
+    """Return one version of an entry; None if the registry does not have it. Raises RegistryFailed."""
+    import httpx2  # noqa: PLC0415 (see above)
+
+    address = f"{url.rstrip('/')}/v0.1/servers/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+    async with httpx2.AsyncClient(timeout=seconds, follow_redirects=False) as client:
+        try:
+            entry = _entry_of(_parsed(await _page(client, address, {}, seconds), address))
+        except NotThere:
+            return None
+    if entry is None or (entry["name"], entry["version"]) != (name, version):
+        raise RegistryFailed(f"{address} did not answer with version {version!r} of {name!r}.")
+    return entry
+
+
 async def _patiently(client: httpx2.AsyncClient, address: str, query: dict[str, str], seconds: float) -> bytes:
     for pause in PAUSES:
         try:
@@ -82,8 +104,7 @@ async def _page(client: httpx2.AsyncClient, address: str, query: dict[str, str],
         async with asyncio.timeout(seconds), client.stream("GET", address, params=query) as response:
             status = response.status_code
             if status != 200:
-                kind = Passing if status == 429 or status >= 500 else RegistryFailed
-                raise kind(f"{address} answered with status {status}.")
+                raise _kind_of(status)(f"{address} answered with status {status}.")
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > MAX_PAGE_BYTES:
@@ -93,6 +114,12 @@ async def _page(client: httpx2.AsyncClient, address: str, query: dict[str, str],
     except httpx2.HTTPError as error:
         raise Passing(f"{address} cannot be read: {type(error).__name__}.") from None
     return bytes(content)
+
+
+def _kind_of(status: int) -> type[RegistryFailed]:
+    if status == 404:
+        return NotThere
+    return Passing if status == 429 or status >= 500 else RegistryFailed
 
 
 def _parsed(content: bytes, address: str) -> Any:

@@ -66,13 +66,14 @@ class Catalog:
     # --- for activation ----------------------------------------------------------------------------------------------
 
     async def entry(self, name: str, version: str | None, source: str | None) -> Found:
-        """See `activation.lookup.Lookup`. Raises NoSuchEntry, EntryDeleted."""
-        found = self._entry(name, version, source)
+        """See `activation.lookup.Lookup`. Raises NoSuchEntry, EntryDeleted, RegistryFailed."""
+        found = await self._entry(name, version, source)
         if status_of(found.entry) == "deleted":
             raise EntryDeleted(f"The publisher of {name!r} has deleted this version.")
         return found
 
-    def _entry(self, name: str, version: str | None, source: str | None) -> Found:
+    async def _entry(self, name: str, version: str | None, source: str | None) -> Found:
+        """Return an entry, of the copies if they have it. Raises NoSuchEntry, RegistryFailed."""
         """Raises NoSuchEntry, also if a name without its namespace fits several entries of the first source that has
         any."""
         for each in self._of(source):
@@ -81,6 +82,10 @@ class Catalog:
                 raise NoSuchEntry(f"Several entries are called {name!r}: {', '.join(names[:MAX_NAMES])}.")
             if found:
                 return Found(found[-1], each.id, local=each.local)
+        if version is not None:
+            for one in self._registries.all():
+                if source in (None, one.id) and (entry := await one.version(name, version)) is not None:
+                    return Found(entry, one.id)
         wanted = f"{name!r} of version {version}" if version else repr(name)
         raise NoSuchEntry(f"The catalogue has no entry {wanted}.")
 
@@ -112,8 +117,8 @@ class Catalog:
         )
 
     async def _show(self, body: CatalogShow) -> CatalogCard:
-        """Raises NoSuchEntry."""
-        found = self._entry(body.name, body.version, body.source)
+        """Raises NoSuchEntry, RegistryFailed."""
+        found = await self._entry(body.name, body.version, body.source)
         name = str(found.entry.get("name"))
         versions = [
             str(each.get("version", ""))
@@ -121,6 +126,9 @@ class Catalog:
             for each in source.entries()
             if each.get("name") == name
         ]
+        shown = str(found.entry.get("version", ""))
+        if shown not in versions:
+            versions.insert(0, shown)
         summary = summary_of(found.entry, found.source, self._keys().get(name, ()))
         card = CatalogCard(
             entry=dict(found.entry),

@@ -38,6 +38,7 @@ from yamcp_ui_adapter.catalog.errors import RegistryFailed
 
 pytestmark = pytest.mark.outside
 
+VERSION_PATH = "/v0.1/servers/{name:path}/versions/{version}"
 SIZE = 100
 """Entries a page."""
 
@@ -60,6 +61,8 @@ class FakeRegistry:
         self.hold = asyncio.Event()
         self.hold.set()
         self.url = ""
+        self.versions: dict[tuple[str, str], dict[str, Any]] = {}
+        self.routes = [Route("/v0.1/servers", self.servers), Route(VERSION_PATH, self.version)]
 
     async def servers(self, request: Request) -> Response:
         query = parse_qs(request.url.query)
@@ -74,9 +77,13 @@ class FakeRegistry:
         metadata = {"nextCursor": str(start + SIZE)} if start + SIZE < len(of) else {}
         return JSONResponse({"servers": of[start : start + SIZE], "metadata": metadata})
 
+    async def version(self, request: Request) -> Response:
+        found = self.versions.get((request.path_params["name"], request.path_params["version"]))
+        return JSONResponse(found) if found else Response(status_code=404)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[FakeRegistry]:
-        app = Starlette(routes=[Route("/v0.1/servers", self.servers)])
+        app = Starlette(routes=self.routes)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
@@ -150,6 +157,38 @@ async def test_the_copy_serves_when_the_registry_is_gone_at_a_restart(tmp_path: 
         assert after.error.code == "CATALOG_REGISTRY_FAILED"
         assert (await client.request(CatalogShow(name="io.example/s7"))).command
     assert (tmp_path / "hub/catalog/cache/fake.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_another_version_is_asked_for_and_a_closed_port_at_a_restart_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the copy has not, and only of names that the registry has told; the copy serves on without it."""
+    monkeypatch.setattr(registry_client, "PAUSES", (0.0, 0.0))
+    adapter, name, older = Adapter(tmp_path), "io.example/s7", item(7, version="0.9.0", title="The older one")
+    fake = FakeRegistry()
+    fake.versions = {(name, "0.9.0"): older, (name, "0.8.0"): item(8, version="0.8.0")}
+
+    async def refused(client: Any, version: str, **more: str) -> str:
+        with pytest.raises(RemoteError) as error:
+            await client.request(CatalogShow(name=more.get("name", name), version=version))
+        return error.value.remote_code
+
+    async with fake.running(), adapter.running() as client:
+        await client.request(PutCatalogSource(id="fake", url=fake.url))
+        await state(client)
+        card = await client.request(CatalogShow(name=name, version="0.9.0"))
+        assert (card.summary.title, card.versions) == ("The older one", ("1.0.0", "0.9.0"))
+        assert (card.summary.source, card.problem) == ("fake", None)
+        assert await refused(client, "0.1.0") == "NO_SUCH_ENTRY"
+        assert await refused(client, "0.8.0") == "CATALOG_REGISTRY_FAILED"  # it is of another name
+        assert await refused(client, "0.9.0", name="io.example/other") == "NO_SUCH_ENTRY"
+    async with adapter.running() as client:
+        assert (await client.request(CatalogShow(name=name, version="1.0.0"))).command
+        assert await refused(client, "0.9.0") == "CATALOG_REGISTRY_FAILED"
+        await client.request(RefreshCatalogSource(id="fake"))
+        after = await state(client)
+        assert after.entries == 250 and after.error is not None
+        assert "cannot be read: ConnectError" in after.error.message
 
 
 async def test_a_failing_page_is_asked_for_again_and_half_a_copy_is_not_kept(
