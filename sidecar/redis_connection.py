@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import RedisError
 
 T = TypeVar("T")
 
@@ -15,7 +17,7 @@ CONNECTIONS = 16
 TIMEOUT_SECONDS = 0.25
 """For one command. A request waits so long at most for a Redis that does not answer."""
 PAUSE_SECONDS = 5.0
-"""After a failure, requests do not ask Redis for so long."""
+"""Between two attempts to reach a Redis that did not answer. Requests make none: a task does it for them."""
 
 
 def connect(url: str) -> Redis:
@@ -35,3 +37,29 @@ async def in_time(command: Callable[[], Awaitable[T]]) -> T:
     """Run a command. Raises RedisError or OSError (TimeoutError among them) if Redis does not answer in time."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         return await command()
+
+
+class Circuit:
+    """Whether a Redis is asked. It is open after a failure, until the task `run` gets an answer."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._failed = asyncio.Event()
+
+    @property
+    def closed(self) -> bool:
+        """Whether Redis may be asked."""
+        return not self._failed.is_set()
+
+    def fail(self) -> None:
+        """Redis did not answer: nothing asks it from now on."""
+        self._failed.set()
+
+    async def run(self) -> None:
+        """Try to reach a Redis that did not answer, every PAUSE_SECONDS, until cancelled."""
+        while True:
+            await self._failed.wait()
+            await asyncio.sleep(PAUSE_SECONDS)
+            with contextlib.suppress(RedisError, OSError):
+                await in_time(self._client.ping)
+                self._failed.clear()

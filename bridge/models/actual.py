@@ -119,6 +119,8 @@ class Status(Model):
     settled: bool
     """Whether the accepted snapshot is applied, and no server is starting."""
     source: Literal["adapter", "disk", "none"]
+    troubles: tuple[ErrorBody, ...] = ()
+    """What is amiss with the hub itself, not with a server: a Redis that does not answer."""
     enforcement: str = ""
     """What enforces the limits of stdio servers; empty until one with limits was started."""
     workspaces: tuple[WorkspaceStatus, ...] = ()

@@ -382,6 +382,8 @@ export interface Status {
   /** Whether the accepted snapshot is applied, and no server is starting. */
   settled: boolean;
   source: 'adapter' | 'disk' | 'none';
+  /** What is amiss with the hub itself, not with a server: a Redis that does not answer. */
+  troubles: ErrorBody[];
   /** What enforces the limits of stdio servers; empty until one with limits was started. */
   enforcement: string;
   workspaces: WorkspaceStatus[];

@@ -27,6 +27,11 @@ class ServiceSettings(ReplicaSettings):
         description="URL of a Redis or Valkey (redis://, rediss://, unix://) in which several hubs count together for "
         "the limits of access.json.",
     )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="URL of a Redis or Valkey (redis://, rediss://, unix://) that several hubs share: for limits and "
+        "kept results, where HUB_LIMITS_URL and HUB_CACHE_URL are not set.",
+    )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         description="Base URL of an OTLP/HTTP receiver that traces of requests are sent to; unset: "
@@ -40,7 +45,7 @@ class ServiceSettings(ReplicaSettings):
         description="Share of the requests that are traced, of those whose client sends no trace context.",
     )
 
-    @field_validator("cache_url", "limits_url")
+    @field_validator("cache_url", "limits_url", "redis_url")
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
@@ -58,6 +63,25 @@ class ServiceSettings(ReplicaSettings):
         return value
 
     @property
+    def limits_redis(self) -> str:
+        """The URL of the Redis that counts for limits, with its password; empty for none."""
+        return _revealed(self.limits_url or self.redis_url)
+
+    @property
+    def cache_redis(self) -> str:
+        """The URL of the Redis that keeps results, with its password; empty for none."""
+        return _revealed(self.cache_url or self.redis_url)
+
+    @property
+    def replicas_redis(self) -> str:
+        """The URL of the Redis in which replicas tell each other of themselves; empty for none, or no replica."""
+        return _revealed(self.redis_url) if self.replica else ""
+
+    @property
     def traces_url(self) -> str:
         """The URL that traces are sent to (OTLP/HTTP, *Endpoint URLs*)."""
         return f"{self.otlp_endpoint.rstrip('/')}/v1/traces"
+
+
+def _revealed(url: SecretStr | None) -> str:
+    return url.get_secret_value() if url else ""

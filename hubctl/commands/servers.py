@@ -80,7 +80,8 @@ async def history_line(context: Context) -> str:
 
 def status_lines(context: Context, current: Status, above: Sequence[str], now: float) -> list[str]:
     """Format the state of the hub; `above`: the lines above the tables; `now` is Unix time in seconds."""
-    lines = [head(current, now), *above, "", *workspace_table(context, current)]
+    troubles = [context.paint.warn(error_line(each)) for each in current.troubles]
+    lines = [head(current, now), *troubles, *above, "", *workspace_table(context, current)]
     if current.servers:
         lines += ["", *server_table(current, context.paint, now, context.columns)]
     notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]

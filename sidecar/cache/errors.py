@@ -6,7 +6,8 @@ from bridge.errors import HubError
 
 
 class CacheUnavailable(HubError):
-    """The cache of results (HUB_CACHE_URL) does not answer. Until it does, all calls go to the servers."""
+    """The cache of results (HUB_CACHE_URL or HUB_REDIS_URL) does not answer. Until it does, all calls go to the
+    servers."""
 
     code = "CACHE_UNAVAILABLE"
-    hint = "Check that Redis runs at HUB_CACHE_URL and accepts the password; the hub tries again every 5 s."
+    hint = "Check that Redis runs at that address and accepts the password; the hub tries again every 5 s."

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from bridge.errors import ErrorBody
 from bridge.models import ServerSettings
 from sidecar.cache.errors import CacheUnavailable
 from sidecar.cache.store import CacheStore
@@ -67,13 +67,20 @@ class Lookup:
 
 
 class ResultCache:
-    """The kept results of a hub. `clock` returns Unix time in seconds: other hubs may have kept a result."""
+    """The kept results of a hub."""
 
-    def __init__(self, store: CacheStore, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: CacheStore, metrics: Metrics) -> None:
         self._store = store
         self._metrics = metrics
-        self._clock = clock
         self._failing = False
+
+    def trouble(self) -> ErrorBody | None:
+        """Why results are not kept now; None if they are."""
+        return None if self._store.reachable else CacheUnavailable("Redis does not answer.").body()
+
+    async def run(self) -> None:
+        """Do what the store has to do in the background, until cancelled."""
+        await self._store.run()
 
     async def close(self) -> None:
         """Close the store."""
@@ -107,8 +114,8 @@ class ResultCache:
             self.count(server, "error")
             return None
         self._works()
-        kept = None if found is None else _kept(found)
-        age = 0.0 if kept is None else max(0.0, round(self._clock() - kept[0], 3))
+        kept = None if found is None else _kept(found[0])
+        age = 0.0 if kept is None or found is None else max(0.0, round(kept[0] - found[1], 3))
         if kept is None or age >= seconds:
             self.count(server, "miss")
             return None
@@ -119,7 +126,7 @@ class ResultCache:
     async def keep(self, key: str, result: Mapping[str, Any], seconds: float) -> None:
         """Keep a result, unless it is too large."""
         try:
-            value = codec.dumps_small([self._clock(), result])
+            value = codec.dumps_small([seconds, result])
         except codec.HasLargeValues:
             return
         if len(value) > MAX_RESULT_BYTES:
@@ -145,11 +152,11 @@ class ResultCache:
 
 
 def _kept(data: bytes) -> tuple[float, dict[str, Any]] | None:
-    """The time and the result in the bytes of a store; None for what the hub did not write: others may write to
-    Redis."""
+    """For how long a result was kept, and the result, in the bytes of a store; None for what the hub did not write:
+    others may write to Redis."""
     try:
-        at, result = codec.loads(data)
+        seconds, result = codec.loads(data)
     except (ValueError, TypeError):
         return None
-    known = type(at) in (int, float) and isinstance(result, dict) and isinstance(result.get("content"), list)
-    return (at, result) if known else None
+    known = type(seconds) in (int, float) and isinstance(result, dict) and isinstance(result.get("content"), list)
+    return (seconds, result) if known else None

@@ -11,11 +11,21 @@ from typing import Protocol
 class CacheStore(Protocol):
     """Keeps bytes under keys for some time."""
 
-    async def get(self, key: str) -> bytes | None:
-        """The bytes under a key; None if there are none any more. Raises CacheUnavailable."""
+    @property
+    def reachable(self) -> bool:
+        """Whether the store answered when it was asked last."""
+
+    async def get(self, key: str) -> tuple[bytes, float] | None:
+        """The bytes under a key, and for how many seconds more they are kept; None if there are none any more.
+
+        Raises CacheUnavailable.
+        """
 
     async def put(self, key: str, value: bytes, seconds: float) -> None:
         """Keep bytes under a key for some time. Raises CacheUnavailable."""
+
+    async def run(self) -> None:
+        """Do what the store has to do in the background, until cancelled."""
 
     async def close(self) -> None:
         """Release what the store holds."""
@@ -34,17 +44,23 @@ class MemoryStore:
         self.size = 0
         """Bytes in use."""
 
-    async def get(self, key: str) -> bytes | None:
-        """The bytes under a key."""
+    @property
+    def reachable(self) -> bool:
+        """True: memory is."""
+        return True
+
+    async def get(self, key: str) -> tuple[bytes, float] | None:
+        """The bytes under a key, and for how many seconds more they are kept."""
         entry = self._entries.get(key)
         if entry is None:
             return None
         value, end = entry
-        if end <= self._clock():
+        left = end - self._clock()
+        if left <= 0:
             self._remove(key)
             return None
         self._entries.move_to_end(key)
-        return value
+        return value, left
 
     async def put(self, key: str, value: bytes, seconds: float) -> None:
         """Keep bytes under a key, and remove the oldest entries if there is no room."""
@@ -53,6 +69,9 @@ class MemoryStore:
         self.size += len(value) + self.ENTRY_BYTES
         while self.size > self._max_bytes:
             self._remove(next(iter(self._entries)))
+
+    async def run(self) -> None:
+        """Nothing is to be done."""
 
     async def close(self) -> None:
         """Forget all."""

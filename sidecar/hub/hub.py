@@ -106,9 +106,8 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
-            probing = [
-                tasks.create_task(work) for work in (self.probes.run(), self.introductions.run(), self.limits.run())
-            ]
+            services = (self.probes, self.introductions, self.limits, self.cache)
+            probing = [tasks.create_task(each.run()) for each in services]
             await until.wait()
             self._configured.set()
             self._tasks = None

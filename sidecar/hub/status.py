@@ -71,6 +71,7 @@ class StatusReporter:
         self._started_at = time.time()
         self.hints: Callable[[ServerSpec], tuple[str, ...]] = lambda _: ()
         self.trust: Trust | None = None
+        self.troubles: list[Callable[[], ErrorBody | None]] = [hub.limits.trouble, hub.cache.trouble]
         self.enforcement: Callable[[], Enforcement] = lambda: None
         self.hub_tools: Callable[[], Awaitable[tuple[HubToolStatus, ...]]] | None = None
         self._memory: dict[int, int] = {}
@@ -111,6 +112,7 @@ class StatusReporter:
             applied=self._reconciler.applied,
             settled=self.settled,
             source=self._reconciler.source,
+            troubles=tuple(found for trouble in self.troubles if (found := trouble())),
             enforcement=enforcement_text(self.enforcement()),
             workspaces=tuple(self._workspace(workspace, known) for workspace in self._hub.workspaces.values()),
             servers=servers,

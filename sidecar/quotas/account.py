@@ -174,8 +174,10 @@ class Account:
 
 
 def meter_name(principal: str, scope: Scope | None = None) -> str:
-    """The name of a meter; the braces keep all of a principal in one slot of a cluster (Redis Cluster, hash tags)."""
-    return f"{{{principal}}}" if scope is None else f"{{{principal}}}{sha256(repr(scope).encode()).hexdigest()[:16]}"
+    """The name of a meter, made of a digest of the principal's id: Redis learns neither ids nor names. The braces keep
+    all of a principal in one slot of a cluster (Redis Cluster, hash tags)."""
+    whose = f"{{{sha256(f'principal {principal}'.encode()).hexdigest()[:32]}}}"
+    return whose if scope is None else f"{whose}{sha256(repr(scope).encode()).hexdigest()[:16]}"
 
 
 def seconds_to_midnight(unix_time: float) -> float:

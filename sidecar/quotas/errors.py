@@ -10,11 +10,11 @@ from sidecar.errors import LIMIT_REACHED, SidecarError
 
 
 class LimitsUnavailable(HubError):
-    """The Redis that counts for several hubs (HUB_LIMITS_URL) does not answer. Until it does, each hub counts for
-    itself. Clients never get it."""
+    """The Redis that counts for several hubs (HUB_LIMITS_URL or HUB_REDIS_URL) does not answer. Until it does, each hub
+    counts for itself. Clients never get it."""
 
     code = "LIMITS_UNAVAILABLE"
-    hint = "Check that Redis runs at HUB_LIMITS_URL and accepts the password; the hub tries again every 5 s."
+    hint = "Check that Redis runs at that address and accepts the password; the hub tries again every 5 s."
 
 
 class LimitReached(SidecarError):

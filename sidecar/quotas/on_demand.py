@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from bridge.errors import ErrorBody
 from bridge.keys import Principal
 from bridge.models.limits import LimitsState
 from sidecar.admission.admission import Admission
@@ -50,8 +51,8 @@ class Limits:
 
             self.quotas = Quotas(*self._gates, self._spaces, self._refused)
             self.quotas.recheck(self._current)
-            if self._settings.limits_url is not None:
-                self.quotas.shared = self._shared(self.quotas, self._settings.limits_url.get_secret_value())
+            if self._settings.limits_redis:
+                self.quotas.shared = self._shared(self.quotas, self._settings.limits_redis)
             self._wanted.set()
         if self.quotas is not None and self.quotas.apply(entries):
             self._changed()
@@ -84,6 +85,15 @@ class Limits:
         from sidecar.quotas.state import state_of  # noqa: PLC0415
 
         return state_of(self.quotas, most)
+
+    def trouble(self) -> ErrorBody | None:
+        """Why this process counts alone although several hubs are to count together; None if it does not."""
+        quotas = self.quotas
+        if quotas is None or quotas.shared is None or quotas.shared.reachable:
+            return None
+        from sidecar.quotas.errors import LimitsUnavailable  # noqa: PLC0415
+
+        return LimitsUnavailable("Redis does not answer: this hub counts for itself.").body()
 
     def _changed(self) -> None:
         for changed in self._gates[0].on_meters:

@@ -313,7 +313,7 @@ function hubState(known, here, { servers, workspaces }) {
     sidecar_url: here.sidecarUrl,
     protected: here.protected,
     issues: (desired?.issues ?? []).filter((issue) => !subjects.has(issue.subject)),
-    errors: [...known.errors, ...unacknowledged],
+    errors: [...known.errors, ...unacknowledged, ...(sidecar === 'ok' ? (status?.troubles ?? []).map(describe) : [])],
     last_change: adapter === 'ok' ? (desired?.last_change ?? null) : null,
     undoable: adapter === 'ok' ? (desired?.undoable ?? []) : [],
     activations: known.activations,

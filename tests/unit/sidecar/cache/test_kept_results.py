@@ -16,12 +16,13 @@ from pydantic import SecretStr
 
 from bridge.keys import Principal
 from bridge.models import RemoteLaunch
+from sidecar import redis_connection
 from sidecar.cache.redis_store import RedisStore
 from sidecar.cache.result_cache import META_KEY, ResultCache
 from sidecar.cache.store import MemoryStore
 from sidecar.observe.metrics import Metrics
 from sidecar.redis_connection import CONNECTIONS
-from tests.support.fake_server import FakeServer, text
+from tests.support.fake_server import FakeServer, text, until
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import connected
@@ -131,7 +132,7 @@ async def test_a_shorter_time_holds_for_what_is_kept() -> None:
     """An edit of it ends results that were to be kept for longer."""
     server, now = counting(), [0.0]
     async with hub(server, {}, cache={"count": 600}) as made:
-        made.hub.cache._clock = lambda: now[0]
+        made.hub.cache._store = MemoryStore(1 << 20, lambda: now[0])
         async with connected(f"{made.base}/mcp/w", "http", "legacy") as peer:
             assert [(await call(peer))[0] for _ in range(2)] == ["1 {}"] * 2
             now[0] = 60.0
@@ -147,8 +148,8 @@ async def test_what_others_wrote_into_the_store_is_no_result(found: bytes) -> No
     """The server is asked; a call never fails for it."""
 
     class Poisoned(MemoryStore):
-        async def get(self, key: str) -> bytes | None:
-            return found
+        async def get(self, key: str) -> tuple[bytes, float] | None:
+            return found, 1.0
 
     async with hub(counting(), {}, cache={"count": 60}) as made:
         made.hub.cache._store = Poisoned(1 << 20)
@@ -212,15 +213,17 @@ async def test_many_calls_at_once_share_the_connections_to_redis() -> None:
                 found = await asyncio.gather(*(store.get(f"k{n}") for n in range(8 * CONNECTIONS)))
             finally:
                 await store.close()
-    assert found == [b"%d" % n for n in range(8 * CONNECTIONS)]
+    assert [value for value, _ in found] == [b"%d" % n for n in range(8 * CONNECTIONS)]
 
 
-async def test_redis(caplog: pytest.LogCaptureFixture) -> None:
-    """Two hubs share it; while it is away calls go to the servers, which is said once; then it is used again."""
+async def test_redis(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hubs share it; while it is away calls go to the servers, which is said once, and in the status; then it is
+    used again by itself."""
     caplog.set_level(logging.INFO)
+    monkeypatch.setattr(redis_connection, "PAUSE_SECONDS", 0.05)
     with tempfile.TemporaryDirectory(prefix="hub") as name:
         root = Path(name)
-        variables = {"cache_url": SecretStr(f"unix://{root}/redis.sock")}
+        variables = {"redis_url": SecretStr(f"unix://{root}/redis.sock")}
         async with contextlib.AsyncExitStack() as stack:
             server = await stack.enter_async_context(redis(root))
             hubs = [
@@ -236,10 +239,12 @@ async def test_redis(caplog: pytest.LogCaptureFixture) -> None:
             await server.wait()
             assert [(await call(peers[0]))[0] for _ in range(3)] == ["2 {}", "3 {}", "4 {}"]
             assert sum("CACHE_UNAVAILABLE" in str(vars(record)) for record in caplog.records) == 1
+            cache: ResultCache = hubs[0].hub.cache
+            assert (trouble := cache.trouble())
+            assert trouble.code == "CACHE_UNAVAILABLE"
             (root / "redis.sock").unlink(missing_ok=True)
             await stack.enter_async_context(redis(root))
-            cache: ResultCache = hubs[0].hub.cache
-            cache._store._away_until = 0.0  # type: ignore[attr-defined]
+            await until(lambda: cache.trouble() is None)
             assert [(await call(peers[0]))[0] for _ in range(2)] == ["5 {}"] * 2
             assert "results are kept again" in caplog.messages
 

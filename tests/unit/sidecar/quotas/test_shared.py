@@ -19,6 +19,7 @@ from sidecar import redis_connection
 from sidecar.admission.admission import Admission
 from sidecar.concurrency.semaphore import Semaphore
 from sidecar.quotas import shared
+from sidecar.quotas.account import meter_name
 from sidecar.quotas.errors import LimitReached
 from sidecar.quotas.on_demand import Limits
 from sidecar.upstream.server_gate import ServerGate
@@ -121,8 +122,8 @@ async def test_calls_at_once() -> None:
         for call in calls[1:]:
             two.end(call)
         await two.shared.flush()
-        assert await two.shared._redis.zcard(f"{shared.PREFIX}{{k-ci}}:running") == 0
-        await two.shared._redis.zadd(f"{shared.PREFIX}{{k-ci}}:running", {"dead-1": 1.0, "dead-2": 1.0})
+        assert await two.shared._redis.zcard(f"{shared.PREFIX}{meter_name('k-ci')}:running") == 0
+        await two.shared._redis.zadd(f"{shared.PREFIX}{meter_name('k-ci')}:running", {"dead-1": 1.0, "dead-2": 1.0})
         assert codes([await one.enter(), await one.enter()]) == ["ok", "ok"]
 
 
@@ -130,7 +131,7 @@ async def test_a_lease_is_prolonged() -> None:
     """While its call goes on; when it has ended, it is not made anew."""
     async with replicas(limit(concurrent=1)) as (one, two):
         call = await one.enter()
-        name, redis = f"{shared.PREFIX}{{k-ci}}:running", one.shared._redis
+        name, redis = f"{shared.PREFIX}{meter_name('k-ci')}:running", one.shared._redis
         ((member, _),) = await redis.zrange(name, 0, -1, withscores=True)
         await redis.zadd(name, {member: 1.0})
         await one.shared.flush()
@@ -150,7 +151,7 @@ async def test_what_did_not_begin_is_given_back() -> None:
             one.admission.left(call, "declined")
         await one.shared.flush()
         assert codes([await two.enter() for _ in range(3)]) == ["ok", "ok", "RATE_LIMITED"]
-        assert await two.shared._redis.hget(f"{shared.PREFIX}{{k-ci}}:day", "calls") == b"2"
+        assert await two.shared._redis.hget(f"{shared.PREFIX}{meter_name('k-ci')}:day", "calls") == b"2"
 
 
 async def test_bytes_and_sessions() -> None:
@@ -188,6 +189,8 @@ async def test_without_redis(caplog: pytest.LogCaptureFixture, monkeypatch: pyte
             second = await hub.enter()
             assert codes([first, second, await hub.enter()]) == ["ok", "ok", "TOO_MANY_CALLS"]
             assert hub.limits.state(1).store == "shared_away"
+            assert (trouble := hub.limits.trouble())
+            assert trouble.code == "LIMITS_UNAVAILABLE"
             assert not hub.admission.gates[0].try_enter(Place.call(hub, key()))  # type: ignore[arg-type]
             for call in (first, second):
                 hub.end(call)
@@ -197,6 +200,7 @@ async def test_without_redis(caplog: pytest.LogCaptureFixture, monkeypatch: pyte
             await until(lambda: hub.shared.reachable)
             assert codes([await hub.enter(), await hub.enter()]) == ["ok", "ok"]
             assert hub.reachable == [True, False, True]
+            assert hub.limits.trouble() is None
             running.cancel()
             await asyncio.wait([running])
     said = [record.getMessage() for record in caplog.records if "limits are counted" in record.getMessage()]
