@@ -1,4 +1,4 @@
-"""Results in Redis or Valkey, which several hubs may share. Imported only where HUB_CACHE_URL or HUB_REDIS_URL is set."""
+"""Results in Redis or Valkey, which several hubs may share. Imported only where one is configured."""
 
 from __future__ import annotations
 
