@@ -1,4 +1,4 @@
-"""nginx and Caddy as examples/proxy sets them up, before a hub on this machine, and clients that come through them."""
+"""Proxies as examples/proxy sets them up, before hubs on this machine, and clients that come through them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ HOST = "hub.example.com"
 """The name in the examples."""
 EXAMPLES = ROOT / "examples/proxy"
 PLACE = ROOT / ".envs/proxies/usr"
-PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", str(PLACE / "sbin"), str(PLACE / "bin")))
+BALANCERS = ROOT / ".envs/balancers/bin"
+PATH = os.pathsep.join(
+    (os.environ.get("PATH", os.defpath), "/usr/sbin", str(PLACE / "sbin"), str(PLACE / "bin"), str(BALANCERS))
+)
 
 
 @dataclass(frozen=True)
