@@ -1,4 +1,4 @@
-// GET /healthz: asks the hub's processes whether they work.
+// GET /healthz: asks the hub's processes whether they work. With `?probe=`, for load balancers and Kubernetes.
 
 import { get } from 'node:http';
 import { FrontError } from './errors.mjs';
@@ -9,9 +9,22 @@ const PING_TIMEOUT_SECONDS = 2;
 
 /** @import {State, ErrorDescription} from './state/state.mjs' */
 
+/**
+ * What keeps a hub from passing a probe: what others would do better, but nothing that all replicas share, such as a
+ * server that is down, and nothing that endpoints do without, such as the adapter.
+ * @type {Record<string, (found: Found) => ErrorDescription[]>}
+ * @typedef {{sidecar: ErrorDescription[], others: ErrorDescription[], state: State | null}} Found  of the sidecar, of the
+ *   other processes, and the state that the sidecar has told (null if it does not answer)
+ */
+const PROBES = {
+  liveness: nothing,
+  readiness: ({ sidecar, state }) => [...sidecar, ...(state ? unconfigured(state) : [])],
+  startup: ({ sidecar, state }) => [...sidecar, ...(state ? [...unconfigured(state), ...starting(state)] : [])],
+};
+
 /** Checks the hub's health; simultaneous requests share one check. */
 export class Health {
-  /** @type {Promise<ErrorDescription[]> | null} */
+  /** @type {Promise<Found> | null} */
   #asking = null;
 
   /**
@@ -23,12 +36,20 @@ export class Health {
     this.settings = settings;
   }
 
-  /** Return the problems found; empty if there are none. @returns {Promise<ErrorDescription[]>} */
-  check() {
+  /**
+   * Return the problems found that count for the probe; empty if there are none.
+   * @param {unknown} [probe]  one of PROBES, or undefined for all problems
+   * @returns {Promise<ErrorDescription[]>}
+   */
+  async check(probe) {
+    if (probe === 'liveness') return [];
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = null;
     });
-    return this.#asking;
+    const found = await this.#asking;
+    if (typeof probe === 'string') return PROBES[probe](found);
+    const { sidecar, others, state } = found;
+    return [...others, ...sidecar, ...(state ? [...unconfigured(state), ...unready(state)] : [])];
   }
 
   async #ask() {
@@ -38,7 +59,7 @@ export class Health {
       this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
     ]);
     const state = sidecar.length ? null : await this.hub.fresh();
-    return [...adapter, ...sidecar, ...yamcpUi, ...(state ? [...unconfigured(state), ...unready(state)] : [])];
+    return { sidecar, others: [...adapter, ...yamcpUi], state };
   }
 
   async #askYamcpUi() {
@@ -86,8 +107,19 @@ export function unready({ workspaces }) {
     });
 }
 
+/**
+ * Return errors for the enabled workspaces whose servers start for the first time. Pure.
+ * @param {Pick<State, 'workspaces' | 'servers'>} state
+ * @returns {ErrorDescription[]}
+ */
+function starting({ workspaces, servers }) {
+  return unready({ workspaces: workspaces.filter(({ state }) => state === 'starting'), servers });
+}
+
 /** @returns {ErrorDescription[]} */
-const nothing = () => [];
+function nothing() {
+  return [];
+}
 
 /** @param {FrontError} error @returns {ErrorDescription[]} */
 const problemOf = ({ code, message, hint }) => [{ code, message, hint }];
@@ -104,7 +136,10 @@ export function healthz(health, mayKnow) {
       response.set('Allow', 'GET, HEAD');
       throw new FrontError('METHOD_NOT_ALLOWED');
     }
-    const reasons = await health.check();
+    const { probe } = request.query;
+    if (probe !== undefined && !(typeof probe === 'string' && Object.hasOwn(PROBES, probe)))
+      throw new FrontError('QUERY_INVALID', `The probe is not one of ${Object.keys(PROBES).join(', ')}.`);
+    const reasons = await health.check(probe);
     const { sessions, version } = health.hub.state.hub;
     const status = reasons.length ? 'failing' : 'ok';
     const more = reasons.length ? { reasons } : { version, sessions };

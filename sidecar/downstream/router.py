@@ -284,7 +284,9 @@ class Router:
         await respond(send, 200, status.model_dump_json().encode(), b"application/json")
 
     async def _metrics_page(self, send: Send) -> None:
-        self._metrics.workspace_states((await self._reporter.status()).workspaces)
+        status = await self._reporter.status()
+        self._metrics.workspace_states(status.workspaces)
+        self._metrics.servers_in_flight(status.servers)
         body, content_type = await asyncio.to_thread(self._metrics.render)  # some 100 ms for 1,000 tools
         await respond(send, 200, body, content_type.encode())
 

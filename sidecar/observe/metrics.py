@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.history.durations import BUCKETS
-from bridge.models import ServerState, SnapshotId, WorkspaceState, WorkspaceStatus
+from bridge.models import ServerState, ServerStatus, SnapshotId, WorkspaceState, WorkspaceStatus
 from sidecar.admission.context import CallContext
 from sidecar.errors import SidecarError
 
@@ -147,6 +147,9 @@ class Metrics:
             ["server"],
             registry=registry,
         )
+        self._in_flight = Gauge(
+            "yamcp_hub_calls_in_flight", "Requests that a server has not answered yet.", ["server"], registry=registry
+        )
         self._restarts = Counter(
             "yamcp_hub_upstream_restarts", "Connections opened anew.", ["server"], registry=registry
         )
@@ -267,6 +270,12 @@ class Metrics:
         for workspace in workspaces:
             for state in get_args(WorkspaceState):
                 self._workspaces.labels(workspace.name, state).set(state == workspace.state)
+
+    def servers_in_flight(self, servers: Iterable[ServerStatus]) -> None:
+        """Set the numbers of calls in flight of all servers; those that are not among them are removed."""
+        self._in_flight.clear()
+        for server in servers:
+            self._in_flight.labels(server.key).set(server.calls_in_flight)
 
     def restarted(self, server: str) -> None:
         """Count a reconnection to a server."""

@@ -83,6 +83,10 @@ test('health of a hub that is healthy, and of one whose workspace has no ready s
   );
   assert.match(failing.reasons[0].message, /"x"/);
   assert.equal((await ask('/healthz')).status, 503);
+  for (const probe of ['liveness', 'readiness', 'startup'])
+    // other replicas have the same server
+    assert.deepEqual([probe, (await ask(`/healthz?probe=${probe}`)).status], [probe, 200]);
+  assert.match(await (await ask('/healthz?probe=other')).text(), /QUERY_INVALID/);
   hub.write({ a: mock('a') }, { w: ['a'], '</script><b>': [] });
   await hub.waitJson(`${hub.front}/healthz`, ({ status }) => status === 'ok');
 });

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.models import SnapshotId, WorkspaceStatus
+from bridge.models import ServerStatus, SnapshotId, WorkspaceStatus
 from sidecar.observe.metrics import Metrics
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/observability"
@@ -44,6 +44,7 @@ def metrics() -> dict[str, dict[str, set[str]]]:
     made.workspace_states(
         [WorkspaceStatus(name="w", slug="w", enabled=True, state="ready", servers=(), ready=1, **urls)]
     )
+    made.servers_in_flight([ServerStatus(key="s", namespace="s", state="ready", since=0, calls_in_flight=1)])
     made.cached("s", "hit")
     made.spans("sent", 1)
     made.spans("failed", 1)

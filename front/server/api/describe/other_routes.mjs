@@ -1,3 +1,4 @@
+import { oneOf, optional } from '../fields.mjs';
 import { route } from '../route.mjs';
 
 /** Routes that other parts of the front serve; listed here for the API's documents only. @type {import('../routes.mjs').Route[]} */
@@ -11,7 +12,9 @@ export const OTHER_ROUTES = [
     answer: 'HTML',
   }),
   route('health', 'GET', '/healthz', {
-    summary: 'The health of the hub: 200, or 503 with the reasons.',
+    summary:
+      'The health of the hub: 200, or 503 with the reasons; with `probe`, only what counts for it (docs/states.md).',
+    query: { probe: optional(oneOf('liveness', 'readiness', 'startup')) },
     answer: '{status, …}',
   }),
   route('login', 'POST', '/login', {
