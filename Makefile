@@ -111,6 +111,7 @@ test-fast: $(DEV) $(NODE_DEV) ## Run every test but those of the client matrix, 
 	@bash tests/real/setup.sh
 	@bash tests/integration/proxies/setup.sh
 	@bash tests/integration/databases/setup.sh
+	@bash tests/kubernetes/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
 	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" COVERED=
 
@@ -123,6 +124,7 @@ set-up-tests: $(DEV) $(NODE_DEV)
 	@bash tests/matrix/setup.sh
 	@bash tests/integration/proxies/setup.sh
 	@bash tests/integration/databases/setup.sh
+	@bash tests/kubernetes/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
 	@bash tests/conformance/setup.sh
 	@bash tests/browser/setup.sh || [ $$? = 3 ]
@@ -266,6 +268,10 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$clients.txt locks/$$clients.in || exit 1; done
 	@echo "lock: locks/schemathesis.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/schemathesis.txt locks/schemathesis.in
+	@echo "lock: locks/balancers.txt"
+	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/balancers.txt locks/balancers.in
+	@echo "lock: locks/kubernetes.txt"
+	@$(LOCK_ENV)/bin/uv pip compile --quiet --no-deps $(LOCK_OPTIONS) -o locks/kubernetes.txt locks/kubernetes.in
 	@for servers in search-mcp1 search-mcp2; do echo "lock: locks/$$servers.txt"; \
 	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$servers.txt locks/$$servers.in || exit 1; done
 	@echo "lock: locks/image.txt"
@@ -278,7 +284,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules tests/search/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules tests/search/node_modules tests/kubernetes/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

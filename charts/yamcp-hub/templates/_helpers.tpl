@@ -17,6 +17,11 @@
 {{ include "yamcp-hub.fullname" . }}-replicas
 {{- end -}}
 
+{{/* In which replicas have their names; in full, because HAProxy looks them up without search domains. */}}
+{{- define "yamcp-hub.domain" -}}
+{{ include "yamcp-hub.headless" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
+{{- end -}}
+
 {{- define "yamcp-hub.selector" -}}
 app.kubernetes.io/name: {{ include "yamcp-hub.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -60,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "yamcp-hub.fullname" $ }}-{{ $number }},
 {{- end -}}
 {{- end -}}
-http://{replica}.{{ include "yamcp-hub.headless" . }}.{{ .Release.Namespace }}.svc:8765
+http://{replica}.{{ include "yamcp-hub.domain" . }}:8765
 {{- end -}}
 
 {{- define "yamcp-hub.containerSecurity" -}}

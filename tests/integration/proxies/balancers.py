@@ -23,8 +23,13 @@ def nginx(root: Path, port: int, hubs: tuple[int, int]) -> list[str]:
 def haproxy(root: Path, port: int, hubs: tuple[int, int]) -> list[str]:
     """See Balancer."""
     (root / "haproxy.cfg").write_text(_example("replicas.haproxy.cfg", hubs, {"bind :8080": f"bind 127.0.0.1:{port}"}))
+    return [*haproxy_words(), "-db", "-f", str(root / "haproxy.cfg")]
+
+
+def haproxy_words() -> list[str]:
+    """The words that start HAProxy, with the libraries that came with it."""
     libraries = ":".join(map(str, (PLACE / "lib").glob("*-linux-gnu")))
-    return ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", program("haproxy"), "-db", "-f", str(root / "haproxy.cfg")]
+    return ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", program("haproxy")]
 
 
 def envoy(root: Path, port: int, hubs: tuple[int, int]) -> list[str]:
