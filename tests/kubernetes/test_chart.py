@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from bridge.settings import Settings
+from bridge.settings.replicas import addresses
 from tests.integration.proxies.balancers import haproxy_words
 from tests.support.yamcp import ROOT
 
@@ -24,8 +25,6 @@ VALUES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 CUSTOM = ("gateway.networking.k8s.io/v1", "monitoring.coreos.com/v1")
 """API groups of others than Kubernetes, which kubernetes-validate does not know."""
 FULL = "values-full"
-LATER = {"HUB_REPLICAS", "HUB_REPLICAS_SECRET_FILE"}
-"""Settings of a later hub, which are off by default."""
 
 Resource = dict[str, Any]
 
@@ -109,7 +108,7 @@ def test_pods_are_restricted(values: str) -> None:
 @pytest.mark.parametrize("values", VALUES)
 def test_settings_are_those_of_the_hub(values: str) -> None:
     """The pods set what the hub reads; secrets are references, and no Secret is made."""
-    known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {"REPLICA_NUMBER"} | LATER
+    known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {"REPLICA_NUMBER"}
     hub = next(pod for pod in pods(rendered(values)) if pod["containers"][0]["name"] == "hub")
     variables = {each["name"]: each for each in hub["containers"][0]["env"]}
     assert variables.keys() <= known
@@ -117,6 +116,16 @@ def test_settings_are_those_of_the_hub(values: str) -> None:
     assert all("secretKeyRef" in variables[name]["valueFrom"] for name in secrets)
     assert variables["HUB_REPLICA"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
     assert not [each for each in resources(rendered(values)) if each["kind"] == "Secret"]
+
+
+def test_replicas_know_where_the_others_are() -> None:
+    """The setting is one that the hub accepts, with and without names of all replicas."""
+    for values, name, count in (("values-default", "hub-yamcp-hub", 2), (FULL, "hub-mcp", 0)):
+        hub = named(rendered(values), "StatefulSet", name)["spec"]["template"]["spec"]["containers"][0]
+        setting = next(each["value"] for each in hub["env"] if each["name"] == "HUB_REPLICAS")
+        found = addresses(f"{name}-0", setting)
+        assert len(found.listed) == count
+        assert found.url(f"{name}-1") == f"http://{name}-1.{name}-replicas.mcp.svc.cluster.local:8765"
 
 
 def test_the_full_set_has_every_resource() -> None:
@@ -162,8 +171,7 @@ def test_haproxy_takes_the_configuration_of_the_balancer(tmp_path: Path) -> None
     ("given", "missing"),
     [
         ("replicas=1", "token.existingSecret is missing"),
-        ("token.existingSecret=a,balancer.enabled=false", "several replicas need balancer.enabled"),
-        ("token.existingSecret=a,forwarding.enabled=true", "forwarding.existingSecret is missing"),
+        ("token.existingSecret=a,balancer.enabled=false,forwarding.enabled=false", "several replicas need balancer.en"),
         ("token.existingSecret=a,httpRoute.enabled=true", "httpRoute.parentRefs is missing"),
         ("token.existingSecret=a,serviceMonitor.enabled=true", "serviceMonitor.existingSecret is missing"),
         ("token.existingSecret=a,replicas=40", "balancer.maxReplicas is 16"),

@@ -58,9 +58,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.configuration.existingConfigMap .Values.configuration.providers -}}true{{- end -}}
 {{- end -}}
 
+{{- define "yamcp-hub.many" -}}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "yamcp-hub.forwards" -}}
+{{- if .Values.forwarding.enabled -}}{{- include "yamcp-hub.many" . -}}{{- end -}}
+{{- end -}}
+
 {{/* HUB_REPLICAS: where the replicas reach each other. Without autoscaling it names them all. */}}
 {{- define "yamcp-hub.replicas" -}}
-{{- if not .Values.autoscaling.enabled -}}
+{{- if and .Values.forwarding.list (not .Values.autoscaling.enabled) -}}
 {{- range $number := until (int .Values.replicas) -}}
 {{ include "yamcp-hub.fullname" $ }}-{{ $number }},
 {{- end -}}
@@ -78,15 +86,12 @@ capabilities:
 
 {{/* What does not fit together is refused before anything is installed. */}}
 {{- define "yamcp-hub.check" -}}
-{{- $many := or .Values.autoscaling.enabled (gt (int .Values.replicas) 1) -}}
+{{- $many := include "yamcp-hub.many" . -}}
 {{- if not .Values.token.existingSecret -}}
-{{- fail "token.existingSecret is missing: the name of a Secret with the hub's token. kubectl create secret generic yamcp-hub --from-literal=token=\"$(openssl rand -base64 32)\"" -}}
+{{- fail "token.existingSecret is missing: the name of a Secret with the hub's token. kubectl create secret generic yamcp-hub --from-literal=token=\"$(openssl rand -base64 32)\" --from-literal=replicas=\"$(openssl rand -base64 32)\"" -}}
 {{- end -}}
 {{- if and $many (not (or .Values.balancer.enabled .Values.httpRoute.enabled .Values.forwarding.enabled)) -}}
 {{- fail "several replicas need balancer.enabled, httpRoute.enabled or forwarding.enabled: otherwise requests do not reach the replica that has their session. Or set replicas to 1." -}}
-{{- end -}}
-{{- if and .Values.forwarding.enabled (not .Values.forwarding.existingSecret) -}}
-{{- fail "forwarding.existingSecret is missing: the name of a Secret with a value that all replicas share, of 32 characters or more." -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled (not .Values.serviceMonitor.existingSecret) -}}
 {{- fail "serviceMonitor.existingSecret is missing: the name of a Secret with a key made by `hubctl keys add prometheus --admin`." -}}
