@@ -104,7 +104,7 @@ def _looking(command: Adds) -> None:
 
 
 def _trust(command: Adds) -> None:
-    one = command("trust", "show and accept changes of tools, show and repeat scans", trust)
+    one = command("trust", "show and accept changes of tools, show and repeat scans, print SBOMs", trust)
     one.set_defaults(action="list", server=None)
     actions = one.add_subparsers(dest="action", metavar="action", title="actions")
     again = _json_again()
@@ -118,6 +118,8 @@ def _trust(command: Adds) -> None:
     actions.add_parser("scans", parents=[again], help="show the scans of images and packages")
     repeated = actions.add_parser("rescan", parents=[again], help="scan again")
     repeated.add_argument("subject", nargs="?", help="image:NAME or package:SERVER, as `scans` shows it (all)")
+    described = actions.add_parser("sbom", parents=[again], help="print the SBOM of an image or package")
+    described.add_argument("subject", help="image:NAME or package:SERVER, as `scans` shows it")
 
 
 def _history(command: Adds) -> None:

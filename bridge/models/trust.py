@@ -94,6 +94,29 @@ class RejectToolChanges(Request[ToolsRejected], kind="reject_tool_changes", sock
 ScanState = Literal["none", "waiting", "clean", "found", "failed"]
 
 
+class Sbom(Model):
+    """The SBOM of one image or installed package, as CycloneDX JSON."""
+
+    state: Literal["none", "waiting", "kept", "failed"]
+    """`none`: there is no generator. `kept`: `read_sbom` has it."""
+    digest: str = ""
+    """SHA-256 (hex) of the document."""
+    generator: str = ""
+    """What made it, with its version."""
+    form: str = ""
+    """`CycloneDX`, with the version of the format."""
+    at: float | None = None
+    """When it was made (Unix time, seconds)."""
+    size: int = 0
+    """Bytes of the document."""
+    components: int = 0
+    """Components that it lists."""
+    reason: str = ""
+    """Why it could not be made, or is not."""
+    retry_at: float | None = None
+    """When it is tried again after a failure (Unix time, seconds)."""
+
+
 class Scan(Model):
     """What is known of one image or installed package."""
 
@@ -106,6 +129,9 @@ class Scan(Model):
     """`none`: no scanner is installed, and none has before. `clean`: the scanner that is named found nothing then."""
     digest: str = ""
     """The image's id, or the integrity of the package, where it is known."""
+    pinned: str = ""
+    """What names exactly this elsewhere: `NAME@sha256:...` of a pulled image, the integrity of a package from its
+    registry; empty if it is unknown, as for an image that was built here."""
     scanner: str = ""
     """Name of the scanner that ran, with its version if it reported; empty if none did."""
     database: float | None = None
@@ -120,6 +146,8 @@ class Scan(Model):
     """Why the scan failed, or is not made."""
     retry_at: float | None = None
     """When a failed scan is tried again (Unix time, seconds)."""
+    sbom: Sbom = Sbom(state="none")
+    """What it consists of, where a generator is installed (docs/trust.md)."""
 
 
 class Scans(Model):
@@ -133,6 +161,20 @@ class ReadScans(Request[Scans], kind="scans", sockets=("actual",)):
 
 
 class Rescan(Request[Done], kind="rescan", sockets=("actual",)):
-    """Scan an image or package again; `subject` as in `scans`, null for all."""
+    """Scan an image or package again, and make its SBOM anew; `subject` as in `scans`, null for all."""
 
     subject: str | None = None
+
+
+class SbomText(Model):
+    """The answer to `read_sbom`."""
+
+    digest: Digest
+    text: str
+    """The document, CycloneDX JSON."""
+
+
+class ReadSbom(Request[SbomText], kind="read_sbom", sockets=("actual",)):
+    """Ask for the SBOM of an image or package; `subject` as in `scans`. Refused with `SBOM_UNKNOWN` if none is kept."""
+
+    subject: str

@@ -8,6 +8,7 @@ export const TABLE = /** @type {const} */ ([
   ['reject_tool_changes', ['actual'], true],
   ['scans', ['actual'], true],
   ['rescan', ['actual'], true],
+  ['read_sbom', ['actual'], true],
   ['curation', ['desired'], true],
   ['workspace_tools', ['actual'], true],
   ['apply', ['actual'], true],

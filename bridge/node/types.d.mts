@@ -2230,6 +2230,28 @@ export interface RejectToolChanges {
   digests?: string[];
 }
 
+/** The SBOM of one image or installed package, as CycloneDX JSON. */
+export interface Sbom {
+  /** `none`: there is no generator. `kept`: `read_sbom` has it. */
+  state: 'none' | 'waiting' | 'kept' | 'failed';
+  /** SHA-256 (hex) of the document. */
+  digest: string;
+  /** What made it, with its version. */
+  generator: string;
+  /** `CycloneDX`, with the version of the format. */
+  form: string;
+  /** When it was made (Unix time, seconds). */
+  at: number | null;
+  /** Bytes of the document. */
+  size: number;
+  /** Components that it lists. */
+  components: number;
+  /** Why it could not be made, or is not. */
+  reason: string;
+  /** When it is tried again after a failure (Unix time, seconds). */
+  retry_at: number | null;
+}
+
 /** What is known of one image or installed package. */
 export interface Scan {
   /** `image:NAME` or `package:KEY OF THE SERVER`. */
@@ -2241,6 +2263,8 @@ export interface Scan {
   state: 'none' | 'waiting' | 'clean' | 'found' | 'failed';
   /** The image's id, or the integrity of the package, where it is known. */
   digest: string;
+  /** What names exactly this elsewhere: `NAME@sha256:...` of a pulled image, the integrity of a package from its registry; empty if it is unknown, as for an image that was built here. */
+  pinned: string;
   /** Name of the scanner that ran, with its version if it reported; empty if none did. */
   scanner: string;
   /** When the scanner's database was made (Unix time, seconds); null: the scanner does not say. */
@@ -2255,6 +2279,8 @@ export interface Scan {
   reason: string;
   /** When a failed scan is tried again (Unix time, seconds). */
   retry_at: number | null;
+  /** What it consists of, where a generator is installed (docs/trust.md). */
+  sbom: Sbom;
 }
 
 /** The answer to `scans`: images and packages of the servers, by subject. */
@@ -2265,9 +2291,21 @@ export interface Scans {
 /** Ask for the state of all scans. */
 export type ReadScans = Record<string, never>;
 
-/** Scan an image or package again; `subject` as in `scans`, null for all. */
+/** Scan an image or package again, and make its SBOM anew; `subject` as in `scans`, null for all. */
 export interface Rescan {
   subject?: string | null;
+}
+
+/** The answer to `read_sbom`. */
+export interface SbomText {
+  digest: string;
+  /** The document, CycloneDX JSON. */
+  text: string;
+}
+
+/** Ask for the SBOM of an image or package; `subject` as in `scans`. Refused with `SBOM_UNKNOWN` if none is kept. */
+export interface ReadSbom {
+  subject: string;
 }
 
 /** Paths of the PEM files of certificate and key. */
@@ -2367,6 +2405,7 @@ export interface Requests {
   reject_tool_changes: RejectToolChanges;
   scans: ReadScans;
   rescan: Rescan;
+  read_sbom: ReadSbom;
   curation: ReadCuration;
   workspace_tools: ReadWorkspaceTools;
   apply: Snapshot;
@@ -2475,6 +2514,7 @@ export interface Answers {
   reject_tool_changes: ToolsRejected;
   scans: Scans;
   rescan: Done;
+  read_sbom: SbomText;
   curation: CurationNow;
   workspace_tools: WorkspaceTools;
   apply: Accepted;

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
+from bridge.settings.containers import EngineSettings
 from bridge.settings.history import HistorySettings
 from bridge.settings.jwt import JwtSettings
 from bridge.settings.limits import LimitSettings
@@ -61,7 +62,14 @@ def settings_file_names() -> list[str]:
 
 
 class Settings(
-    HistorySettings, JwtSettings, LimitSettings, OAuthSettings, OidcSettings, RequestSettings, ServiceSettings
+    EngineSettings,
+    HistorySettings,
+    JwtSettings,
+    LimitSettings,
+    OAuthSettings,
+    OidcSettings,
+    RequestSettings,
+    ServiceSettings,
 ):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
@@ -113,12 +121,6 @@ class Settings(
     tls_key: Path | None = Field(None, description="Private key (PEM) of tls_cert.")
     trusted_proxies: str = Field(
         "", description="Addresses or networks (comma-separated) whose X-Forwarded-* headers count."
-    )
-    container_engine: str = Field(
-        "auto", description="What runs contained servers: auto, podman, docker, the path of either, or off."
-    )
-    container_mounts: str = Field(
-        "", description="Directories (comma-separated) that contained servers may mount; none: nothing."
     )
     pass_env: str = Field(
         "", description="Names (comma-separated) of the hub's variables that every stdio server inherits."
@@ -230,20 +232,6 @@ class Settings(
                 ip_network(item, strict=False)
             except ValueError:
                 raise ValueError(f"{item!r} is not an IP address or network") from None
-        return value
-
-    @field_validator("container_engine")
-    @classmethod
-    def _engine(cls, value: str) -> str:
-        if value not in ("auto", "podman", "docker", "off") and not value.startswith("/"):
-            raise ValueError(f"{value!r} is none of auto, podman, docker, off, and no absolute path")
-        return value
-
-    @field_validator("container_mounts")
-    @classmethod
-    def _directories(cls, value: str) -> str:
-        if relative := [item for item in listed(value) if not item.startswith("/")]:
-            raise ValueError(f"{relative[0]!r} is not an absolute path")
         return value
 
     @field_validator("public_url")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class Image:
 
     id: str
     user: str
+    pinned: str = ""
+    """`NAME@sha256:...` as it was pulled; empty for one that was built or imported here."""
 
 
 class Engine:
@@ -45,10 +48,10 @@ class Engine:
 
     async def image(self, name: str) -> Image | None:
         """Look up a local image; None if there is none of that name. Raises EngineRefused."""
-        said = await self._ask("image", "inspect", "--format", "{{.Id}}|{{.Config.User}}", name)
+        said = await self._ask("image", "inspect", "--format", "{{.Id}}|{{.Config.User}}|{{json .RepoDigests}}", name)
         if said.code == 0:
-            ident, _, user = said.out.decode(errors="replace").strip().partition("|")
-            return Image(ident.removeprefix("sha256:"), user)
+            ident, user, digests = f"{said.out.decode(errors='replace').strip()}||".split("|")[:3]
+            return Image(ident.removeprefix("sha256:"), user, _pinned(name, digests))
         if _NO_IMAGE.search(said.err):
             return None
         raise EngineRefused(f"{self.kind} could not inspect the image {name!r}: {said.complaint}.")
@@ -154,6 +157,16 @@ async def _info(tool: Tool, program: str) -> dict[str, Any] | str:
         return "it is neither podman nor docker"
     errors = info.get("ServerErrors")
     return str(errors[0])[:500] if isinstance(errors, list) and errors else info
+
+
+def _pinned(name: str, digests: str) -> str:
+    """The digest under which an image was pulled; of several the one of this repository."""
+    with suppress(ValueError):
+        known = [str(each) for each in orjson.loads(digests) or ()]
+        repository = name.partition("@")[0]
+        own = [each for each in known if repository.startswith(each.partition("@")[0])]
+        return next(iter(own or known), "")
+    return ""
 
 
 def _podman(info: dict[str, Any]) -> tuple[bool, frozenset[str]]:

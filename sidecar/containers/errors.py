@@ -75,3 +75,17 @@ class ScanUnknown(SidecarError):
 
     code = "SCAN_UNKNOWN"
     hint = "`hubctl trust scans` shows the images and packages of the servers."
+
+
+class SbomFailed(SidecarError):
+    """The SBOM of an image or package could not be made. The server runs all the same."""
+
+    code = "SBOM_FAILED"
+    hint = "The hub tries again, later each time. Run syft by hand; `hubctl trust rescan` tries at once."
+
+
+class SbomUnknown(SidecarError):
+    """An SBOM was requested of an image or package of which none is kept."""
+
+    code = "SBOM_UNKNOWN"
+    hint = "`hubctl trust scans` shows which are kept. The hub makes them if syft is on its PATH, or HUB_SBOM names it."

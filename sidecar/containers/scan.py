@@ -7,19 +7,20 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
-from bridge.models import ServerSpec, StdioLaunch
+from bridge.models import ServerSpec
 from bridge.models.trust import Scan, ScanState
 from bridge.private import write_file
 from sidecar.containers import scanners
 from sidecar.containers.engine import Engine, Image
 from sidecar.containers.errors import ScanFailed, ScanUnknown
+from sidecar.containers.sbom import Sboms
+from sidecar.containers.scanners import Scanner
+from sidecar.containers.targets import Target, packages, readable_place, remove_archives, subject_of
 from sidecar.containers.tool import Tool
 from sidecar.errors import SidecarError
 
@@ -28,28 +29,20 @@ log = logging.getLogger(__name__)
 FIRST_RETRY = 60.0
 LAST_RETRY = 6 * 3600.0
 """Seconds until a failed scan is tried again: doubled with each failure, up to this."""
-LOOK_FOR_SCANNER = 300.0
-"""Seconds between looks for a scanner on the PATH while none is installed."""
+LOOK_FOR_TOOLS = 300.0
+"""Seconds between looks for scanners and generators of SBOMs that are installed or removed."""
 MAX_RESULTS = 400
 """Images and packages whose results are kept."""
 FILE_VERSION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What can be scanned. `key`: what results are kept by, an image's id or a package's integrity."""
-
-    subject: str
-    name: str
-    key: str
-    engine: Engine | None = None
-    folder: Path | None = None
-
-
 class Scans:
-    """Scans what the servers use, one at a time, and keeps the results in a file; `run` does the work."""
+    """Scans what the servers use, one at a time, and keeps the results in a file; `run` does the work.
 
-    def __init__(self, tool: Tool, data_dir: Path) -> None:
+    `sbom`: the setting HUB_SBOM.
+    """
+
+    def __init__(self, tool: Tool, data_dir: Path, sbom: str = "auto") -> None:
         self._tool = tool
         self._data_dir = data_dir
         self._path = data_dir / "scans.json"
@@ -58,28 +51,32 @@ class Scans:
         self._targets: dict[str, Target] = {}
         self._asked: set[str] = set()
         """Subjects to scan again, whatever is known of them."""
+        self._busy = ""
+        """The subject that is being scanned."""
+        self.sboms = Sboms(tool, data_dir, sbom)
         self._wake = asyncio.Event()
 
     # --- what is to be scanned -----------------------------------------------------------------------------------
 
     def applied(self, servers: Iterable[ServerSpec]) -> None:
         """Keep to what the servers of a snapshot use."""
-        packages = {target.subject: target for target in _packages(self._data_dir)}
+        installed = {target.subject: target for target in packages(self._data_dir)}
         users: dict[str, list[str]] = {}
         for spec in servers:
-            subject = _subject(spec)
-            if subject is not None and (subject.startswith("image:") or subject in packages):
+            subject = subject_of(spec)
+            if subject is not None and (subject.startswith("image:") or subject in installed):
                 users.setdefault(subject, []).append(spec.key)
         self._users = {subject: tuple(keys) for subject, keys in users.items()}
-        known = {**self._targets, **packages}
+        known = {**self._targets, **installed}
         self._targets = {subject: known[subject] for subject in users if subject in known}
         self._asked &= users.keys()
+        self.sboms.keep(users.keys())
         self._wake.set()
 
     def want(self, engine: Engine, image: Image, name: str) -> None:
         """Note which image a name stands for now, and scan it unless there is a result."""
         subject = f"image:{name}"
-        self._targets[subject] = Target(subject, name, image.id, engine=engine)
+        self._targets[subject] = Target(subject, name, image.id, engine=engine, digest=image.pinned)
         self._users.setdefault(subject, ())
         self._wake.set()
 
@@ -87,10 +84,10 @@ class Scans:
 
     def hint(self, spec: ServerSpec) -> tuple[str, ...]:
         """What a server's status says of its image or package: vulnerabilities, or that the scan failed."""
-        subject = _subject(spec)
+        subject = subject_of(spec)
         if subject is None or subject not in self._targets:
             return ()
-        scan = self._scan_of(subject)
+        scan = self._scan_of(subject, rescanned=False)
         what = f"The {subject.partition(':')[0]} {scan.name}"
         if scan.state == "failed":
             return (f"{what} could not be scanned for vulnerabilities: {scan.reason}",)
@@ -99,67 +96,84 @@ class Scans:
 
     def state_of(self, spec: ServerSpec) -> ScanState | None:
         """The state of the scan of a server's image or package; None if it has neither."""
-        subject = _subject(spec)
+        subject = subject_of(spec)
         return self._scan_of(subject).state if subject is not None and subject in self._users else None
 
     def states(self) -> tuple[Scan, ...]:
         """The state of each image and package that a server uses, by subject."""
         return tuple(self._scan_of(subject) for subject in sorted(self._users))
 
-    def _scan_of(self, subject: str) -> Scan:
+    def _scan_of(self, subject: str, *, rescanned: bool = True) -> Scan:
+        """What is known; `rescanned`: what is being scanned again is waiting, whatever was found before."""
         target = self._targets.get(subject)
         name = target.name if target else subject.partition(":")[2]
         result = self._results.get(target.key, {}) if target else {}
-        scan = Scan(subject=subject, name=name, servers=self._users.get(subject, ()), state="waiting")
-        scan = scan.model_copy(update={"digest": target.key if target else "", **_shown(result)})
-        if scanners.installed(self._tool) is None and (not result or result["state"] == "failed"):
-            why = f"Neither {' nor '.join(each.name for each in scanners.SCANNERS)} is on the hub's PATH."
-            return scan.model_copy(update={"state": "none", "reason": why, "retry_at": None})
+        scan = Scan(
+            subject=subject,
+            name=name,
+            servers=self._users.get(subject, ()),
+            state="waiting",
+            digest=target.key if target else "",
+            pinned=target.digest if target else "",
+            sbom=self.sboms.of(subject, target),
+        )
+        kind = target.kind if target else "image"
+        if scanners.installed(self._tool, kind) is None and (not result or result["state"] == "failed"):
+            shown = {**_shown(result), "state": "none", "reason": scanners.missing(kind), "retry_at": None}
+            return scan.model_copy(update=shown)
         if target is None:
             return scan.model_copy(update={"reason": "The image is not on this machine yet."})
-        return scan.model_copy(update={"state": "waiting"}) if subject in self._asked else scan
+        waits = rescanned and (subject in self._asked or subject == self._busy)
+        return scan if waits else scan.model_copy(update=_shown(result))
 
     def again(self, subject: str | None) -> None:
         """Request a scan of one subject, or of all. Raises ScanUnknown."""
         if subject is not None and subject not in self._users:
             raise ScanUnknown(f"No server uses {subject!r}.")
-        self._asked |= set(self._targets) if subject is None else {subject}
+        asked = set(self._targets) if subject is None else {subject}
+        self._asked |= asked
+        self.sboms.again(asked)
         self._wake.set()
 
     # --- scanning ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Scan until cancelled."""
-        for left in self._data_dir.glob(".scan-*.tar"):  # left by a hub that was killed
-            left.unlink(missing_ok=True)
+        """Scan, and make SBOMs, until cancelled."""
+        remove_archives(self._data_dir)  # left by a hub that was killed
         while True:
             self._wake.clear()
-            scanner = scanners.installed(self._tool)
-            target, wait = self._next(time.time())
-            if scanner and target:
+            now = time.time()
+            target, scanner, wait = self._next(now)
+            if target and scanner:
                 await self._scan(scanner, target)
                 continue
-            if scanner is None:
-                wait = LOOK_FOR_SCANNER if self._targets else None
+            described, due = self.sboms.next(self._targets.values(), now)
+            if described:
+                await self.sboms.make(described)
+                continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(min((each for each in (wait, due) if each is not None), default=None)):
                     await self._wake.wait()
 
-    def _next(self, now: float) -> tuple[Target | None, float | None]:
-        """What to scan now, or the seconds until a failed scan is due; None: nothing is."""
-        due: list[float] = []
+    def _next(self, now: float) -> tuple[Target | None, Scanner | None, float | None]:
+        """What to scan now and with what, or the seconds until to look again; None: nothing is to be scanned."""
+        there = {kind: scanners.installed(self._tool, kind) for kind in scanners.KINDS}
+        looked: list[float] = [LOOK_FOR_TOOLS] if self._targets else []
         for subject, target in self._targets.items():
-            result = self._results.get(target.key)
-            if result is None or subject in self._asked:
-                return target, None
-            if result["state"] == "failed":
-                due.append(result["retry_at"] - now)
-                if due[-1] <= 0:
-                    return target, None
-        return None, max(min(due), 1.0) if due else None
+            result, scanner = self._results.get(target.key), there.get(target.kind)
+            if scanner is None:
+                self._asked.discard(subject)
+            elif result is None or subject in self._asked:
+                return target, scanner, None
+            elif result["state"] == "failed":
+                looked.append(max(result["retry_at"] - now, 1.0))
+                if result["retry_at"] <= now:
+                    return target, scanner, None
+        return None, None, min(looked, default=None)
 
-    async def _scan(self, scanner: scanners.Scanner, target: Target) -> None:
+    async def _scan(self, scanner: Scanner, target: Target) -> None:
         self._asked.discard(target.subject)
+        self._busy = target.subject
         at = time.time()
         try:
             report = await self._report(scanner, target)
@@ -174,20 +188,15 @@ class Scans:
             state = "found" if any(report.counts.values()) else "clean"
             found = {"state": state, "scanner": report.scanner, "database": report.database, **report.counts}
             log.info("a scan ended", extra={"subject": target.subject, "scanner": report.scanner, **report.counts})
+        finally:
+            self._busy = ""
         self._results.pop(target.key, None)
         self._results[target.key] = {**found, "at": at}
         self._write()
 
-    async def _report(self, scanner: scanners.Scanner, target: Target) -> scanners.Report:
-        if target.engine is None:
-            return await scanners.scan(self._tool, scanner, scanner.folder, str(target.folder))
-        archive = self._data_dir / f".scan-{uuid4().hex}.tar"
-        try:
-            if not await target.engine.save(target.key, str(archive)):
-                raise ScanFailed("The engine could not write the image to a file.")
-            return await scanners.scan(self._tool, scanner, scanner.image, str(archive))
-        finally:
-            archive.unlink(missing_ok=True)
+    async def _report(self, scanner: Scanner, target: Target) -> scanners.Report:
+        async with readable_place(target, self._data_dir) as place:
+            return await scanners.scan(self._tool, scanner, target.kind, place)
 
     def _write(self) -> None:
         for key in list(self._results)[:-MAX_RESULTS]:
@@ -196,25 +205,6 @@ class Scans:
             write_file(self._path, orjson.dumps({"version": FILE_VERSION, "results": self._results}), sync=False)
         except OSError as error:
             log.warning("the results of scans could not be written: %s", error.strerror)
-
-
-def _subject(spec: ServerSpec) -> str | None:
-    """What is scanned for a server: its image, or else its installed package, if it has one."""
-    if not isinstance(spec.launch, StdioLaunch):
-        return None
-    return f"image:{spec.settings.container.image}" if spec.settings.container else f"package:{spec.key}"
-
-
-def _packages(data_dir: Path) -> Iterable[Target]:
-    """The packages that the catalogue has installed in folders of the hub's own."""
-    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
-        content = orjson.loads((data_dir / "servers/installed.json").read_bytes())
-        for key, record in content["servers"].items():
-            now = record["now"]
-            if now.get("folder"):
-                name = f"{record['name']} {now['version']}"
-                folder = data_dir / now["folder"]
-                yield Target(f"package:{key}", name, now.get("digest") or f"{key} {now['folder']}", folder=folder)
 
 
 def _shown(result: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Containers:
         self._finding = asyncio.Lock()
         self._pulling: dict[str, asyncio.Lock] = {}
         self._images: dict[str, Image] = {}
-        self.scans = Scans(self._tool, settings.data_dir)
+        self.scans = Scans(self._tool, settings.data_dir, settings.sbom)
 
     async def run(self) -> None:
         """Remove containers left by an earlier run, then scan images and packages until cancelled."""

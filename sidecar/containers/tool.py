@@ -28,10 +28,15 @@ PASSED_PREFIXES = (
         "SSL_CERT_",
         "TRIVY_",
         "GRYPE_",
+        "SYFT_",
+        "PIP_AUDIT_",
+        "REQUESTS_CA_BUNDLE",
     ),
     *("DBUS_SESSION_BUS_ADDRESS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
 """Prefixes of the hub's variables that engines and scanners inherit, beside those that every server inherits."""
+FIXED = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "GRYPE_CHECK_FOR_APP_UPDATE": "false"}
+"""They ask the network for newer versions of themselves otherwise; variables of the hub have precedence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Tool:
     def __init__(self, spawner: Spawner, hub: Mapping[str, str] = os.environ) -> None:
         self._spawner = spawner
         own = {name: value for name, value in hub.items() if name.startswith(PASSED_PREFIXES)}
-        self.environment = child_environment(own, hub=hub)
+        self.environment = child_environment({**FIXED, **own}, hub=hub)
 
     def find(self, name: str) -> str | None:
         """The path of a program on the PATH; None if there is none."""

@@ -12,13 +12,13 @@ from bridge.models.trust import (
     ToolChange,
     ToolChanges,
 )
-from hubctl.commands.trust.scans import rescan, scans
+from hubctl.commands.trust.scans import rescan, sbom, scans
 from hubctl.context import Context
 from hubctl.render import clean, span
 
 
 async def trust(context: Context, arguments: argparse.Namespace) -> int:
-    """Run `hubctl trust [list|accept|reject|scans|rescan]`."""
+    """Run `hubctl trust [list|accept|reject|scans|rescan|sbom]`."""
     if arguments.action == "accept":
         return await accept(context, arguments)
     if arguments.action == "reject":
@@ -27,6 +27,8 @@ async def trust(context: Context, arguments: argparse.Namespace) -> int:
         return await scans(context)
     if arguments.action == "rescan":
         return await rescan(context, arguments.subject)
+    if arguments.action == "sbom":
+        return await sbom(context, arguments.subject)
     return await listing(context, arguments.server)
 
 

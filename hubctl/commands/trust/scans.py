@@ -1,14 +1,16 @@
-"""`hubctl trust scans` and `hubctl trust rescan`: scans of images and packages for known vulnerabilities."""
+"""`hubctl trust scans`, `rescan` and `sbom`: scans of images and packages for known vulnerabilities, and SBOMs."""
 
 from __future__ import annotations
 
 import time
 
-from bridge.models.trust import ReadScans, Rescan, Scan
+import orjson
+
+from bridge.models.trust import ReadSbom, ReadScans, Rescan, Scan
 from hubctl.context import Context
 from hubctl.render import clean, span, table
 
-HEADER = ("SUBJECT", "STATE", "FOUND", "SCANNER", "DATABASE", "SCANNED", "SERVERS")
+HEADER = ("SUBJECT", "STATE", "FOUND", "SCANNER", "DATABASE", "SCANNED", "SBOM", "SERVERS")
 
 
 async def rescan(context: Context, subject: str | None) -> int:
@@ -28,7 +30,21 @@ async def scans(context: Context) -> int:
     now = time.time()
     rows = [_scan(each, now) for each in found]
     said = table(HEADER, rows, context.paint, context.columns, whole=("SUBJECT",)) if rows else ["Nothing to scan."]
-    context.say(*said, *(f"{clean(each.subject)}: {clean(each.reason)}" for each in found if each.reason))
+    reasons = [f"{clean(each.subject)}: {clean(each.reason)}" for each in found if each.reason]
+    reasons += [f"{clean(each.subject)}: SBOM: {clean(each.sbom.reason)}" for each in found if each.sbom.reason]
+    pinned = [f"{clean(each.subject)} is {clean(each.pinned)}" for each in found if each.pinned]
+    context.say(*said, *reasons, *pinned)
+    return 0
+
+
+async def sbom(context: Context, subject: str) -> int:
+    """Print the SBOM of one image or package. Raises RemoteError: `SBOM_UNKNOWN`."""
+    async with context.actual() as hub:
+        found = await hub.request(ReadSbom(subject=subject))
+    if context.json:
+        context.emit(found)
+    else:
+        context.emit(orjson.loads(found.text))
     return 0
 
 
@@ -41,5 +57,6 @@ def _scan(scan: Scan, now: float) -> tuple[str, ...]:
         clean(scan.scanner) or "-",
         f"{span(now - scan.database)} old" if scan.database else "-",
         f"{span(now - scan.at)} ago" if scan.at else "-",
+        f"{scan.sbom.components} parts, {span(now - scan.sbom.at)} old" if scan.sbom.at else scan.sbom.state,
         clean(", ".join(scan.servers)) or "-",
     )

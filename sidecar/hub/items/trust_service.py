@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 from bridge.models import Done, Event, ServerSpec, Snapshot
 from bridge.models.trust import (
     AcceptToolChanges,
+    ReadSbom,
     ReadScans,
     ReadToolChanges,
     RejectToolChanges,
     Rescan,
+    SbomText,
     Scans,
     ScanState,
     ToolChanges,
@@ -21,6 +24,7 @@ from bridge.models.trust import (
 )
 from bridge.server import Handlers
 from sidecar.containers import scan
+from sidecar.containers.errors import SbomUnknown
 from sidecar.errors import ServerUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.local_key import load_key
@@ -49,7 +53,13 @@ class TrustService:
     def handlers(self) -> Handlers:
         """The handlers for the bridge's `actual` socket, by kind of request."""
         trust: Handlers = {ReadToolChanges: self._read, AcceptToolChanges: self._accept}
-        return {**trust, RejectToolChanges: self._reject, ReadScans: self._scans, Rescan: self._rescan}
+        return {
+            **trust,
+            RejectToolChanges: self._reject,
+            ReadScans: self._scans,
+            Rescan: self._rescan,
+            ReadSbom: self._sbom,
+        }
 
     def hints(self, spec: ServerSpec) -> tuple[str, ...]:
         """A hint on a server's changes for its status."""
@@ -113,6 +123,12 @@ class TrustService:
         if self.scans:
             self.scans.again(request.subject)
         return Done()
+
+    async def _sbom(self, request: ReadSbom) -> SbomText:
+        """Raises SbomUnknown."""
+        if not self.scans:
+            raise SbomUnknown(f"No SBOM of {request.subject!r} is kept.")
+        return await asyncio.to_thread(self.scans.sboms.read, request.subject)
 
     async def _accept(self, request: AcceptToolChanges) -> ToolsAccepted:
         accepted = self.changes.accept(self._server(request.server), request.tools, request.digests)

@@ -14,9 +14,9 @@ import pytest
 from bridge.models import ServerSpec, StdioLaunch
 from bridge.models.trust import Scan
 from sidecar.containers import scan
-from sidecar.containers.errors import ScanUnknown
+from sidecar.containers.errors import ScanFailed, ScanUnknown
 from sidecar.containers.scan import Scans
-from sidecar.containers.scanners import count
+from sidecar.containers.scanners import SCANNERS, count
 from sidecar.containers.tool import Tool
 from sidecar.spawner.client import Spawner
 from tests.support.fake_server import until
@@ -39,15 +39,41 @@ CLEAN = json.dumps({"SchemaVersion": 2})
 VERSION = json.dumps({"Version": "0.60.0", "VulnerabilityDB": {"UpdatedAt": "2026-01-02T00:00:00Z"}})
 
 
-@pytest.mark.parametrize(("scanner", "report"), [("trivy", TRIVY), ("grype", GRYPE)])
-def test_all_are_counted_by_severity(scanner: str, report: object) -> None:
+BY_NAME = {each.name: each for each in SCANNERS}
+SKIPPED = "Dependency not found on PyPI and could not be audited: jinja2 (2.10)"
+
+
+@pytest.mark.parametrize(("name", "report"), [("trivy", TRIVY), ("grype", GRYPE)])
+def test_all_are_counted_by_severity(name: str, report: object) -> None:
     """In the JSON of either."""
+    scanner, trivy = BY_NAME[name], BY_NAME["trivy"]
     assert count(scanner, json.dumps(report).encode()) == {"critical": 1, "high": 2, "other": 1}
-    assert count("trivy", b'{"Results": null}') == {"critical": 0, "high": 0, "other": 0}
-    assert count("trivy", b'{"SchemaVersion": 2}') == {"critical": 0, "high": 0, "other": 0}
+    assert count(trivy, b'{"Results": null}') == {"critical": 0, "high": 0, "other": 0}
+    assert count(trivy, b'{"SchemaVersion": 2}') == {"critical": 0, "high": 0, "other": 0}
     for other in (b"", b"{", b"{}", b"[]", b'{"Results": [{"Vulnerabilities": [1]}]}'):
         with pytest.raises((ValueError, TypeError, KeyError)):
             count(scanner, other)
+
+
+@pytest.mark.parametrize(
+    ("packages", "said"),
+    [
+        ([{"name": "jinja2", "skip_reason": SKIPPED}], "0 of 1 packages: Dependency not found"),  # 2.10.1, without PyPI
+        ([{"name": "a", "version": "1", "vulns": []}, {"name": "b", "skip_reason": "x"}], "1 of 2 packages: x"),
+        ([], "0 of 0 packages: it saw no package"),
+    ],
+)
+def test_what_was_skipped_is_not_clean(packages: list[object], said: str) -> None:
+    """pip-audit itself says `No known vulnerabilities found` then, and ends with 0."""
+    with pytest.raises(ScanFailed, match=said):
+        count(BY_NAME["pip-audit"], json.dumps({"dependencies": packages, "fixes": []}).encode())
+
+
+def test_pip_audit_knows_no_severity() -> None:
+    """All that it finds is `other`."""
+    packages = [{"name": "a", "version": "1", "vulns": [{"id": "X"}, {"id": "Y"}]}, {"name": "b", "vulns": []}]
+    report = json.dumps({"dependencies": packages, "fixes": []}).encode()
+    assert count(BY_NAME["pip-audit"], report) == {"critical": 0, "high": 0, "other": 2}
 
 
 class Place:
@@ -58,7 +84,7 @@ class Place:
         (self.data / "servers").mkdir(parents=True)
         self.programs.mkdir()
         now = {"version": "1.0.0", "folder": "servers/notes/1.0.0", "digest": "sha512-x"}
-        installed = {"servers": {"notes": {"name": "org.example/notes", "now": now}}}
+        installed = {"servers": {"notes": {"name": "org.example/notes", "kind": "npm", "now": now}}}
         (self.data / "servers/installed.json").write_text(json.dumps(installed))
         self.tool = Tool(spawner, {**os.environ, "PATH": f"{self.programs}:/usr/bin:/bin"})
         self.scans = self.again()
@@ -102,7 +128,7 @@ async def at(root: Path) -> AsyncIterator[Place]:
 
 async def test_each_outcome_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No scanner; one that is installed later and fails; is tried again; finds nothing; finds something."""
-    monkeypatch.setattr(scan, "LOOK_FOR_SCANNER", 0.05)
+    monkeypatch.setattr(scan, "LOOK_FOR_TOOLS", 0.05)
     async with at(tmp_path) as place:
         none = await place.until("none")
         assert (none.subject, none.servers, none.scanner) == ("package:notes", ("notes",), "")
@@ -120,9 +146,18 @@ async def test_each_outcome_is_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
         assert place.state.state == "waiting"
         clean = await place.until("clean")
         assert (clean.scanner, clean.database, clean.reason) == ("trivy 0.60.0", 1767312000.0, "")
-        place.trivy(f"[ \"$1\" = rootfs ] && echo '{REPORT}'")
+        mark = tmp_path / "going"
+        place.trivy(f"mkfifo {mark}; read going < {mark}; [ \"$1\" = rootfs ] && echo '{REPORT}'")
         place.scans.again(None)
-        found = await place.until("found")
+        running = asyncio.create_task(place.scans.run())
+        await until(mark.exists)
+        waiting = place.state
+        assert (waiting.state, waiting.at, waiting.scanner) == ("waiting", None, "")  # not the last result
+        await asyncio.to_thread(mark.write_text, "go on\n")
+        await until(lambda: place.state.state == "found")
+        running.cancel()
+        await asyncio.wait([running])
+        found = place.state
         assert (found.critical, found.high, found.other, found.digest) == (1, 0, 0, "sha512-x")
         with pytest.raises(ScanUnknown):
             place.scans.again("package:plain")
