@@ -71,6 +71,8 @@ class Container:
     names: tuple[str, ...] = ()
     """Names of the variables passed through the client's environment."""
     env_file: str | None = None
+    image: str = ""
+    """The id of the image to run; empty: the one that `settings.image` names when the engine looks."""
 
 
 def run(kind: EngineKind, container: Container) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ def run(kind: EngineKind, container: Container) -> tuple[str, ...]:
         *(("--env-file", container.env_file) if container.env_file else ()),
         *(("--user", container.user) if container.user else ()),
         *(("--workdir", settings.workdir) if settings.workdir else ()),
-        *("--entrypoint", container.command, settings.image, *container.args),
+        *("--entrypoint", container.command, container.image or settings.image, *container.args),
     )
 
 

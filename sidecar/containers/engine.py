@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sidecar.containers.argv import HUB_LABEL, EngineKind
-from sidecar.containers.errors import EngineMissing, EngineRefused, ImagePullFailed
+from sidecar.containers.errors import EngineMissing, EngineRefused, ImagePullFailed, ImageRefused
 from sidecar.containers.tool import Output, Tool
 from sidecar.errors import SidecarError
 
@@ -24,6 +25,8 @@ PULL_TIMEOUT = 3600.0
 SAVE_TIMEOUT = 900.0
 REMOVE_ATTEMPTS = 3
 _NO_IMAGE = re.compile(r"(?i)no such image|image not known|unable to find|failed to find image|no such object")
+_REFUSED = re.compile(r"Source image rejected: (?P<reason>[^\n]*)")
+"""podman's words for an image that a policy refuses (containers/image, copy)."""
 _NO_CONTAINER = re.compile(r"(?i)no such (container|object)|no container with")
 
 
@@ -56,18 +59,26 @@ class Engine:
             return None
         raise EngineRefused(f"{self.kind} could not inspect the image {name!r}: {said.complaint}.")
 
-    async def pull(self, name: str, tell: Callable[[str], None]) -> None:
-        """Pull an image; `tell` is called with lines of the engine's output. Raises ImagePullFailed."""
+    async def pull(self, name: str, tell: Callable[[str], None], policy: Path | None = None) -> None:
+        """Pull an image; `tell` is called with lines of the engine's output. podman checks `policy`, a policy.json.
+
+        Raises:
+            ImagePullFailed: it could not be pulled.
+            ImageRefused: the policy, or the engine's own one, refuses it.
+        """
+        option = ("--signature-policy", str(policy)) if policy and self.kind == "podman" else ()
 
         def on_output(data: bytes) -> None:
             if lines := [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]:
                 tell(lines[-1][:200])
 
         try:
-            said = await self._tool.run(self.program, "pull", name, timeout=PULL_TIMEOUT, on_output=on_output)
+            said = await self._tool.run(self.program, "pull", *option, name, timeout=PULL_TIMEOUT, on_output=on_output)
         except TimeoutError:
             why = f"The image {name!r} was not pulled within {PULL_TIMEOUT / 60:.0f} minutes."
             raise ImagePullFailed(why) from None
+        if refused := _REFUSED.search(said.err):
+            raise ImageRefused(f"The image {name!r} is refused: {refused['reason'].strip()[:500].rstrip('.')}.")
         if said.code != 0:
             raise ImagePullFailed(f"The image {name!r} could not be pulled: {said.complaint}.")
 

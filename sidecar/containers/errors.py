@@ -42,6 +42,20 @@ class ImagePullFailed(SidecarError):
     hint = "Check its name, the network, and that the hub's user is logged in at the registry."
 
 
+class ImageRefused(SidecarError):
+    """The policy of images (HUB_CONTAINER_POLICY) refuses the image of a contained server, or its signature."""
+
+    code = "IMAGE_REFUSED"
+    hint = "Use an image that the policy accepts, or change the policy; the hub reads it before each start."
+
+
+class PolicyUnusable(SidecarError):
+    """The policy of images that HUB_CONTAINER_POLICY names, or a key in it, cannot be read or understood."""
+
+    code = "IMAGE_POLICY_UNUSABLE"
+    hint = "Correct the file (containers-policy.json(5)); until then no contained server starts."
+
+
 class MountRefused(SidecarError):
     """A mount of a contained server does not exist, or is not below a directory that the settings allow."""
 

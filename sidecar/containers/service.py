@@ -19,10 +19,11 @@ from bridge.models import ContainerSettings, ServerSpec, StdioLaunch
 from bridge.private import write_file
 from bridge.settings import Settings, listed
 from sidecar.channels.stdio import Callbacks, StdioChannel, exit_error, open_stdio
-from sidecar.containers import argv, engine, exits, mounts
+from sidecar.containers import argv, engine, exits, mounts, policy
 from sidecar.containers.engine import Engine, Image
-from sidecar.containers.errors import EngineRefused, ImageMissing, ImagePulling
+from sidecar.containers.errors import EngineRefused, ImageMissing, ImagePulling, ImageRefused
 from sidecar.containers.oom import MemoryWatch, is_container
+from sidecar.containers.policy import Demand
 from sidecar.containers.scan import Scans
 from sidecar.containers.tool import Tool
 from sidecar.errors import SidecarError
@@ -56,6 +57,7 @@ class Containers:
         self._finding = asyncio.Lock()
         self._pulling: dict[str, asyncio.Lock] = {}
         self._images: dict[str, Image] = {}
+        self._checked = policy.Checked(settings.data_dir / "images.json")
         self.scans = Scans(self._tool, settings.data_dir, settings.sbom)
 
     async def run(self) -> None:
@@ -84,6 +86,7 @@ class Containers:
             EngineMissing, EngineRefused: there is no working engine.
             ImageMissing: the image is not present and must not be pulled.
             ImagePullFailed: the image could not be pulled.
+            ImageRefused, PolicyUnusable: HUB_CONTAINER_POLICY refuses it, or cannot be used.
         """
         if spec.settings.container and isinstance(spec.launch, StdioLaunch):
             try:
@@ -95,15 +98,31 @@ class Containers:
     async def _image(self, found: Engine, container: ContainerSettings, tell: Tell) -> None:
         name = container.image
         async with self._pulling.setdefault(name, asyncio.Lock()):
+            demand = self._demand(found, name)
             image = await found.image(name)
-            if container.pull == "always" or (image is None and container.pull == "missing"):
-                await _pull(found, name, tell)
+            if container.pull == "always" or (container.pull == "missing" and not demand.met_by(image)):
+                await _pull(found, name, tell, demand.policy_path)
                 image = await found.image(name)
                 tell(None)
+                demand.note(image)
         if image is None:
             raise ImageMissing(f"The image {name!r} is not present, and `pull` is `never`.")
+        if not demand.met_by(image):
+            why = "is present, but was not pulled under the policy as it is now, and `pull` is `never`"
+            raise ImageRefused(f"The image {name!r} {why}.")
         self._images[name] = image
         self.scans.want(found, image, name)
+
+    def _demand(self, found: Engine, name: str) -> Demand:
+        """What HUB_CONTAINER_POLICY demands of an image. Raises ImageRefused, PolicyUnusable."""
+        if self._settings.container_policy is None:
+            return Demand()
+        demand = Demand(self._checked, policy.read(self._settings.container_policy), name)
+        if demand.rule == "reject":
+            raise ImageRefused(f"The policy {demand.policy_path} rejects the image {name!r}.")
+        if demand.rule == "signed" and found.kind != "podman":
+            raise ImageRefused(f"The policy demands a signature of {name!r}, which {found.kind} cannot check.")
+        return demand
 
     async def _found(self) -> Engine:
         async with self._finding:
@@ -178,6 +197,7 @@ class Containers:
                     mounts=mounts.options(container.mounts, self._settings.mounts_allowed, own),
                     names=tuple(variables.named),
                     env_file=str(env_file) if env_file else None,
+                    image=image.id if self._settings.container_policy else "",
                 ),
             )
             client = StdioLaunch(
@@ -246,7 +266,7 @@ class _ContainerRun:
                 self._memory = MemoryWatch(pid)
 
 
-async def _pull(found: Engine, name: str, tell: Tell) -> None:
+async def _pull(found: Engine, name: str, tell: Tell, policy: Path | None) -> None:
     reported = 0.0
 
     def progress(line: str) -> None:
@@ -256,7 +276,7 @@ async def _pull(found: Engine, name: str, tell: Tell) -> None:
             tell(ImagePulling(f"The image {name!r} is being pulled: {line}.").body())
 
     tell(ImagePulling(f"The image {name!r} is being pulled.").body())
-    await found.pull(name, progress)
+    await found.pull(name, progress, policy)
 
 
 async def _remove(found: Engine, name: str) -> None:

@@ -93,7 +93,8 @@ class Site:
         environ = passed_on(os.environ, tuple(listed(self.settings.pass_env)))
         runner = Runner(environ, self.settings.install_timeout, progress.line)
         try:
-            package = await install(target, folder, runner, self.settings.container_engine)
+            engine, policy = self.settings.container_engine, self.settings.container_policy
+            package = await install(target, folder, runner, engine, policy)
         except BaseException:
             if folder:
                 self.folders.remove(self.folders.relative(folder))

@@ -12,8 +12,11 @@ from yamcp_ui_adapter.activation.target import Target
 STEPS = {"npm": "npm installs the package", "pypi": "pip installs the package", "oci": "The image is pulled"}
 
 
-async def install(target: Target, folder: Path | None, runner: Runner, engine: str) -> Package:
-    """Install a target; `folder` is for packages, and does not exist yet. `engine`: HUB_CONTAINER_ENGINE.
+async def install(
+    target: Target, folder: Path | None, runner: Runner, engine: str, policy: Path | None = None
+) -> Package:
+    """Install a target; `folder` is for packages, and does not exist yet. `engine`, `policy`: HUB_CONTAINER_ENGINE
+    and HUB_CONTAINER_POLICY.
 
     Raises:
         InstallerMissing, InstallFailed, InstallTimeout, ProgramMissing: the caller removes the folder.
@@ -29,7 +32,7 @@ async def install(target: Target, folder: Path | None, runner: Runner, engine: s
     if target.kind == "oci":
         from yamcp_ui_adapter.activation.install.oci import install_image  # noqa: PLC0415  # on demand
 
-        return await install_image(target, engine, runner)
+        return await install_image(target, engine, policy, runner)
     if target.kind == "hub":
         return Package((sys.executable, "-P", "-m", "own_servers", target.identifier), target.version)
     return Package((), target.version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 from yamcp_ui_adapter.activation.errors import InstallerMissing, InstallFailed, ProgramMissing
 from yamcp_ui_adapter.activation.install.package import Package
@@ -14,8 +15,10 @@ ENGINES = ("podman", "docker")
 FORMAT = "{{json .Config.Entrypoint}}\n{{json .Config.Cmd}}\n{{index .RepoDigests 0}}"
 
 
-async def install_image(target: Target, engine: str, runner: Runner) -> Package:
-    """Pull an image. `engine`: the setting HUB_CONTAINER_ENGINE.
+async def install_image(target: Target, engine: str, policy: Path | None, runner: Runner) -> Package:
+    """Pull an image. `engine`, `policy`: the settings HUB_CONTAINER_ENGINE and HUB_CONTAINER_POLICY.
+
+    podman checks the policy; the sidecar does so again before it starts the server.
 
     Raises:
         InstallerMissing, InstallFailed, InstallTimeout, ProgramMissing: nothing is to be added.
@@ -24,7 +27,8 @@ async def install_image(target: Target, engine: str, runner: Runner) -> Package:
     image = target.identifier
     if target.version and "@" not in image and ":" not in image.rpartition("/")[2]:
         image = f"{image}:{target.version}"
-    pulled = await runner.run(program, "pull", "--quiet", image)
+    checked = ("--signature-policy", str(policy)) if policy and "podman" in Path(program).name else ()
+    pulled = await runner.run(program, "pull", "--quiet", *checked, image)
     if pulled.code:
         raise InstallFailed(f"{program} could not pull {image}: {_reason(pulled)}")
     looked = await runner.run(program, "image", "inspect", "--format", FORMAT, image)

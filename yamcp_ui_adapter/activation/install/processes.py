@@ -24,7 +24,7 @@ END_SECONDS = 10.0
 
 PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY"
-    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_.*|DOCKER_HOST|CONTAINER_HOST"
+    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_.*|DOCKER_.*|CONTAINERS?_.*|STORAGE_.*|REGISTRY_AUTH_FILE"
 )
 """Variables that installers get; npm's are found regardless of case."""
 _BREAK = re.compile(r"[\r\n]")
