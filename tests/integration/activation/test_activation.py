@@ -8,8 +8,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+from asyncio.subprocess import PIPE
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,24 @@ def files_with(folder: Path, text: str) -> set[str]:
     }
 
 
+def isolates() -> bool:
+    """Whether this machine lets a program have a network namespace of its own."""
+    return bool(shutil.which("unshare")) and not subprocess.run(["unshare", "-rn", "true"], check=False).returncode
+
+
+async def started_alone(command: Sequence[str], env: Mapping[str, str]) -> str:
+    """The name that a server tells of itself in a network namespace of its own, which has no interface that is up."""
+    process = await asyncio.create_subprocess_exec("unshare", "-rn", *command, stdin=PIPE, stdout=PIPE, env=env)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
+    process.stdin.write(json.dumps(asked).encode() + b"\n")
+    name = json.loads(await process.stdout.readline())["result"]["serverInfo"]["name"]
+    process.stdin.close()
+    await process.wait()
+    return str(name)
+
+
 @pytest.fixture
 def built(tmp_path: Path) -> Iterator[Path]:
     """A folder for packages."""
@@ -122,6 +142,9 @@ async def test_a_tarball_and_a_wheel(built: Path) -> None:
         assert Path(installed["node"].command[0]).is_absolute()
         assert installed["node"].digest.startswith("sha512-")
         assert installed["py"].digest.startswith("sha256:")
+        if isolates():
+            for each in installed.values():
+                assert await started_alone(each.command, {"HOME": str(built), "PATH": os.environ["PATH"]}) == "packed"
 
         await hub.stop("sidecar")
         shutil.rmtree(built)

@@ -24,9 +24,12 @@ END_SECONDS = 10.0
 
 PASSED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY"
-    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_.*|DOCKER_.*|CONTAINERS?_.*|STORAGE_.*|REGISTRY_AUTH_FILE"
+    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|PIP_.*|DBUS_SESSION_BUS_ADDRESS"
+    r"|CONTAINERS_.*|CONTAINER_(HOST|SSHKEY|CONNECTION)|STORAGE_(DRIVER|OPTS)|REGISTRY_AUTH_FILE"
+    r"|DOCKER_(HOST|CONFIG|CONTEXT|CERT_PATH|TLS|TLS_VERIFY|API_VERSION)"
 )
-"""Variables that installers get; npm's are found regardless of case."""
+"""Variables that installers get; npm's are found regardless of case. Those of engines name the store and the registries
+that the sidecar uses as well."""
 _BREAK = re.compile(r"[\r\n]")
 _NPM = re.compile(r"npm_config_.*", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")

@@ -64,5 +64,13 @@ def test_installers_get_nothing_secret() -> None:
         "npm_config_registry": "r",
         "https_proxy": "p",
         "MINE": "m",
+        "CONTAINERS_STORAGE_CONF": "c",
+        "DOCKER_PASSWORD": "s",
     }
-    assert set(passed_on(environ, ("MINE",))) == {"PATH", "npm_config_registry", "https_proxy", "MINE"}
+    assert set(passed_on(environ, ("MINE",))) == {
+        "CONTAINERS_STORAGE_CONF",
+        "PATH",
+        "npm_config_registry",
+        "https_proxy",
+        "MINE",
+    }
