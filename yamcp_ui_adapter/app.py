@@ -111,7 +111,14 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         catalog = Catalog(OwnEntries(settings.data_dir), ShippedEntries(), registries, folders.entries)
         activations = Activations(site, catalog, Jobs(events.publish))
         handlers: dict[type[Request[Any]], Handler] = {}
-        approvals = ApprovalsService(settings, OwnRequests(handlers), catalog, lambda: state.snapshot, events.publish)
+        approvals = ApprovalsService(
+            settings,
+            OwnRequests(handlers),
+            catalog,
+            lambda: state.snapshot,
+            events.publish,
+            activations.configure,
+        )
         await service.start(FIRST_START_WAIT_SECONDS)
         handlers |= {
             **service.handlers(),

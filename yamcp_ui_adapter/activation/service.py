@@ -28,6 +28,7 @@ from bridge.models.catalog.activation import (
     UpdateInstalled,
 )
 from bridge.server import Handlers
+from yamcp_ui_adapter.activation.configuring import configure
 from yamcp_ui_adapter.activation.entry_edits import removed, replaced, with_container, with_program
 from yamcp_ui_adapter.activation.errors import NotInstalled
 from yamcp_ui_adapter.activation.inputs import checked, settings_of
@@ -158,6 +159,12 @@ class Activations:
         task = Task(body.key, record.name, found.source, target, answers, (), _tools(found.entry))
         job = self.jobs.start("update", body.key, record.name, target.version, partial(update, self._site, task))
         return JobStarted(job=job, key=body.key)
+
+    async def configure(self, key: str, values: Mapping[str, tuple[str, ...]], secrets: Mapping[str, str]) -> None:
+        """Change settings of an installed server. Raises NotInstalled, EditConflict, and as `configuring.configure`."""
+        record = await self._record(key)
+        found = await self._catalog.entry(record.name, record.now.version, record.source or None)
+        await configure(self._site, key, record, target_of(found.entry, local=found.local), values, secrets)
 
     # --- what is installed -------------------------------------------------------------------------------------------
 

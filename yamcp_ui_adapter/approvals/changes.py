@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from bridge.models import (
     EditMany,
     Model,
-    PutServer,
-    ReadConfig,
     Request,
     Snapshot,
 )
@@ -19,20 +17,17 @@ from bridge.models.catalog.activation import (
     Activate,
     InstalledServer,
     ReadInstalled,
-    ReadVariables,
     RemoveInstalled,
     RemoveVariable,
-    SetVariables,
 )
 from bridge.models.catalog.approvals import (
     Proposal,
     SecretAsked,
     Shown,
 )
-from yamcp_ui_adapter.activation.errors import SettingsInvalid
 from yamcp_ui_adapter.activation.inputs import checked
 from yamcp_ui_adapter.activation.lookup import Lookup
-from yamcp_ui_adapter.activation.plan import described, literal
+from yamcp_ui_adapter.activation.plan import described
 from yamcp_ui_adapter.approvals.errors import ProposalChanged, SettingUnknown
 from yamcp_ui_adapter.approvals.shown import Wanted, refuse_secrets, wanted
 from yamcp_ui_adapter.errors import NoSuchServer
@@ -49,13 +44,18 @@ class Ask(Protocol):
     async def __call__(self, body: Request[A]) -> A: ...
 
 
-class Changes:
-    """`snapshot` returns the desired state."""
+Configure = Callable[[str, Mapping[str, tuple[str, ...]], Mapping[str, str]], Awaitable[None]]
+"""Changes settings, by the key of the server, and secrets (`Activations.configure`)."""
 
-    def __init__(self, ask: Ask, catalog: Lookup, snapshot: Callable[[], Snapshot]) -> None:
+
+class Changes:
+    """`snapshot` returns the desired state; `configure` changes settings of an installed server."""
+
+    def __init__(self, ask: Ask, catalog: Lookup, snapshot: Callable[[], Snapshot], configure: Configure) -> None:
         self._ask = ask
         self._catalog = catalog
         self._snapshot = snapshot
+        self.configure = configure
 
     # --- adding ------------------------------------------------------------------------------------------------------
 
@@ -151,44 +151,6 @@ class Changes:
             secrets=tuple(secrets),
         )
         return shown, tuple(SecretAsked(name=name, description=inputs[name].description) for name in secrets)
-
-    async def configure(self, key: str, values: Mapping[str, tuple[str, ...]], secrets: Mapping[str, str]) -> None:
-        """Write new settings of a server into its entry, and secrets into variables.json."""
-        config = await self._ask(ReadConfig(file="providers"))
-        entry: dict[str, Any] = (config.content or {}).get(key) or {}
-        parameters = dict(entry.get("providerParameters") or {})
-        section = "headers" if "url" in parameters else "env"
-        present = dict(parameters.get(section) or {})
-        new = {name: literal(texts[0]) for name, texts in values.items()}
-        names = {name: _variable(key, name, present.get(name)) for name in secrets}
-        if secrets:
-            await self._check_free(key, names)
-            await self._ask(SetVariables(values={names[name]: value for name, value in secrets.items()}))
-        new |= {name: f"${{{variable}}}" for name, variable in names.items()}
-        if any(present.get(name) != value for name, value in new.items()):
-            parameters[section] = {**present, **new}
-            changed = {**entry, "providerParameters": parameters}
-            await self._ask(PutServer(key=key, entry=changed, expect=config.entries.get(key)))
-
-    async def _check_free(self, key: str, names: Mapping[str, str]) -> None:
-        """Check that no variable is overwritten that another server uses. Raises SettingsInvalid."""
-        variables = {each.name: each for each in (await self._ask(ReadVariables())).variables}
-        for setting, name in names.items():
-            others = [user for user in variables[name].used_by if user != key] if name in variables else []
-            if others:
-                raise SettingsInvalid(
-                    f"The setting {setting!r} is the variable {name}, which other servers use too; "
-                    "an administrator can set it on the page of variables."
-                )
-
-
-def _variable(key: str, name: str, present: object) -> str:
-    """The variable to which a secret setting refers, or shall refer."""
-    found = _REFERENCE.fullmatch(present) if isinstance(present, str) else None
-    if found:
-        return found[1]
-    made = _NOT_IN_NAMES.sub("_", f"{key}_{name}").strip("_").upper()
-    return f"_{made}" if made[:1].isdigit() else made
 
 
 def unchanged(proposal: Proposal, digest: str) -> None:

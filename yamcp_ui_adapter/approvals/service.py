@@ -46,7 +46,7 @@ from bridge.server import Handlers
 from bridge.settings import Settings
 from yamcp_ui_adapter.activation.errors import SettingsInvalid
 from yamcp_ui_adapter.approvals import queue
-from yamcp_ui_adapter.approvals.changes import Ask, Changes, unchanged
+from yamcp_ui_adapter.approvals.changes import Ask, Changes, Configure, unchanged
 from yamcp_ui_adapter.approvals.errors import ProposalChanged
 from yamcp_ui_adapter.approvals.rights import RegistryRights
 from yamcp_ui_adapter.approvals.shown import agents_entry, digest_of
@@ -63,8 +63,8 @@ SECRETS_PATH = "/secrets/"
 
 
 class ApprovalsService:
-    """`ask` sends a request to the adapter itself, `snapshot` returns the desired state, and `publish` gets an event
-    whenever the answer to `proposals` has changed."""
+    """`ask` sends a request to the adapter itself, `snapshot` returns the desired state, `publish` gets an event
+    whenever the answer to `proposals` has changed, and `configure` changes settings of an installed server."""
 
     def __init__(
         self,
@@ -73,13 +73,14 @@ class ApprovalsService:
         catalog: Catalog,
         snapshot: Callable[[], Snapshot],
         publish: Callable[[Event], None],
+        configure: Configure,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._file = ApprovalsFile(settings.data_dir.absolute() / APPROVALS_FILE)
         self._base_url = settings.base_url
         self._ask = ask
         self._catalog = catalog
-        self._changes = Changes(ask, catalog, snapshot)
+        self._changes = Changes(ask, catalog, snapshot, configure)
         self._rights = RegistryRights(settings, snapshot)
         self._tickets = Tickets(now)
         self._snapshot = snapshot

@@ -105,8 +105,17 @@ class Adapter:
 
     def restarted(self) -> ApprovalsService:
         return ApprovalsService(
-            self.settings, self.ask, self, lambda: self.snapshot, self.events.append, lambda: self.clock
+            self.settings,
+            self.ask,
+            self,
+            lambda: self.snapshot,
+            self.events.append,
+            self.configure,
+            lambda: self.clock,
         )
+
+    async def configure(self, key: str, values: Any, secrets: Any) -> None:
+        self.asked.append((key, dict(values), sorted(secrets)))
 
     @property
     def snapshot(self) -> Snapshot:
