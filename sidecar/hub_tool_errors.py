@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sidecar.errors import INVALID_PARAMS, SidecarError
+from sidecar.features.input_requests import URL_ELICITATION_REQUIRED
 
 
 class NestedHubCall(SidecarError):
@@ -25,3 +26,11 @@ class RegistryAway(SidecarError):
 
     code = "REGISTRY_AWAY"
     hint = "Try again, after a look at registry_active: a change may have been made. `hubctl doctor` finds the reason."
+
+
+class SecretsNeeded(SidecarError):
+    """A modern client is to have its user open a page of the hub, and to repeat its call then."""
+
+    code = "SECRETS_NEEDED"
+    rpc_code = URL_ELICITATION_REQUIRED
+    hint = "Open the page, enter the secrets there, and repeat the call."

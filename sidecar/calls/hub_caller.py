@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar.admission.context import RequestContext
 from sidecar.calls.request import progress_of
+from sidecar.errors import SidecarError
 from sidecar.hub_tool_errors import NestedHubCall
 from sidecar.large.outline import whole
 from sidecar.protocol import eras
@@ -42,7 +43,7 @@ class PartServer(Protocol):
 class HubCaller:
     """The caller of a hub's tool. It is valid until the tool has returned."""
 
-    __slots__ = ("_call", "_endpoint", "_notify", "session")
+    __slots__ = ("_call", "_endpoint", "_notify", "asks", "session")
 
     def __init__(self, endpoint: PartServer, session: Session, call: RequestContext, notify: Notify) -> None:
         self._endpoint = endpoint
@@ -50,6 +51,8 @@ class HubCaller:
         self._notify = notify
         self.session = session
         """The caller's session, or what stands for it in the modern era."""
+        self.asks: SidecarError | None = None
+        """The error with which the hub's tool asks a modern client to open a URL, and to repeat the call then."""
 
     @property
     def principal(self) -> Principal:
@@ -65,6 +68,11 @@ class HubCaller:
     def workspace(self) -> Workspace:
         """The workspace: the caller's own version of it, where rights apply."""
         return self._endpoint.workspace
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a modern client repeats the call, because its user has opened what the hub's tool asked for."""
+        return self.session.modern and "requestState" in self._call.params
 
     def progress(self) -> Progress | None:
         """Sends progress to the client; None if the client wants none."""

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from sidecar.protocol.channel import Params
     from sidecar.workspaces.workspace import Workspace
 
-URL_ELICITATION_REQUIRED = -32042
-"""JSON-RPC error code of MCP 2025-11-25 (Elicitation): a URL must be opened before the call can succeed."""
-
 
 class ModernCalls:
     """Sends the calls of modern clients to the servers of one workspace."""
@@ -162,7 +159,7 @@ class ModernCalls:
             state = State("server", inner if isinstance(inner, str) else None)
             wanted = requests if isinstance(requests, dict) else None
             return self._input_required(request, offer, params, wanted, state, result)
-        if isinstance(error, dict) and error.get("code") == URL_ELICITATION_REQUIRED:
+        if isinstance(error, dict) and error.get("code") == input_requests.URL_ELICITATION_REQUIRED:
             wanted = input_requests.of_error(error)
             if wanted and not any(_client_lacks(request, each) for each in wanted.values()):
                 return self._input_required(request, offer, params, wanted, State("repeat", None))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.hub_caller import CALLER, HubCaller
 from sidecar.errors import SidecarError, ToolUnknown
+from sidecar.hub_tool_errors import SecretsNeeded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,7 +120,12 @@ class HubTools:
 
     async def call_tool(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The result of a call, as in a `tools/call` result. An error of the hub, and arguments that do not fit, are
-        results with `isError`, as agents read these."""
+        results with `isError`, as agents read these.
+
+        Raises:
+            ToolUnknown: there is no such tool.
+            SecretsNeeded: the tool asks a modern client to open a page.
+        """
         usage = self.usage[name]
         usage.calls, usage.last_used = usage.calls + 1, time.time()
         try:
@@ -127,6 +133,8 @@ class HubTools:
         except NotFoundError:
             raise ToolUnknown(f"The hub has no tool {name!r}.") from None
         except FastMCPError as error:
+            if (caller := CALLER.get(None)) is not None and caller.asks is not None:
+                raise caller.asks from None
             result = _failure(error)
         if result.get("isError"):
             usage.failures += 1
@@ -139,6 +147,9 @@ class HubTools:
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 result = await function(*args, **kwargs)
+            except SecretsNeeded as error:
+                self.caller().asks = error
+                raise ToolError(error.message) from None
             except SidecarError as error:
                 raise ToolError(f"{error.message} {error.advice} ({error.code})") from None
             except ErrorResponse as response:

@@ -21,7 +21,7 @@ from sidecar.hub_tools.call_tools import CALLS_ANY
 from sidecar.hub_tools.registry.adapter import CHANGE_SECONDS, Adapter, vouched
 from sidecar.hub_tools.registry.reading import ReadingTools
 from sidecar.hub_tools.registry.results import ChangeReport
-from sidecar.hub_tools.registry.secret_page import opened
+from sidecar.hub_tools.registry.secret_page import SecretPages
 from sidecar.hub_tools.registry.waiting import until_done, until_shown
 
 ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
@@ -46,6 +46,7 @@ class RegistryTools(ReadingTools):
 
     def __init__(self, adapter: Adapter) -> None:
         super().__init__(adapter)
+        self._pages = SecretPages()
         self.add(self.registry_add, "registry_add", title="Add an MCP server", annotations=ADDS)
         self.add(self.registry_exec, "registry_exec", title="Call a tool", annotations=CALLS_ANY, output=False)
         self.add(self.registry_remove, "registry_remove", title="Remove an MCP server", annotations=REMOVES)
@@ -71,7 +72,7 @@ class RegistryTools(ReadingTools):
             values=values,
             reason=reason,
         )
-        return await self._report(await self._adapter.request(body, CHANGE_SECONDS))
+        return await self._changed(body)
 
     async def registry_exec(
         self,
@@ -88,7 +89,7 @@ class RegistryTools(ReadingTools):
         body = RegistryRemove(caller=vouched(caller), workspace=caller.workspace.name, server=server, reason=reason)
         outcome = await self._adapter.request(body, CHANGE_SECONDS)
         if outcome.outcome != "done":
-            return await self._report(outcome)
+            return await self._report(outcome, "")
         await until_shown(caller, outcome.key, lambda tools: not tools)
         left = "It was uninstalled." if outcome.uninstalled else "It stays installed."
         return ChangeReport(outcome="done", server=outcome.key, what_happens_next=f"Its tools are gone. {left}")
@@ -110,21 +111,28 @@ class RegistryTools(ReadingTools):
             secrets=tuple(secrets),
             reason=reason,
         )
-        return await self._report(await self._adapter.request(body, CHANGE_SECONDS))
+        return await self._changed(body)
 
-    async def _report(self, outcome: RegistryOutcome) -> ChangeReport:
-        """What to tell the caller, after what can be waited for."""
+    async def _changed(self, body: RegistryAdd | RegistryConfigure) -> ChangeReport:
+        """Ask for a change; or go on with the one that a modern client has asked for, if it repeats its call."""
+        call = body.model_dump_json(exclude={"caller"})
+        if (asked := self._pages.repeated(self.caller(), call)) is not None:
+            return await self._installed(asked.server, asked.ticket)
+        return await self._report(await self._adapter.request(body, CHANGE_SECONDS), call)
+
+    async def _report(self, outcome: RegistryOutcome, call: str) -> ChangeReport:
+        """What to tell the caller, after what can be waited for. `call` tells its call apart from others."""
         if outcome.proposal is not None:
             number = outcome.proposal.id
             return ChangeReport(outcome="proposed", server=outcome.key, what_happens_next=PROPOSED, id=number)
         if outcome.ticket is not None:
-            return await self._with_secrets(outcome.key, outcome.ticket)
+            return await self._with_secrets(outcome.key, outcome.ticket, call)
         if outcome.outcome == "started":
             return await self._installed(outcome.key, outcome.job)
         return await self._shown(outcome.key)
 
-    async def _with_secrets(self, key: str, ticket: SecretTicket) -> ChangeReport:
-        if await opened(self.caller(), ticket, key):
+    async def _with_secrets(self, key: str, ticket: SecretTicket, call: str) -> ChangeReport:
+        if await self._pages.opened(self.caller(), ticket, key, call):
             return await self._installed(key, ticket.id)
         return ChangeReport(
             outcome="secrets_needed", server=key, what_happens_next=SECRETS, id=ticket.id, url=ticket.url
@@ -133,7 +141,7 @@ class RegistryTools(ReadingTools):
     async def _installed(self, key: str, number: str) -> ChangeReport:
         job = await until_done(self._adapter, self.caller(), number)
         if job is not None:
-            return await self._shown(job.key)
+            return await self._shown(key if job == "used" else job.key)
         later = "It goes on without you. Call registry_status until it is done."
         return ChangeReport(outcome="started", server=key, what_happens_next=later, id=number)
 

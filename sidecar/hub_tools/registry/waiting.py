@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Literal
 
 from fastmcp.exceptions import ToolError
 
@@ -61,8 +62,9 @@ async def until_shown(caller: HubCaller, server: str, wanted: Callable[[list[str
     return found
 
 
-async def until_done(adapter: Adapter, caller: HubCaller, number: str) -> ActivationJob | None:
-    """The job that a job or ticket names, once it has ended, with progress to the client; None after JOB_SECONDS.
+async def until_done(adapter: Adapter, caller: HubCaller, number: str) -> ActivationJob | Literal["used"] | None:
+    """The job that a job or ticket names, once it has ended, with progress to the client; `used` for a ticket after
+    which nothing has to be installed; None after JOB_SECONDS.
 
     Raises ToolError if the job has failed, or the ticket ended without having been used.
     """
@@ -83,7 +85,7 @@ async def until_done(adapter: Adapter, caller: HubCaller, number: str) -> Activa
                     progress({"progress": steps, "message": step})
                     told = step
                 if job is None and found.ticket == "used":
-                    return None
+                    return "used"
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         return None

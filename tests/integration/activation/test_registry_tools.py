@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import fastmcp
+import httpx2
 import mcp_types
 import psutil
 import pytest
 from fastmcp.client.transports import StreamableHttpTransport
 
-from bridge.models import AddKey, SetWorkspace
+from bridge.models import AddKey, KeyMade, SetWorkspace
 from bridge.models.catalog.activation import ReadInstalled
-from bridge.models.catalog.approvals import ListProposals, RedeemSecretTicket
-from tests.integration.activation.test_registry import API_KEY, DEAD, MODE, SECRET, TOKEN, files_with, offer
+from bridge.models.catalog.approvals import Caller, ListProposals, RedeemSecretTicket
+from tests.integration.activation.test_registry import API_KEY, DEAD, MODE, SECRET, TOKEN, added, files_with, offer
+from tests.integration.upstream_auth.test_browser import user
 from tests.support.clients import Mode, calling, fast, sdk, smolagents
 from tests.support.hub import Hub, running
 from tests.support.packages import entry, tarball, wheel
@@ -120,11 +123,37 @@ async def test_a_key_without_rights_proposes_and_nothing_is_started_or_written(t
         assert not (hub.data_dir / "servers").exists() or list((hub.data_dir / "servers").iterdir()) == []
         [proposal] = (await hub.desired.request(ListProposals())).proposals
         assert (proposal.id, proposal.reason) == (made["id"], "I need it")
+        offer(hub, entry(tarball(tmp_path), ENTRY, environmentVariables=[API_KEY]))
+        admin = await hub.desired.request(AddKey(name="ada", workspaces=None, admin=True))
+        await secrets_are_entered_by_whom_they_are_asked(hub, admin, key.token)
+
+
+async def secrets_are_entered_by_whom_they_are_asked(hub: Hub, owner: KeyMade, other: str) -> None:
+    """After a login, in the page that the login led to; neither by a program with the token, nor by another user."""
+    made = await added(hub, ENTRY, Caller(id=owner.id))
+    assert made.ticket is not None
+    path = "/secrets/" + made.ticket.url.rsplit("/", 1)[1]
+    page, form = {"accept": "text/html"}, {"secret.API_KEY": SECRET}
+    own = {"origin": hub.public}
+    async with httpx2.AsyncClient(base_url=hub.public, timeout=100) as nobody:
+        login = await nobody.get(path, headers=page)
+        assert (login.status_code, login.headers["location"]) == (302, f"/login?next={quote(path, safe='')}")
+        assert (await nobody.post(path, data=form, headers=own)).status_code == 401
+        program = await nobody.get(path, headers={**page, "authorization": f"Bearer {owner.token}"})
+        assert (program.status_code, "KEY_FORBIDDEN" in program.text) == (403, True)
+    async with user(hub.public, other) as bob:
+        for answer in (await bob.get(path, headers=page), await bob.post(path, data=form, headers=own)):
+            assert (answer.status_code, "SECRET_LINK_INVALID" in answer.text) == (403, True)
+    async with user(hub.public, owner.token) as ada:
+        assert "Logged in to the hub as <strong>ada</strong>" in (await ada.get(path, headers=page)).text
+        assert (await ada.post(path, data=form, headers={"origin": "http://evil.example"})).status_code == 403
+        assert (await ada.post(path, data=form, headers=own)).status_code == 200
+        assert (await ada.post(path, data=form, headers=own)).status_code == 403
 
 
 async def test_secrets_are_asked_by_url_and_never_pass_through_the_agent(tmp_path: Path) -> None:
-    """A legacy client with URL elicitation is asked in the call; a modern one gets the link. Without the adapter the
-    tools say so."""
+    """A client with URL elicitation is asked in the call, or by its result in the modern era; others get the link.
+    Without the adapter the tools say so."""
     async with running({}, {"w": []}, **DEAD) as hub:
         offer(hub, entry(tarball(tmp_path), ENTRY, environmentVariables=[API_KEY]))
         await hub.desired.request(SetWorkspace(name="w", registry="add"))
@@ -138,13 +167,15 @@ async def test_secrets_are_asked_by_url_and_never_pass_through_the_agent(tmp_pat
             await enter(params.url)
             return mcp_types.ElicitResult(action="accept")
 
-        async with sdk(hub.http("w"), "http", "legacy", elicitation_callback=elicited) as client:
-            added = (await client.call_tool("registry_add", {"name": ENTRY})).structured_content
-            assert added is not None
-            assert added["outcome"] == "done", added
-            said = await client.call_tool(f"{added['server']}_env", {"name": "API_KEY"})
-            assert SECRET in str(said.content)
-            await client.call_tool("registry_remove", {"server": added["server"]})
+        modes: tuple[Mode, ...] = ("legacy", "2026-07-28")
+        for mode in modes:
+            async with sdk(hub.http("w"), "http", mode, elicitation_callback=elicited) as client:
+                made = (await client.call_tool("registry_add", {"name": ENTRY})).structured_content
+                assert made is not None
+                assert made["outcome"] == "done", made
+                said = await client.call_tool(f"{made['server']}_env", {"name": "API_KEY"})
+                assert SECRET in str(said.content)
+                await client.call_tool("registry_remove", {"server": made["server"]})
         async with fast(hub.http("w"), "http", "2026-07-28") as modern:
             needed = await data(modern, "registry_add", name=ENTRY)
             assert needed["outcome"] == "secrets_needed"
