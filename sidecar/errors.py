@@ -14,6 +14,8 @@ HEADER_MISMATCH = -32020  # MCP 2026-07-28
 UNSUPPORTED_VERSION = -32022  # MCP 2026-07-28
 REQUEST_CANCELLED = -32800  # the code with which the SDKs answer a cancelled POST
 INTERNAL_ERROR = -32603
+URL_ELICITATION_REQUIRED = -32042
+"""JSON-RPC error code of MCP 2025-11-25 (Elicitation): a URL must be opened before the call can succeed."""
 MISSING_CAPABILITY = -32021  # MCP 2026-07-28: the client did not declare what the request needs
 RESOURCE_NOT_FOUND = -32002  # legacy era; eras.error_to_client makes it INVALID_PARAMS for modern clients
 SERVER_ERROR = -32010  # in the implementation-defined range of JSON-RPC, not used by the SDKs

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.errors import INVALID_PARAMS, SidecarError
-from sidecar.features.input_requests import URL_ELICITATION_REQUIRED
+from sidecar.errors import INVALID_PARAMS, URL_ELICITATION_REQUIRED, SidecarError
 
 
 class NestedHubCall(SidecarError):

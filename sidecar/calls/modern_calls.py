@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sidecar.calls.sign_in_calls import KEY, check_accepted, signed_in
-from sidecar.errors import ParamsInvalid
+from sidecar.errors import URL_ELICITATION_REQUIRED, ParamsInvalid
 from sidecar.features import input_requests
 from sidecar.input_errors import InputRefused
 from sidecar.protocol import jsonrpc
@@ -159,7 +159,7 @@ class ModernCalls:
             state = State("server", inner if isinstance(inner, str) else None)
             wanted = requests if isinstance(requests, dict) else None
             return self._input_required(request, offer, params, wanted, state, result)
-        if isinstance(error, dict) and error.get("code") == input_requests.URL_ELICITATION_REQUIRED:
+        if isinstance(error, dict) and error.get("code") == URL_ELICITATION_REQUIRED:
             wanted = input_requests.of_error(error)
             if wanted and not any(_client_lacks(request, each) for each in wanted.values()):
                 return self._input_required(request, offer, params, wanted, State("repeat", None))

@@ -27,8 +27,6 @@ CARRIERS = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose result may be `input_required`."""
 ANSWER_KEYS = ("inputResponses", "requestState")
 """Params that a client adds when it repeats a request with its answers."""
-URL_ELICITATION_REQUIRED = -32042
-"""JSON-RPC error code of MCP 2025-11-25 (Elicitation): a URL must be opened before the call can succeed."""
 LEGACY_ONLY = ("task",)
 """Params of these requests that exist in revision 2025-11-25 only."""
 
