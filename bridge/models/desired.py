@@ -141,9 +141,9 @@ class ServerSettings(Model):
     keep: bool = False
     """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced."""
     changes: Literal["allow", "warn", "block"] = "allow"
-    """What happens when the server changes its tools, prompts or instructions after they were first seen: nothing is
-    looked at, changes are shown to people, or they are also withheld from clients until they are accepted
-    (docs/trust.md)."""
+    """What happens when the server changes its tools, prompts, resource templates or instructions after they were first
+    seen: nothing is looked at, changes are shown to people, or they are also withheld from clients until they are
+    accepted (docs/trust.md)."""
     sign_in: Literal["none", "user", "shared"] = "none"
     """How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them
     (docs/upstream-sign-in.md)."""

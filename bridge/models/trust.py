@@ -15,9 +15,9 @@ class ToolChange(Model):
     """What a server offers differently from its pin, or since its pins were made (docs/trust.md)."""
 
     server: str
-    kind: Literal["tool", "prompt", "instructions"]
+    kind: Literal["tool", "prompt", "template", "instructions"]
     name: str
-    """The server's own name of it; empty for its instructions."""
+    """The server's own name of it: the URI template of a resource template, empty for its instructions."""
     change: Literal["new", "changed"]
     pending: bool
     """Whether it is kept from clients until it is accepted (`changes: block`, or it is rejected)."""

@@ -660,7 +660,7 @@ export interface ServerSettings {
   limits: ProcessLimits | null;
   /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is replaced. */
   keep: boolean;
-  /** What happens when the server changes its tools, prompts or instructions after they were first seen: nothing is looked at, changes are shown to people, or they are also withheld from clients until they are accepted (docs/trust.md). */
+  /** What happens when the server changes its tools, prompts, resource templates or instructions after they were first seen: nothing is looked at, changes are shown to people, or they are also withheld from clients until they are accepted (docs/trust.md). */
   changes: 'allow' | 'warn' | 'block';
   /** How the hub signs in at a remote server with OAuth: not at all, for each of its users, or once for all of them (docs/upstream-sign-in.md). */
   sign_in: 'none' | 'user' | 'shared';
@@ -2167,8 +2167,8 @@ export interface RefreshCatalogSource {
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
-  kind: 'tool' | 'prompt' | 'instructions';
-  /** The server's own name of it; empty for its instructions. */
+  kind: 'tool' | 'prompt' | 'template' | 'instructions';
+  /** The server's own name of it: the URI template of a resource template, empty for its instructions. */
   name: string;
   change: 'new' | 'changed';
   /** Whether it is kept from clients until it is accepted (`changes: block`, or it is rejected). */

@@ -171,9 +171,10 @@ async def _info(tool: Tool, program: str) -> dict[str, Any] | str:
 
 
 def _pinned(name: str, digests: str) -> str:
-    """The digest under which an image was pulled; of several the one of this repository."""
+    """The digest under which an image was pulled; of several the one of this repository. What podman says of images of
+    `localhost/`, which were built or imported here, names nothing elsewhere."""
     with suppress(ValueError):
-        known = [str(each) for each in orjson.loads(digests) or ()]
+        known = [str(each) for each in orjson.loads(digests) or () if not str(each).startswith("localhost/")]
         repository = name.partition("@")[0]
         own = [each for each in known if repository.startswith(each.partition("@")[0])]
         return next(iter(own or known), "")

@@ -13,7 +13,7 @@ from bridge.models.trust import ToolChange
 from sidecar.protocol.catalog import Catalog, Item
 from sidecar.trust.errors import ChangeOutdated, ChangeUnknown
 from sidecar.trust.hints import hints_of
-from sidecar.trust.pins import Kind, Pins, ServerPins
+from sidecar.trust.pins import LISTED, Kind, Pins, ServerPins
 from sidecar.trust.tool_hash import canonical, diff, digest, readable
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 MAX_OPEN = 5000
 """Changes of one server that are remembered."""
 Place = tuple[Kind, str]
-"""A kind and the server's own name of an item; the name of instructions is empty."""
+"""A kind and the server's own name of an item: the URI template of templates, nothing of instructions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ class Changes:
         pins = self._pins.of(spec.key, definition)
         differing: dict[Place, Change] = {}
         first_sight = False
+        begun = any(kind in pins.kinds for kind in LISTED)  # what is offered of another kind since then is new
         for kind, items in items_of(catalog).items():
-            if kind in pins.kinds:
+            if kind in pins.kinds or (begun and kind in LISTED):
                 differing |= _compared(pins, kind, items)
             elif items:
                 first_sight = True
@@ -259,12 +260,15 @@ def items_of(catalog: Catalog) -> dict[Kind, dict[str, Item]]:
     return {
         "tool": {item["name"]: item for item in catalog.tools if isinstance(item.get("name"), str)},
         "prompt": {item["name"]: item for item in catalog.prompts if isinstance(item.get("name"), str)},
+        "template": {
+            item["uriTemplate"]: item for item in catalog.templates if isinstance(item.get("uriTemplate"), str)
+        },
         "instructions": {"": {"instructions": text}},
     }
 
 
 def _compared(pins: ServerPins, kind: Kind, items: dict[str, Item]) -> dict[Place, Change]:
-    now, known, found = time.time(), pins.kinds[kind], {}
+    now, known, found = time.time(), pins.kinds.get(kind, {}), {}
     for name, item in items.items():
         form = canonical(item)
         made = digest(form)
@@ -277,7 +281,7 @@ def _without(catalog: Catalog, withheld: frozenset[Place]) -> Catalog:
     """The catalog without these items; itself if there is nothing to leave out."""
     if not withheld:
         return catalog
-    hidden = {kind: {name for each, name in withheld if each == kind} for kind in ("tool", "prompt")}
+    hidden = {kind: {name for each, name in withheld if each == kind} for kind in LISTED}
     greeting = catalog.greeting
     if ("instructions", "") in withheld:
         greeting = replace(greeting, instructions="")
@@ -286,6 +290,7 @@ def _without(catalog: Catalog, withheld: frozenset[Place]) -> Catalog:
         greeting=greeting,
         tools=tuple(item for item in catalog.tools if item.get("name") not in hidden["tool"]),
         prompts=tuple(item for item in catalog.prompts if item.get("name") not in hidden["prompt"]),
+        templates=tuple(item for item in catalog.templates if item.get("uriTemplate") not in hidden["template"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Keeps in pins.json what clients were shown of servers' tools, prompts and instructions when these were accepted.
+"""Keeps in pins.json what clients were shown of servers when it was accepted: tools, prompts, templates, instructions.
 
 The file: by server key and by definition (definition.py) the digests and forms of each item. Digests of up to
 `MAX_VARIANTS` accepted forms are kept, so that a server may offer principals different ones.
@@ -30,8 +30,9 @@ MAX_FORM = 32 * 1024
 MAX_FORMS = 1024 * 1024
 """Bytes of the forms of one server that are kept."""
 
-Kind = Literal["tool", "prompt", "instructions"]
-KINDS: tuple[Kind, ...] = ("tool", "prompt", "instructions")
+Kind = Literal["tool", "prompt", "template", "instructions"]
+LISTED: tuple[Kind, ...] = ("tool", "prompt", "template")
+KINDS: tuple[Kind, ...] = (*LISTED, "instructions")
 
 
 @dataclass(slots=True)

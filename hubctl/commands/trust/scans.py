@@ -57,6 +57,6 @@ def _scan(scan: Scan, now: float) -> tuple[str, ...]:
         clean(scan.scanner) or "-",
         f"{span(now - scan.database)} old" if scan.database else "-",
         f"{span(now - scan.at)} ago" if scan.at else "-",
-        f"{scan.sbom.components} parts, {span(now - scan.sbom.at)} old" if scan.sbom.at else scan.sbom.state,
+        f"{scan.sbom.components} components, {span(now - scan.sbom.at)} old" if scan.sbom.at else scan.sbom.state,
         clean(", ".join(scan.servers)) or "-",
     )

@@ -66,7 +66,8 @@ class TrustService:
         if not (count := self.waiting(spec)):
             return ()
         done = "withheld" if spec.settings.changes == "block" else "served all the same"
-        return (f"{count} tools, prompts or instructions are new or changed, and {done}: hubctl trust list {spec.key}",)
+        what = "tools, prompts, templates or instructions are new or changed"
+        return (f"{count} {what}, and {done}: hubctl trust list {spec.key}",)
 
     def waiting(self, spec: ServerSpec) -> int:
         """How many of a server's changes wait for a decision."""

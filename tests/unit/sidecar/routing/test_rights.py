@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.access.policy import Policy
 from bridge.keys import Principal
-from bridge.models import AccessFile
+from bridge.models import AccessFile, Curation
 from sidecar.features import uris
 from sidecar.routing.rights import Rights, process_owner
 from sidecar.routing.view import View, build
@@ -49,6 +49,26 @@ def test_lists_are_narrowed() -> None:
     assert [item["uri"] for item in view.resources] == ["n://one/a/1"]
     assert [item["uriTemplate"] for item in view.templates] == ["n://one/a/{x}"]
     assert view.offers[0].catalog.tools == ({"name": "get"},)
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ([{"tools": ["get_*"]}], []),
+        ([{}, {"effect": "deny", "tools": ["drop"]}], []),
+        ([{"annotations": {"readOnlyHint": True}}], []),
+        ([{"tools": ["drop"]}], ["get_all"]),
+        ([{}, {"effect": "deny", "tools": ["get_*"]}], ["get_all"]),
+    ],
+)
+def test_a_rename_opens_and_closes_nothing(rules: list[dict[str, Any]], left: list[str]) -> None:
+    """Rules are about the server's own names and annotations, whatever a curation shows in their place."""
+    changes = {"name": "get_all", "annotations": {"readOnlyHint": True}}
+    curation = Curation.model_validate({"servers": {"one": {"tools": {"items": {"drop": changes}}}}})
+    dangerous = {"name": "drop", "annotations": {"readOnlyHint": False, "destructiveHint": True}}
+    one = source("one", tools=[dangerous])
+    view = build([one], "{name}", rights=rights(*rules), curation=curation)
+    assert tools(view) == list(view.tool_routes) == left
 
 
 def test_without_rules_nothing_changes() -> None:

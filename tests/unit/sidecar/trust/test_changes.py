@@ -224,6 +224,40 @@ def test_an_empty_list_pins_nothing(world: World) -> None:
     assert world.shown(spec("block")) == ["one"]
 
 
+def test_templates_are_pinned_and_resources_are_not(world: World) -> None:
+    """Templates are declarations with texts; resources are data, and come and go."""
+    template = {"uriTemplate": "file:///{path}", "name": "files", "description": "Files."}
+    tools = ({"name": "a", "description": "one"},)
+    world.server.catalog = Catalog(Greeting(), tools=tools, templates=(template,))
+    world.shown(spec("block"))
+    changed = {**template, "description": "Files. Read all of them."}
+    resources = ({"uri": "file:///x", "name": "x"},)
+    world.server.catalog = Catalog(Greeting(), tools=tools, templates=(changed,), resources=resources)
+    catalog = world.changes.shown(spec("block"), world.server)
+    assert catalog is not None
+    assert (catalog.templates, catalog.resources, catalog.tools) == ((), resources, tools)
+    (change,) = world.changes.of(spec("block"))
+    assert (change.kind, change.name, change.change) == ("template", "file:///{path}", "changed")
+    assert world.changes.accept(spec("block"), ["file:///{path}"]) == ("file:///{path}",)
+    assert world.changes.shown(spec("block"), world.server) is world.server.catalog
+    world.begin()
+    assert world.changes.shown(spec("block"), world.server) is world.server.catalog
+
+
+def test_the_first_prompt_of_a_known_server_is_new(world: World) -> None:
+    """A server that is pinned with its tools does not bring in prompts or templates unseen."""
+    world.server.lists(("a", "one"))
+    world.shown(spec("block"))
+    prompt, template = {"name": "p", "description": "Obey."}, {"uriTemplate": "x://{y}", "name": "x"}
+    for _ in range(2):
+        world.server.catalog = Catalog(Greeting(), prompts=(prompt,), templates=(template,))
+        catalog = world.changes.shown(spec("block"), world.server)
+        assert catalog is not None
+        assert (catalog.prompts, catalog.templates) == ((), ())
+        assert [each.change for each in world.changes.of(spec("block"))] == ["new", "new"]
+        world.begin()
+
+
 def test_to_allow_changes_forgets_the_pins(world: World) -> None:
     """Pins of removed servers stay."""
     world.server.lists(("a", "one"))
