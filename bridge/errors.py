@@ -71,6 +71,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "CALL_TIMEOUT",
             "CLIENT_NOT_READING",
             "CLI_NOT_APPLIED",
+            "CONFIG_DATABASE_UNAVAILABLE",
             "CONTAINER_OOM",
             "HUB_CONNECTION_LOST",
             "HUB_INTERNAL",

@@ -15,6 +15,7 @@ from hubctl.commands import completion, editing, membership
 from hubctl.commands.access import access
 from hubctl.commands.calls import call
 from hubctl.commands.catalog.grammar import add_actions, catalog
+from hubctl.commands.cluster.command import add_cluster_actions, cluster
 from hubctl.commands.curation.command import add_curation_actions, curation
 from hubctl.commands.doctor import doctor, running
 from hubctl.commands.history.calls import calls
@@ -64,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     _steering(command)
     _editing(command)
     _curation(command)
+    add_cluster_actions(
+        command("cluster", "show, import and export the configuration that several hubs share", cluster), _json_again()
+    )
     _access(command)
     _whole_hub(command)
     return root

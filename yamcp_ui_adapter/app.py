@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Any
 
-from bridge.models import Event, Request, SnapshotId
+from bridge.models import Event, Request
 from bridge.runtime import prepare_runtime_dir
 from bridge.server import BridgeServer, EventPublisher, Handler
 from bridge.settings import Settings
@@ -24,12 +24,15 @@ from yamcp_ui_adapter.approvals.service import ApprovalsService
 from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.service import Catalog
 from yamcp_ui_adapter.catalog.sources import OwnEntries, ShippedEntries
+from yamcp_ui_adapter.cluster.make import make_shared, shares_configuration
+from yamcp_ui_adapter.cluster.requests import ClusterRequests
 from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.curation_reader import curation_handlers
 from yamcp_ui_adapter.desired.editor import Editor
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.service import DesiredStateService
+from yamcp_ui_adapter.desired.settings_editor import SettingsEditor
 from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.desired.store import StateStore, lock_directory
 from yamcp_ui_adapter.edit.backups import Backups
@@ -58,7 +61,7 @@ async def run(settings: Settings, started: asyncio.Event | None = None, *, trans
     with lock_directory(settings.data_dir):
         prepare_runtime_dir(settings.runtime)
         make_directory(settings.yamcp_dir)
-        seed(settings.yamcp_dir, settings.data_dir, settings.seed_demo)
+        seed(settings.yamcp_dir, settings.data_dir, settings.seed_demo and not shares_configuration(settings))
         await _serve(settings, started, transport)
 
 
@@ -74,18 +77,17 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
     state = DesiredState(StateStore(settings.data_dir))
     events = EventPublisher(settings.desired_events_address, transport=transport)
 
-    def on_stale(in_force: SnapshotId) -> None:
-        service.continue_after(in_force)
-
     def publish(event: Event) -> None:
         events.publish(event)
         if event.topic == "desired":
             activations.changed.set()
 
-    def announce() -> None:
-        service.announce()
-
-    publisher = SnapshotPublisher(settings.actual_address, on_stale, announce, transport=transport)
+    publisher = SnapshotPublisher(
+        settings.actual_address,
+        lambda in_force: service.continue_after(in_force),  # noqa: PLW0108  # it is made below
+        lambda: service.announce(),  # noqa: PLW0108
+        transport=transport,
+    )
     changes = ChangeLog(settings.spool_dir if settings.history else None, settings.spool_max_mb * 1_000_000)
     backups = Backups(settings.data_dir)
     access = AccessJson(paths[ACCESS], backups, state, settings.protected)
@@ -102,13 +104,14 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         sign_in = stack.enter_context(contextlib.closing(OnDemand(settings, keys, lambda: state.workspaces, changed)))
         reader = FileReader(paths)
         service = DesiredStateService(reader, state, publisher, debouncer, writer, publish, keys, changes, access)
-        editor = Editor(service, writer, paths)
         variables = VariableStore(settings.data_dir.absolute() / VARIABLES_FILE, lambda: state.snapshot.servers)
-        variables.on_change = changed
+        variables.on_change, variables.editing = changed, service.editing
+        shared = make_shared(settings, service, publisher.held, writer, backups, paths)
+        service.shared, cluster = shared, ClusterRequests(shared, settings.replica)
         folders = Folders(settings.data_dir)
-        site = Site(settings, service, writer, publisher, variables, folders, transport)
         registries = Registries(settings.data_dir)
         catalog = Catalog(OwnEntries(settings.data_dir), ShippedEntries(), registries, folders.entries)
+        site = Site(settings, service, writer, publisher, variables, folders, transport)
         activations = Activations(site, catalog, Jobs(events.publish))
         handlers: dict[type[Request[Any]], Handler] = {}
         approvals = ApprovalsService(
@@ -119,11 +122,14 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             events.publish,
             activations.configure,
         )
+        await cluster.start()
         await service.start(FIRST_START_WAIT_SECONDS)
         handlers |= {
             **service.handlers(),
             **curation_handlers(state),
-            **editor.handlers(),
+            **Editor(service, writer, paths).handlers(),
+            **SettingsEditor(service, state).handlers(),
+            **cluster.handlers(),
             **keys.handlers(),
             **access.handlers(),
             **sign_in.handlers(),
@@ -137,6 +143,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             tasks.create_task(server.serve(started), name="serve desired state")
             tasks.create_task(publisher.run(), name="publish snapshots")
             tasks.create_task(service.run(), name="follow the files")
+            tasks.create_task(cluster.run(), name="follow the shared configuration")
             tasks.create_task(activations.run(), name="activate servers")
             tasks.create_task(registries.run(), name="copy registries")
             tasks.create_task(watch([*paths.values(), keys.path], debouncer.notice), name="watch the files")

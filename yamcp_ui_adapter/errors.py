@@ -22,6 +22,21 @@ _FIX_JSON = "Repair the JSON (often a comma after the last item); until then the
 _FIX_ENTRY = "Correct the entry in YAMCP-UI or in the file; until then its last good version, if any, is used."
 
 ISSUES: dict[str, IssueKind] = {
+    "CONFIG_FROM_COPY": IssueKind(
+        "warning",
+        "The source of the shared configuration is not available; the hub uses its last good copy and refuses edits.",
+        "The message has the reason; the hub takes the newest configuration by itself when the source is back.",
+    ),
+    "CONFIG_EMPTY": IssueKind(
+        "warning",
+        "The database of the shared configuration is empty; the hub uses its own files and refuses edits.",
+        "Run `hubctl cluster import` at the hub whose configuration all hubs are to have.",
+    ),
+    "CONFIG_OVERRULED": IssueKind(
+        "warning",
+        "A program changed files of this hub while another hub changed the same entries; the other change counts.",
+        "`backups` in HUB_DATA_DIR has the file; repeat the change. The next edit at this hub ends this message.",
+    ),
     "FILE_EMPTY": IssueKind(
         "error",
         "The file is empty: a write is in progress, or was interrupted.",

@@ -15,6 +15,7 @@ from bridge.keys import ADMIN, FRONT, KEY_ID, KeysFile, StoredKey, new_token, pa
 from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, ListKeys, NoteKeyUses, RevokeKey
 from bridge.private import write_file
 from bridge.server import Handlers
+from yamcp_ui_adapter.edit.editing import Editing, no_source
 from yamcp_ui_adapter.errors import (
     AlreadyExists,
     DataDirUnusable,
@@ -45,6 +46,8 @@ class KeyStore:
         """Called with the name of a key that was created or revoked, and what to write of it in the history."""
         self.on_rename: Callable[[Mapping[str, str]], None] = lambda renames: None
         """Called with workspaces that were renamed (old name to new)."""
+        self.editing: Editing = no_source
+        """A block that changes files; the service sets it."""
         self._seen: tuple[object, KeysFile | str] | None = None
         """What the file looked like, and said then (or why it says nothing)."""
 
@@ -78,6 +81,10 @@ class KeyStore:
         Raises:
             AlreadyExists, NoSuchWorkspace, KeyInvalid, KeysFileBroken, DataDirUnusable: nothing was written.
         """
+        async with self.editing(KEYS_FILE):
+            return self._add(body)
+
+    def _add(self, body: AddKey) -> KeyMade:
         content = self._load()
         self._check(body, content)
         taken = {key.id for key in content.keys}
@@ -103,6 +110,10 @@ class KeyStore:
         Raises:
             NoSuchKey, KeysFileBroken, DataDirUnusable: nothing was written.
         """
+        async with self.editing(KEYS_FILE):
+            return self._revoke(body)
+
+    def _revoke(self, body: RevokeKey) -> Done:
         content = self._load()
         found = [key for key in content.keys if body.key in (key.id, key.name)]
         if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import trust
+from bridge.models import cluster, trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -375,6 +375,7 @@ __all__ = [
     "WorkspaceTools",
     "activation",
     "approvals",
+    "cluster",
     "content_hash",
     "entries",
     "trust",

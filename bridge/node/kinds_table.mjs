@@ -3,6 +3,9 @@
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
   ['ping', ['desired', 'actual', 'records'], true],
+  ['cluster', ['desired'], true],
+  ['import_config', ['desired'], true],
+  ['export_config', ['desired'], true],
   ['tool_changes', ['actual'], true],
   ['accept_tool_changes', ['actual'], true],
   ['reject_tool_changes', ['actual'], true],

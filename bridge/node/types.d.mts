@@ -2042,6 +2042,74 @@ export interface RedeemSecretTicket {
   values: Record<string, string>;
 }
 
+/** A hub that shares the configuration, as it said last. */
+export interface Replica {
+  name: string;
+  /** The version of the configuration that it has. */
+  epoch: number;
+  hash: string;
+  /** When it said so (Unix time). */
+  seen: number;
+}
+
+/** The answer to `cluster`. */
+export interface ClusterState {
+  /** Where the configuration comes from; `files`: the hub shares it with no other. */
+  source: 'files' | 'database' | 'directory';
+  /** Where the source is, without secrets. */
+  target: string;
+  /** `empty`: nothing was imported yet. `unavailable`: the last good copy is in use, and edits are refused. */
+  state: 'alone' | 'current' | 'empty' | 'unavailable';
+  /** Since when it is in this state (Unix time). */
+  since: number;
+  /** Why it is unavailable. */
+  error: ErrorBody | null;
+  replica: string;
+  /** The version of the configuration that this hub has: it grows by 1 with each change by any hub. */
+  epoch: number;
+  /** Of all documents; equal in all hubs that have the same. */
+  hash: string;
+  /** The files that the source has. */
+  documents: string[];
+  /** The hubs with a name that share it, by name. */
+  replicas: Replica[];
+}
+
+/** Ask where the configuration comes from, and which version each hub has. */
+export type ReadCluster = Record<string, never>;
+
+/** The answer to `import_config`. */
+export interface ConfigImported {
+  epoch: number;
+  /** The documents that differed in the database and are replaced, or would be. */
+  written: string[];
+  removed: string[];
+}
+
+/** Write a whole configuration into the database: that of this hub's files, unless `documents` has another one. */
+export interface ImportConfig {
+  documents?: Record<string, string> | null;
+  /** Replace a different configuration that is there. */
+  replace?: boolean;
+  dry_run?: boolean;
+}
+
+/** The answer to `export_config`. */
+export interface ConfigExported {
+  epoch: number;
+  /** The texts of the documents, secrets included. */
+  documents: Record<string, string>;
+  /** Of these, and of this hub's files, those that differ from each other. */
+  differing: string[];
+  /** Where this hub has its own settings. */
+  directory: string;
+}
+
+/** Ask for the whole configuration of the database. Without `dry_run`, this hub's files become equal to it. */
+export interface ExportConfig {
+  dry_run?: boolean;
+}
+
 /** What was checked of an entry, and when (dates, ISO 8601); null: it was not. */
 export interface CatalogChecked {
   /** The version was in its package registry. */
@@ -2400,6 +2468,9 @@ export interface FrontSettings {
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;
+  cluster: ReadCluster;
+  import_config: ImportConfig;
+  export_config: ExportConfig;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
   reject_tool_changes: RejectToolChanges;
@@ -2509,6 +2580,9 @@ export interface Requests {
 /** What each kind of request is answered with. */
 export interface Answers {
   ping: Pong;
+  cluster: ClusterState;
+  import_config: ConfigImported;
+  export_config: ConfigExported;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
   reject_tool_changes: ToolsRejected;

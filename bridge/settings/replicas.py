@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.errors import SettingInvalid
-from bridge.settings.secrets import SecretSettings
+from bridge.settings.cluster import ClusterSettings
 
 NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 """The form of a replica's name: a DNS label (RFC 1123, 2.1)."""
@@ -102,7 +102,7 @@ def _checked(url: str) -> str:
     return text
 
 
-class ReplicaSettings(SecretSettings):
+class ReplicaSettings(ClusterSettings):
     """A part of `bridge.settings.Settings`."""
 
     replica: str = Field(

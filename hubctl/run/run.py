@@ -32,7 +32,7 @@ FEWEST_FILES = 256
 ENOUGH_FILES = 8192
 """Enough open files for 1,000 sessions with several connections each, and a few hundred servers with three pipes each.
 """
-SECRETS = ("HUB_TOKEN", "HUB_DATABASE_URL", "HUB_OIDC_CLIENT_SECRET")
+SECRETS = ("HUB_TOKEN", "HUB_DATABASE_URL", "HUB_CONFIG_DATABASE", "HUB_OIDC_CLIENT_SECRET")
 """Settings that no process of the hub has in its environment."""
 CONFIGURATION = Path(__file__).resolve().parents[2] / "supervisord.conf"
 
@@ -60,7 +60,7 @@ def run(context: Context) -> NoReturn:
     listener = None if settings.tls_cert else listen(settings)
     settings, fresh = prepare_access(settings)
     settings = prepare_client_secret(settings)
-    hand_over_database_url(settings)
+    hand_over_database_urls(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
     remove_secrets(os.environ)
     in_force.store(settings.runtime, exported(settings))
@@ -179,17 +179,23 @@ def acceptor(settings: Settings) -> list[str]:
     return words
 
 
-def hand_over_database_url(settings: Settings) -> None:
-    """Write HUB_DATABASE_URL, which may have a password, to the file from which the recorder reads it.
+def hand_over_database_urls(settings: Settings) -> None:
+    """Write HUB_DATABASE_URL and HUB_CONFIG_DATABASE, which may have passwords, to the files from which the recorder,
+    and adapter and sidecar, read them.
 
     Raises:
-        DirectoryUnusable: the file cannot be written.
+        DirectoryUnusable: a file cannot be written.
     """
-    file = settings.database_url_file
+    hand_over(settings.database_url_file, settings.database_url if settings.history else None)
+    hand_over(settings.config_database_file, settings.config_database)
+
+
+def hand_over(file: Path, secret: SecretStr | None) -> None:
+    """Write a secret to a file, or remove a former one. Raises DirectoryUnusable."""
     try:
         file.unlink(missing_ok=True)
-        if settings.history and settings.database_url:
-            write_file(file, settings.database_url.get_secret_value().encode(), sync=False)
+        if secret:
+            write_file(file, secret.get_secret_value().encode(), sync=False)
     except OSError as error:
         raise DirectoryUnusable(f"HUB_RUNTIME_DIR: {file} cannot be written: {error.strerror}") from None
 

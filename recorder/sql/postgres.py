@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import orjson
 
 from bridge.models import OptimizeStep
+from bridge.postgresql.address import target
 from recorder.errors import StoreInUse, StoreUnavailable
 from recorder.sql import migrations
 from recorder.sql.database import QUESTION_SECONDS, Row, Size, adding
@@ -53,7 +53,7 @@ class PostgresDatabase:
     def __init__(self, url: str, schema: str) -> None:
         self.version = 0
         self._url, self._schema = url, schema
-        self._target = f"The PostgreSQL database {target(url)}"
+        self._target = f"The PostgreSQL database {target(url, 'HUB_DATABASE_URL')}"
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self._writing = asyncio.Lock()
@@ -224,18 +224,3 @@ def numbered(sql: str) -> str:
     """The statement with `$1`, `$2`, … in place of each `?`."""
     number = count(1)
     return "".join(f"${next(number)}" if char == "?" else char for char in sql)
-
-
-def target(url: str) -> str:
-    """What an address names, without user and password: `host:port/database`."""
-    unknown = "of HUB_DATABASE_URL"
-    try:
-        parts = urlsplit(url)
-        if "@" in url.partition(parts.netloc)[2]:  # a `/`, `?` or `#` in the password, which has to be `%2F` and so on
-            return unknown
-        query = parse_qs(parts.query)
-        host = parts.hostname or query.get("host", ["localhost"])[0]
-        port = parts.port or query.get("port", ["5432"])[0]
-    except ValueError:
-        return unknown
-    return f"{host}:{port}{parts.path}"

@@ -42,7 +42,7 @@ ONLY = {
     "websockets": {"sidecar.channels"},
     "zmq": {"bridge.sockets"},
     "sqlite3": {"recorder.sql.sqlite", "recorder.sql.sqlite_care", "recorder.sql.sqlite_errors"},
-    "asyncpg": {"recorder.sql.postgres", "recorder.sql.postgres_errors"},
+    "asyncpg": {"bridge.postgresql.connection", "recorder.sql.postgres", "recorder.sql.postgres_errors"},
 }
 """Who may import what."""
 

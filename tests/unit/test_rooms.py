@@ -85,6 +85,7 @@ ORDER = {
             "access",
             "files",
             "edit",
+            "cluster",
             "key_uses",
             "keys",
             "sign_in",

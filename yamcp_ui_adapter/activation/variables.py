@@ -11,8 +11,16 @@ from bridge.models import Done, Launch, RemoteLaunch, ServerSpec
 from bridge.models.catalog.activation import ReadVariables, RemoveVariable, SetVariables, Variable, Variables
 from bridge.private import write_file
 from bridge.server import Handlers
-from bridge.settings.variables import MAX_FILE_BYTES, MAX_VARIABLES, dump_variables, fault_of, parse_variables
+from bridge.settings.variables import (
+    MAX_FILE_BYTES,
+    MAX_VARIABLES,
+    VARIABLES_FILE,
+    dump_variables,
+    fault_of,
+    parse_variables,
+)
 from yamcp_ui_adapter.activation.errors import NoSuchVariable, VariableInvalid, VariablesFileBroken
+from yamcp_ui_adapter.edit.editing import Editing, no_source
 from yamcp_ui_adapter.errors import DataDirUnusable
 from yamcp_ui_adapter.format.providers import REFERENCE
 
@@ -31,6 +39,8 @@ class VariableStore:
         self._environ = environ
         self.on_change: Callable[[str, str], None] = lambda subject, diff: None
         """Called with the names that were changed, and what to write of it in the history."""
+        self.editing: Editing = no_source
+        """A block that changes files."""
 
     def handlers(self) -> Handlers:
         """Return the handlers of the requests on the desired socket."""
@@ -50,14 +60,16 @@ class VariableStore:
 
     async def set_variables(self, body: SetVariables) -> Done:
         """Set variables. Raises as `put`."""
-        self.put(body.values)
+        async with self.editing(VARIABLES_FILE):
+            self.put(body.values)
         return Done()
 
     async def remove_variable(self, body: RemoveVariable) -> Done:
         """Remove a variable from the file. Raises NoSuchVariable, and as `put`."""
-        if body.name not in self.read():
-            raise NoSuchVariable(f"There is no variable {body.name!r} in {self._path.name}.")
-        self.remove((body.name,))
+        async with self.editing(VARIABLES_FILE):
+            if body.name not in self.read():
+                raise NoSuchVariable(f"There is no variable {body.name!r} in {self._path.name}.")
+            self.remove((body.name,))
         return Done()
 
     # --- for activations ---------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from bridge.private import write_file
 from bridge.server import Handlers
 from yamcp_ui_adapter.access.parse import check_access, unknown_names, with_access_renames
 from yamcp_ui_adapter.edit.backups import Backups
+from yamcp_ui_adapter.edit.editing import Editing, no_source
 from yamcp_ui_adapter.edit.replace import read
 from yamcp_ui_adapter.errors import AccessFileBroken, AccessInvalid, DataDirUnusable, EditConflict, issue
 from yamcp_ui_adapter.format.entries import ACCESS
@@ -56,6 +57,8 @@ class AccessJson:
         """The file whose roles the front was told; False if it was told nothing yet."""
         self.reread: Callable[[], Awaitable[SnapshotId]]
         """Reads access.json into the desired state after a request has changed it. The service sets it."""
+        self.editing: Editing = no_source
+        """A block that changes files; the service sets it."""
 
     def handlers(self) -> Handlers:
         """Return the handlers of the requests on the desired socket."""
@@ -97,6 +100,10 @@ class AccessJson:
         Raises:
             AccessInvalid, EditConflict, AccessFileBroken, DataDirUnusable: nothing was written.
         """
+        async with self.editing(ACCESS):
+            return await self._put(body)
+
+    async def _put(self, body: PutAccessFile) -> AccessSaved:
         before = self._read()
         if body.hash is not None and body.hash != file_hash(before):
             raise EditConflict(f"{ACCESS} was changed after it was read.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pydantic import ValidationError
 
@@ -51,11 +51,22 @@ class SnapshotPublisher:
         self._snapshot: Snapshot | None = None
         self._news = asyncio.Event()
         self._acknowledged: tuple[str, SnapshotId] | None = None
+        self._holds = 0
 
     def offer(self, snapshot: Snapshot) -> None:
         """Publish this snapshot; it replaces an earlier one that is not published yet."""
         self._snapshot = snapshot
         self._news.set()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Send no snapshot during a block, whose change may be taken back at its end."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            self._news.set()
 
     async def run(self) -> None:
         """Publish snapshots until cancelled."""
@@ -81,7 +92,7 @@ class SnapshotPublisher:
     async def _publish(self, client: BridgeClient) -> bool:
         """Send the newest snapshot to the sidecar; return whether it is acknowledged, so that no retry is needed."""
         snapshot = self._snapshot
-        if snapshot is None:
+        if snapshot is None or self._holds:
             return True
         try:
             peer = await self._peer(client)

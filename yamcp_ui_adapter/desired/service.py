@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 from bridge.models import (
     Changed,
     Desired,
     Event,
-    ForgetSettings,
     Issue,
     MaskedSnapshot,
     ReadDesired,
     Reload,
-    SetServer,
-    SetWorkspace,
     SnapshotId,
 )
 from bridge.server import Handlers
@@ -30,24 +29,11 @@ from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.edit.history import Change, History
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
-from yamcp_ui_adapter.errors import (
-    DataDirUnusable,
-    EditInvalid,
-    HubFileBroken,
-    NoSuchServer,
-    NoSuchWorkspace,
-)
+from yamcp_ui_adapter.errors import DataDirUnusable, HubFileBroken
 from yamcp_ui_adapter.files.debounce import Debouncer
 from yamcp_ui_adapter.files.reader import FileReader
 from yamcp_ui_adapter.format.entries import ACCESS, HUB, PROVIDERS, WORKSPACES, Reading
-from yamcp_ui_adapter.format.hubfile import (
-    Section,
-    with_aliases,
-    with_renames,
-    with_server,
-    with_settings_moved,
-    with_workspace,
-)
+from yamcp_ui_adapter.format.hubfile import Section, with_aliases, with_renames
 from yamcp_ui_adapter.format.masking import mask_snapshot
 from yamcp_ui_adapter.keys import KeyStore
 
@@ -60,6 +46,17 @@ PARTIAL_EDIT_POLL_SECONDS = 0.01
 """Seconds between reads of files that look like half an edit."""
 POLL_SECONDS = 1.0
 """Seconds between checks of the files' times and sizes, in case an event was missed."""
+
+
+class Shared(Protocol):
+    """A configuration that several hubs share (`cluster/shared.py`)."""
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What people should know of it."""
+
+    def editing(self, *names: str) -> AbstractAsyncContextManager[None]:
+        """A block that changes these files."""
 
 
 class DesiredStateService:
@@ -91,13 +88,16 @@ class DesiredStateService:
         self._hub = HubJson(reader.paths[HUB])
         self._changes = changes or ChangeLog(None, 0)
         self._access = access
+        keys.editing = self.editing
         if access:
-            access.reread = self._reread_access
+            access.reread, access.editing = self._reread_access, self.editing
         self.history = History()
         self._announced: object = None
         self._masked: MaskedSnapshot | None = None
-        self._files = asyncio.Lock()
+        self.files = asyncio.Lock()
         """Held while all files are read or YAMCP's files are written, so that no read sees half of an edit."""
+        self.shared: Shared | None = None
+        """The configuration that several hubs share, of which the files are a copy."""
 
     # --- from the files to the sidecar -------------------------------------------------------------------------------
 
@@ -115,7 +115,8 @@ class DesiredStateService:
 
     @property
     def _issues(self) -> tuple[Issue, ...]:
-        return (*self._state.issues, *self._keys.issues, *(self._access.issues if self._access else ()))
+        others = (self._keys, self._access, self.shared)
+        return (*self._state.issues, *(found for each in others if each for found in each.issues))
 
     def announce(self) -> None:
         """Publish an event if the answer to `desired` has changed since the last one."""
@@ -163,12 +164,12 @@ class DesiredStateService:
             reread = self._state.settling or (bool(self._state.held) and (noticed or not reread))
 
     async def _refresh(self) -> None:
-        async with self._files:
+        async with self.files:
             await self._refresh_locked()
             self._changes.write()
 
     async def _refresh_locked(self) -> Mapping[str, Reading]:
-        """Read and apply the files; first restore changes that a stale copy of a file has undone. `_files` must be
+        """Read and apply the files; first restore changes that a stale copy of a file has undone. `files` must be
         held.
         """
         await self._writer.mend()
@@ -237,9 +238,6 @@ class DesiredStateService:
         """Return the handlers of the requests on the desired socket."""
         return {
             ReadDesired: self.desired,
-            SetWorkspace: self.set_workspace,
-            SetServer: self.set_server,
-            ForgetSettings: self.forget_settings,
             Reload: self.reload,
         }
 
@@ -256,59 +254,6 @@ class DesiredStateService:
             sidecar_error=self._publisher.error,
             **self.history.shown,
         )
-
-    async def set_workspace(self, change: SetWorkspace) -> Changed:
-        """Change the settings of a workspace in hub.json.
-
-        Raises:
-            NoSuchWorkspace, NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
-        """
-        self._check_workspace(change)
-        return self.change_settings(lambda content: with_workspace(content, change))
-
-    def _check_workspace(self, change: SetWorkspace) -> None:
-        """Check that the names in a change of settings exist, and that its slug is free.
-
-        Raises:
-            NoSuchWorkspace, NoSuchServer, EditInvalid: the change is not possible.
-        """
-        if change.name not in self._state.workspaces:
-            raise NoSuchWorkspace(f"There is no workspace {change.name!r}.")
-        members = self._state.members(change.name)
-        if strangers := [key for key in change.servers if key not in members]:
-            raise NoSuchServer(f"There is no server {strangers[0]!r} in the workspace {change.name!r}.")
-        owners = {spec.slug: spec.name for spec in self._state.snapshot.workspaces}
-        if change.slug and (owner := owners.get(change.slug, change.name)) != change.name:
-            message = f"The slug {change.slug!r} is that of the workspace {owner!r}; choose another."
-            raise EditInvalid(message, data={"field": "slug"})
-        aliases = next(spec.aliases for spec in self._state.snapshot.workspaces if spec.name == change.name)
-        if strangers := [alias for alias in change.remove_aliases if alias not in aliases]:
-            message = f"The workspace {change.name!r} has no alias {strangers[0]!r}."
-            raise EditInvalid(message, data={"field": "remove_aliases"})
-
-    async def set_server(self, change: SetServer) -> Changed:
-        """Change the settings of a server in hub.json.
-
-        Raises:
-            NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
-        """
-        if change.key not in self._state.servers:
-            raise NoSuchServer(f"There is no server {change.key!r}.")
-        return self.change_settings(lambda content: with_server(content, change))
-
-    async def forget_settings(self, body: ForgetSettings) -> Changed:
-        """Remove the settings of a server or workspace that does not exist from hub.json.
-
-        Raises:
-            EditInvalid: the server or workspace exists. Nothing was changed.
-            HubFileBroken, DataDirUnusable: nothing was changed.
-        """
-        if self._state.exists(body.section, body.name):
-            what = {"servers": "server", "workspaces": "workspace"}[body.section]
-            raise EditInvalid(f"There is a {what} {body.name!r}, which these settings are for.")
-        if not self._state.has_settings(body.section, (body.name,)):
-            return Changed(snapshot=self._state.snapshot.id)
-        return self.change_settings(lambda content: with_settings_moved(content, body.section, body.name, None))
 
     async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a short wait for programs that are still writing them."""
@@ -338,7 +283,7 @@ class DesiredStateService:
             HubError: as `edit` and `Writer.change` raise, and HubFileBroken. Nothing was changed.
             DataDirUnusable: nothing was changed, unless only hub.json could not be written.
         """
-        async with self._files:
+        async with self.editing(PROVIDERS, WORKSPACES):
             with self._changes.of_request():
                 await self._edit(edit, settings, workspaces or {}, servers or {}, undoes)
         return Changed(snapshot=self._state.snapshot.id)
@@ -351,7 +296,7 @@ class DesiredStateService:
         servers: Mapping[str, str],
         undoes: Change | None,
     ) -> None:
-        """As `edit`. `_files` must be held."""
+        """As `edit`. `files` must be held."""
         if settings:
             settings(self._hub.content())  # raises before anything is written
         hub = self._hub.readable()
@@ -373,6 +318,12 @@ class DesiredStateService:
         else:
             self._record(written, hub, workspaces)
 
+    @contextlib.asynccontextmanager
+    async def editing(self, *names: str) -> AsyncIterator[None]:
+        """A block that changes these files. Raises as `SharedConfig.editing`, before anything is changed."""
+        async with self.files, self.shared.editing(*names) if self.shared else contextlib.nullcontext():
+            yield
+
     async def _reread_access(self) -> SnapshotId:
         """Read access.json after a request has changed it; return the snapshot that contains it."""
         with self._changes.awaited():
@@ -387,14 +338,15 @@ class DesiredStateService:
         """Return whether hub.json has settings for one of these servers or workspaces."""
         return self._state.has_settings(section, names)
 
-    def change_settings(self, edit: HubFileEdit) -> Changed:
+    async def change_settings(self, edit: HubFileEdit) -> Changed:
         """Change hub.json only.
 
         Raises:
             HubError: as `edit` raises, HubFileBroken and DataDirUnusable. Nothing was changed.
         """
-        hub = self._hub.readable()
-        self._hub.write(edit)
-        self.read(only=(HUB,))
-        self._record({}, hub)
+        async with self.editing(HUB):
+            hub = self._hub.readable()
+            self._hub.write(edit)
+            self.read(only=(HUB,))
+            self._record({}, hub)
         return Changed(snapshot=self._state.snapshot.id)

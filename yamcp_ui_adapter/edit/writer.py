@@ -75,6 +75,15 @@ class Writer:
         while self._watched:
             self._watched.pop().displaced.close()
 
+    def forget(self, names: Collection[str]) -> None:
+        """Forget the recent changes of these files: they are replaced on purpose, maybe by what was there before."""
+        for name in names:
+            self._recent.forget(name)
+            self._last.pop(name, None)
+            for item in [each for each in self._watched if each.file == name]:
+                self._watched.remove(item)
+                item.displaced.close()
+
     @property
     def watching(self) -> bool:
         """Whether `mend` has anything to check, even if the files did not change."""

@@ -84,6 +84,7 @@ from bridge.models import (
     WorkspaceSpec,
     WorkspaceStatus,
 )
+from bridge.models.cluster import ExportConfig, ImportConfig, ReadCluster
 from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from hubctl.context import Context
@@ -189,6 +190,9 @@ RECORDS: tuple[dict[str, Any], ...] = (
 
 
 FURTHER: tuple[type[Request[Any]], ...] = (
+    ReadCluster,
+    ImportConfig,
+    ExportConfig,
     ListGrants,
     EndGrant,
     ListUsers,

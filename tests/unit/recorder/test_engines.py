@@ -11,12 +11,13 @@ import pytest
 from asyncpg import exceptions
 
 from bridge.history.durations import BUCKETS
+from bridge.postgresql.address import target
 from recorder import usage
 from recorder.engines import make_store
 from recorder.errors import SchemaTooNew
 from recorder.sql import migrations, queries
 from recorder.sql.database import Database
-from recorder.sql.postgres import PostgresDatabase, numbered, target
+from recorder.sql.postgres import PostgresDatabase, numbered
 from recorder.sql.postgres_errors import coded
 
 
@@ -89,7 +90,7 @@ def test_placeholders_are_numbered() -> None:
 )
 def test_a_database_is_named_without_its_password(url: str, told: str) -> None:
     """Also if it is written in a way that makes another part of the address of it."""
-    assert target(url) == told
+    assert target(url, "HUB_DATABASE_URL") == told
 
 
 def test_an_error_of_the_server_shows_no_row() -> None:

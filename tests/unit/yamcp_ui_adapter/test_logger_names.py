@@ -16,6 +16,8 @@ NAMES = {
     "approvals",
     "app",
     "catalog.registries",
+    "cluster.copy",
+    "cluster.shared",
     "desired",
     "desired.change_log",
     "key_uses",

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
-from hubctl.run.run import environment, hand_over_database_url, programs, remove_secrets
+from hubctl.run.run import environment, hand_over_database_urls, programs, remove_secrets
 from recorder.app import database_url
 
 URL = "postgresql://hub:pass-word@db.example/history"
@@ -26,7 +26,7 @@ def made(directory: Path, **changes: Any) -> Settings:
 def test_the_recorder_gets_it_in_a_private_file(tmp_path: Path) -> None:
     """It stands in no variable of the processes, however it was spelled."""
     own = made(tmp_path, database_url=URL)
-    hand_over_database_url(own)
+    hand_over_database_urls(own)
     assert stat.S_IMODE(own.database_url_file.stat().st_mode) == 0o600
     variables = {"HUB_DATABASE_URL": URL, "Hub_Database_Url": URL, "PATH": "/bin"}
     remove_secrets(variables)
@@ -40,9 +40,9 @@ def test_the_recorder_gets_it_in_a_private_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [{}, {"database_url": URL, "history": False}])
 def test_a_former_one_is_forgotten(tmp_path: Path, changes: dict[str, Any]) -> None:
     """The next start without one uses SQLite again; without a history nothing has it."""
-    hand_over_database_url(made(tmp_path, database_url=URL))
+    hand_over_database_urls(made(tmp_path, database_url=URL))
     own = made(tmp_path, **changes)
-    hand_over_database_url(own)
+    hand_over_database_urls(own)
     assert not own.database_url_file.exists()
     assert database_url(made(tmp_path)) is None
 
@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     own = made(tmp_path, database_url=URL)
     own.database_url_file.mkdir()
     with pytest.raises(DirectoryUnusable, match=r"database\.url"):
-        hand_over_database_url(own)
+        hand_over_database_urls(own)
 
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "host/db", "sqlite:///file"])

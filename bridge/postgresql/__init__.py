@@ -1,0 +1,1 @@
+"""What all users of PostgreSQL share: addresses without secrets, connections, texts of errors."""

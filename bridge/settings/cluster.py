@@ -1,0 +1,51 @@
+"""The settings of a configuration that several hubs share (docs/cluster.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from bridge.postgresql.address import SCHEMES
+from bridge.settings.history import Places
+from bridge.settings.secrets import SecretSettings
+
+
+class ClusterSettings(SecretSettings):
+    """A part of `bridge.settings.Settings`."""
+
+    config_database: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database (postgresql://…) in which several hubs keep one configuration; the files of "
+        "each are its copy. `?passfile=` of the address names a file with the password.",
+    )
+    config_schema: str = Field(
+        "yamcp_hub_config",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="Schema of the configuration within config_database: one for all hubs that share it.",
+    )
+    config_dir: Path | None = Field(
+        None,
+        description="Directory with a read-only configuration, such as a mounted ConfigMap; its files replace the "
+        "hub's own.",
+    )
+
+    @field_validator("config_database")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in SCHEMES:
+            raise ValueError("the address of a database begins with postgresql://")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.config_database and self.config_dir:
+            raise ValueError("HUB_CONFIG_DATABASE and HUB_CONFIG_DIR: only one of them can be the source")
+        return self
+
+    @property
+    def config_database_file(self: Places) -> Path:
+        """The file in which `hubctl run` hands over HUB_CONFIG_DATABASE, which may have a password."""
+        return self.runtime / "config-database.url"

@@ -1,0 +1,1 @@
+"""`hubctl cluster`: the configuration that several hubs share."""
