@@ -27,6 +27,7 @@ RETRY_CODES: dict[Retry, frozenset[str]] = {
             "ENGINE_REFUSED",
             "FRONT_AWAY",
             "HUB_AWAY",
+            "HUB_DRAINING",
             "HUB_NOT_RUNNING",
             "HUB_STARTING",
             "HUB_STOPPING",

@@ -27,6 +27,7 @@ from hubctl.commands.logs import asked, logs
 from hubctl.commands.metrics import metrics
 from hubctl.commands.principals.approvals import approvals
 from hubctl.commands.principals.limits import limits
+from hubctl.commands.replicas.drain import drain
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
@@ -345,6 +346,7 @@ def _whole_hub(command: Adds) -> None:
     one.add_argument("workspace", nargs="?", help="name or slug; without it: run the hub until Ctrl-C")
     one.add_argument("--token-file", type=Path, help="file with a key's token, for a protected hub")
     command("reload", "replace the sidecar by a new process, without a failed call", lambda ctx, _: reload(ctx))
+    command("drain", "hand this replica's sessions to others before it stops", lambda ctx, _: drain(ctx))
     one = command(
         "watch", "show the current state, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
     )

@@ -10,13 +10,10 @@ import signal
 from functools import partial
 from typing import Any
 
-from starlette.types import ASGIApp
-
 from bridge import logs
 from bridge.codec import new_session
 from bridge.errors import HubError
-from bridge.keys import Keyring
-from bridge.models import Event, NoteRefusals, ServerState
+from bridge.models import Drain, Event, NoteRefusals, ServerState
 from bridge.private import make_directory
 from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
@@ -35,7 +32,6 @@ from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
-from sidecar.hub.endings import Endings
 from sidecar.hub.hub import Hub
 from sidecar.hub.items.trust_service import TrustService
 from sidecar.hub.live_variables import LiveVariables
@@ -45,8 +41,7 @@ from sidecar.hub.status import StatusReporter
 from sidecar.hub_tools.on_demand import hub_tools
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
-from sidecar.listener.auth import NOBODY, Gate
-from sidecar.listener.challenges import Challenges
+from sidecar.listener.auth import NOBODY
 from sidecar.listener.public_port import PublicPort
 from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, Listener
@@ -115,13 +110,19 @@ class App:
         self.sign_ins = SignInService(self.hub, settings, self.redactor)
         self.trust = TrustService(self.hub, settings.data_dir, self.metrics, self.publisher.publish)
         note = self._refused_by_the_front().note
-        handlers: Handlers = {**api.handlers(), **self.sign_ins.handlers(), **self.trust.handlers(), NoteRefusals: note}
-        self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         router = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
-        self.forwarding = optional.forwarding(router, settings, self.hub.admission, requests)
-        endpoints = self.forwarding or router
-        self.gate = self._authenticated(endpoints) if settings.protected else None
+        self.forwarding = optional.forwarding(
+            router, settings, self.hub, self.streamable, self.reporter, self.publisher.publish
+        )
+        self.layers = (self.forwarding,) if self.forwarding else ()
+        endpoints, self.streams = self.forwarding or router, (self.sse, self.streamable, self.hub, *self.layers)
+        own: Handlers = {NoteRefusals: note, Drain: lambda _: optional.drain(self.forwarding)}
+        handlers = {**api.handlers(), **self.sign_ins.handlers(), **self.trust.handlers(), **own}
+        self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
+        self.gate = optional.gate(endpoints, settings, self.hub, self.streamable, self.redactor)
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
+        if self.forwarding:
+            self.forwarding.draining.of(self.http, self.streams)
         self.public = PublicPort(settings, self.http, self.gate)
         self.predecessor = Predecessor(settings, self._state, self._release, self._deliver)
         self.leave, self.stop = asyncio.Event(), asyncio.Event()
@@ -172,7 +173,7 @@ class App:
             self.reporter.enforcement = lambda: spawner.enforcement
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
             loops = (self.reconciler, self.recorder, self.reporter, containers, self.variables)
-            services = [tasks.create_task(each.run()) for each in loops]
+            services = [tasks.create_task(each.run()) for each in (*loops, *self.layers)]
             if self.audit:
                 services.append(tasks.create_task(self.audit.run()))
             listeners = bound or (await self._succeed(successor) if successor else None)
@@ -232,8 +233,6 @@ class App:
             tasks.create_task(work)
         if self.gate:
             tasks.create_task(self.gate.run(self.stop))
-        if self.forwarding:
-            tasks.create_task(self.forwarding.run(self.stop))
         where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url
         log.info("sidecar started", extra={"url": where, "pid": os.getpid()})
 
@@ -318,6 +317,8 @@ class App:
 
     async def _drain(self, tasks: asyncio.TaskGroup, spawner: Spawner) -> None:
         """Finish what is in progress. Connections go on at the successor, if there is one."""
+        if self.forwarding and not self.replaced:  # the rest of the time is for `drain`
+            await self.forwarding.draining.finish(self.settings.stop_timeout / 2, self.stop.is_set)
         self._stop_listening()
         mover = Mover(self.settings) if self.replaced else None
         moving = [tasks.create_task(mover.run())] if mover else []
@@ -325,24 +326,13 @@ class App:
             kept = KeptServers(lambda: self.hub.pool, lambda: self.http.connections)
             moving.append(tasks.create_task(kept.run()))
         seconds = self.settings.drain_timeout if mover else self.settings.stop_timeout
-        streams = (self.sse, self.streamable, self.hub)
-        if not await drain(self.http, streams, mover.move if mover else None, seconds, self.stop.is_set):
+        if not await drain(self.http, self.streams, mover.move if mover else None, seconds, self.stop.is_set):
             log.warning("requests in progress are ended", extra={"connections": len(self.http.connections)})
         if mover:
             await mover.finish(MOVE_SECONDS)
             for each in moving:
                 each.cancel()
             log.info("connections have moved to the successor", extra={"connections": mover.moved})
-
-    def _authenticated(self, endpoints: ASGIApp) -> Gate:
-        if self.settings.token:
-            self.redactor.add("", {self.settings.token.get_secret_value()})
-        from sidecar.access.build import authentication  # noqa: PLC0415 - an unprotected hub never needs it
-
-        checks = authentication(self.settings, Keyring(self.settings))
-        self.hub.named_keys, self.hub.has_removed = lambda: checks.several, checks.has_removed
-        endings = Endings(self.hub, checks.current, self.streamable.end_invalid)
-        return Gate(endpoints, checks, Challenges(self.settings), endings.changed, self.hub.admission, endings.looked)
 
     def _key_uses(self) -> dict[str, float]:
         """The last requests of named keys and grants (Unix time), by id; empty in an unprotected hub."""

@@ -5,13 +5,22 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from bridge.keys import Keyring
+from sidecar.hub.endings import Endings
+from sidecar.listener.auth import Gate
+from sidecar.listener.challenges import Challenges
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp
 
+    from bridge.models import DrainState, Event
     from bridge.settings import Settings
-    from sidecar.admission.admission import Admission
-    from sidecar.concurrency.open_requests import OpenRequests
+    from sidecar.downstream.router import Router
+    from sidecar.downstream.streamable import HttpTransport
     from sidecar.hub.hub import Hub
+    from sidecar.hub.status import StatusReporter
     from sidecar.observe.metrics import Metrics
     from sidecar.observe.redaction import Redactor
     from sidecar.replicas.forwarding import Forwarding
@@ -29,18 +38,49 @@ def traced(
 
 
 def forwarding(
-    endpoints: ASGIApp, settings: Settings, admission: Admission, requests: OpenRequests
+    router: Router,
+    settings: Settings,
+    hub: Hub,
+    sessions: HttpTransport,
+    reporter: StatusReporter,
+    publish: Callable[[Event], None],
 ) -> Forwarding | None:
-    """The layer that hands requests to other replicas; None where HUB_REPLICAS is not set.
+    """The layer around `router` that hands requests to other replicas; None where HUB_REPLICAS is not set.
 
     Raises:
         SettingInvalid: the file with the secret of the replicas cannot be used.
     """
     if not settings.replicas:
         return None
+    from sidecar.replicas.draining import Draining  # noqa: PLC0415
     from sidecar.replicas.forwarding import Forwarding  # noqa: PLC0415
     from sidecar.replicas.signature import PURPOSE  # noqa: PLC0415
 
     key = settings.replica_key(PURPOSE)
     assert key is not None  # noqa: S101  # HUB_REPLICAS is set
-    return Forwarding(endpoints, settings, key, admission, requests)
+    draining = Draining(hub, settings.drain_seconds, settings.drain_timeout, publish)
+    reporter.troubles.append(draining.trouble)
+    return Forwarding(router, settings, key, hub.admission, sessions, draining)
+
+
+def gate(endpoints: ASGIApp, settings: Settings, hub: Hub, sessions: HttpTransport, redactor: Redactor) -> Gate | None:
+    """The layer around `endpoints` that authenticates requests; None in an unprotected hub."""
+    if not settings.protected:
+        return None
+    from sidecar.access.build import authentication  # noqa: PLC0415
+
+    if settings.token:
+        redactor.add("", {settings.token.get_secret_value()})
+    checks = authentication(settings, Keyring(settings))
+    hub.named_keys, hub.has_removed = lambda: checks.several, checks.has_removed
+    endings = Endings(hub, checks.current, sessions.end_invalid)
+    return Gate(endpoints, checks, Challenges(settings), endings.changed, hub.admission, endings.looked)
+
+
+async def drain(forwarding: Forwarding | None) -> DrainState:
+    """Have this replica leave, or tell how far it is. Raises ReplicasOff."""
+    if forwarding is None:
+        from sidecar.replicas.errors import ReplicasOff  # noqa: PLC0415
+
+        raise ReplicasOff("This hub has no other replicas.")
+    return forwarding.draining.begin()

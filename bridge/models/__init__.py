@@ -176,6 +176,7 @@ from bridge.models.records import (
     UsagePoint,
 )
 from bridge.models.refusals import FrontRefusal, NoteRefusals
+from bridge.models.replicas import Drain, DrainState
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 from bridge.models.upstream_sign_in import (
     BeginUpstreamSignIn,
@@ -233,6 +234,8 @@ __all__ = [
     "DeleteWorkspace",
     "Desired",
     "Done",
+    "Drain",
+    "DrainState",
     "Duplicate",
     "EditMany",
     "EndGrant",

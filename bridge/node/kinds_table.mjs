@@ -104,6 +104,7 @@ export const TABLE = /** @type {const} */ ([
   ['records_status', ['records'], true],
   ['optimize_records', ['records'], false],
   ['note_refusals', ['actual'], false],
+  ['drain', ['actual'], true],
   ['sessions', ['actual'], true],
   ['end_session', ['actual'], false],
   ['upstream_sign_ins', ['actual'], true],

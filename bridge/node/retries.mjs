@@ -12,6 +12,7 @@ export const LATER = new Set([
   'FRONT_AWAY',
   'HISTORY_UNAVAILABLE',
   'HUB_AWAY',
+  'HUB_DRAINING',
   'HUB_NOT_RUNNING',
   'HUB_STARTING',
   'HUB_STOPPING',

@@ -1537,6 +1537,19 @@ export interface NoteRefusals {
   omitted?: number;
 }
 
+/** Open no more sessions, and hand those that there are to other replicas; asked again, tell how far that is. */
+export type Drain = Record<string, never>;
+
+/** How far a replica is that is to stop. */
+export interface DrainState {
+  /** Since when it drains. */
+  seconds: number;
+  /** Connections of clients with a request or a stream. */
+  busy: number;
+  /** Whether it may be stopped: nothing is in progress any more, or HUB_DRAIN_TIMEOUT is over. */
+  done: boolean;
+}
+
 /** End a session, with all that is under way for it. */
 export interface EndSession {
   id: string;
@@ -2569,6 +2582,7 @@ export interface Requests {
   records_status: ReadRecordsStatus;
   optimize_records: OptimizeRecords;
   note_refusals: NoteRefusals;
+  drain: Drain;
   sessions: ListSessions;
   end_session: EndSession;
   upstream_sign_ins: ListUpstreamSignIns;
@@ -2681,6 +2695,7 @@ export interface Answers {
   records_status: RecordsStatus;
   optimize_records: OptimizeReport;
   note_refusals: Done;
+  drain: DrainState;
   sessions: Sessions;
   end_session: Done;
   upstream_sign_ins: UpstreamSignIns;

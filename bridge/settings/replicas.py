@@ -121,6 +121,15 @@ class ReplicaSettings(ClusterSettings):
     )
     replicas_secret_file: Path | None = Field(None, description="File with that secret, in its place.")
 
+    drain_seconds: float = Field(
+        5,
+        ge=0,
+        le=600,
+        allow_inf_nan=False,
+        description="Least time that a replica goes on serving when it is to stop, until load balancers have noticed; "
+        "calls have HUB_DRAIN_TIMEOUT.",
+    )
+
     @field_validator("replicas_secret_file")
     @classmethod
     def _absolute_file(cls, value: Path | None) -> Path | None:

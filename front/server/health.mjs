@@ -18,7 +18,7 @@ const PING_TIMEOUT_SECONDS = 2;
  */
 const PROBES = {
   liveness: nothing,
-  readiness: ({ sidecar, state }) => [...sidecar, ...(state ? unconfigured(state) : [])],
+  readiness: ({ sidecar, state }) => [...sidecar, ...(state ? [...unconfigured(state), ...draining(state)] : [])],
   startup: ({ sidecar, state }) => [...sidecar, ...(state ? [...unconfigured(state), ...starting(state)] : [])],
 };
 
@@ -89,6 +89,15 @@ function answers(options) {
  */
 export function unconfigured({ hub }) {
   return hub.sidecar === 'ok' && hub.source === 'none' ? problemOf(new FrontError('HUB_STARTING')) : [];
+}
+
+/**
+ * Return an error while this replica is about to stop (`hubctl drain`). Pure.
+ * @param {{hub: Pick<State['hub'], 'errors'>}} state
+ * @returns {ErrorDescription[]}
+ */
+export function draining({ hub }) {
+  return hub.errors.filter(({ code }) => code === 'HUB_DRAINING');
 }
 
 /**

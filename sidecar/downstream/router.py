@@ -264,13 +264,16 @@ class Router:
         await respond(send, 200, b'{"status":"ok"}', b"application/json")
 
     async def _readyz(self, send: Send) -> None:
-        """200 when a snapshot is applied and no enabled workspace that has servers is without a ready one."""
+        """200 when a snapshot is applied, no enabled workspace that has servers is without a ready one, and the hub is
+        not about to stop."""
         status = await self._reporter.status()
         lacking = [each for each in status.workspaces if each.enabled and each.servers and not each.ready]
         reasons = [each.reason.model_dump(include={"code", "message", "hint"}) for each in lacking if each.reason]
         if status.applied is None:
             reasons.append(HubStarting("The sidecar has no configuration yet.").body().model_dump(exclude={"data"}))
-        ready = status.applied is not None and not lacking
+        leaving = [each for each in status.troubles if each.code == "HUB_DRAINING"]
+        reasons += [each.model_dump(include={"code", "message", "hint"}) for each in leaving]
+        ready = status.applied is not None and not lacking and not leaving
         body = {
             "ready": ready,
             "applied": status.applied is not None,

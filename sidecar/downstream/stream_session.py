@@ -58,7 +58,8 @@ class StreamSession(Session):
         self.announced = False
         """Whether observers know of the session."""
         self.running: dict[int | str, Cancellable] = {}
-        self._pending_requests: dict[str, asyncio.Future[Frame]] = {}
+        self.pending: dict[str, asyncio.Future[Frame]] = {}
+        """The requests to the client that it has not answered yet, by id."""
 
     @property
     def workspace_name(self) -> str:
@@ -90,7 +91,7 @@ class StreamSession(Session):
         if put is None:
             return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client cannot be reached"})
         request_id = f"hub-{self.next_correlation()}"
-        future = self._pending_requests[request_id] = asyncio.get_running_loop().create_future()
+        future = self.pending[request_id] = asyncio.get_running_loop().create_future()
         put(jsonrpc.request(request_id, method, params))
         try:
             answer: Frame = await future
@@ -99,7 +100,7 @@ class StreamSession(Session):
                 put(jsonrpc.notification("notifications/cancelled", _cancellation(request_id, cancelled)))
             raise
         finally:
-            del self._pending_requests[request_id]
+            del self.pending[request_id]
         return answer
 
     @abstractmethod
@@ -143,7 +144,7 @@ class StreamSession(Session):
 
     def handle_response(self, frame: Frame) -> None:
         """Handle the client's response to a request; unexpected responses are ignored."""
-        pending = self._pending_requests.get(str(frame["id"]))
+        pending = self.pending.get(str(frame["id"]))
         if pending is not None and not pending.done():
             pending.set_result(frame)
 
@@ -195,7 +196,7 @@ class StreamSession(Session):
         self.ended = True
         self.conclude()
         self.cancel_requests()
-        for number, pending in enumerate(self._pending_requests.values()):
+        for number, pending in enumerate(self.pending.values()):
             if not pending.done():
                 pending.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
 
@@ -267,6 +268,20 @@ class StreamSessions(Generic[S]):
         elif "id" not in frame:
             session.handle_notification(frame)
         return True
+
+    def holds(self, session_id: str) -> bool:
+        """Whether there is a session with this id."""
+        return session_id in self._sessions
+
+    def waits_for(self, session_id: str, frame: Frame) -> bool:
+        """Whether a message is for a request that is in progress here: its end, or the client's answer for it."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            return False
+        if "method" not in frame:
+            return str(frame.get("id")) in session.pending
+        params = jsonrpc.as_dict(frame.get("params"))
+        return frame["method"] == "notifications/cancelled" and params.get("requestId") in session.running
 
     def find_call(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
         """A session and the message that came for it, where that may be a call of a tool; none where it is not."""

@@ -34,7 +34,15 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Away(Exception):  # no error: another replica is tried
-    """The replica has not got the request, or refused to serve it."""
+    """The replica has not got the request."""
+
+
+class Refused(Away):
+    """It has got the request, and does not serve it. `leaving`: it is about to stop, and still finishes calls."""
+
+    def __init__(self, *, leaving: bool) -> None:
+        super().__init__()
+        self.leaving = leaving
 
 
 class Broken(Exception):  # what it means depends on what was sent

@@ -38,3 +38,19 @@ class ReplicaBusy(SidecarError):
     status = 503
     retry_after = 2
     hint = "Wait for answers before sending more. Let the load balancer route by replica, as docs/scaling.md describes."
+
+
+class HubDraining(SidecarError):
+    """A client opens a session at a replica that is about to stop."""
+
+    code = "HUB_DRAINING"
+    status = 503
+    retry_after = 2
+    hint = "Connect again: the load balancer then chooses another replica."
+
+
+class ReplicasOff(SidecarError):
+    """Somebody wants to drain a hub that has no other replicas."""
+
+    code = "REPLICAS_OFF"
+    hint = "Set HUB_REPLICAS (docs/scaling.md), or use `hubctl reload`, which replaces a hub that is alone."

@@ -2,13 +2,15 @@
 
 A request goes from the replica that got it to the one whose name is in its id, and never further. If that one is gone,
 the first of the others that is there goes on with a session over Streamable HTTP, which its id makes possible (ADR 28).
-All other ids mean nothing to it, and it answers so that the client starts anew.
+All other ids mean nothing to it, and it answers so that the client starts anew. A replica that is about to stop counts
+as gone for its own sessions (draining.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ from sidecar.listener.http_protocol import CONNECTION_KEY, HEAD_KEY
 from sidecar.listener.refusals import Refusals, address_of
 from sidecar.protocol import codec, jsonrpc
 from sidecar.replicas import owner as owners
-from sidecar.replicas.connection import Away, Busy, Headers
+from sidecar.replicas.connection import Away, Busy, Headers, Refused
 from sidecar.replicas.errors import ReplicaBusy, ReplicaLost
 from sidecar.replicas.hop import HOP_BY_HOP, Hops, Lost, Request
 from sidecar.replicas.signature import HEADER, Signed, Signer, Verifier
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.settings.replicas import ReplicaAddresses
     from sidecar.admission.admission import Admission
-    from sidecar.concurrency.open_requests import OpenRequests
+    from sidecar.downstream.http_session import HttpSession
+    from sidecar.downstream.stream_session import StreamSessions
+    from sidecar.replicas.draining import Draining
 
 log = logging.getLogger(__name__)
 
-AWAY_SECONDS = 1.0
-"""Seconds for which a replica that could not be reached is not tried again."""
+AWAY_SECONDS = 3.0
+"""Seconds for which a replica that could not be reached, or does not serve, is not tried again."""
 MAX_AWAY = 1000
 """Replicas that are remembered so."""
 LOG_INTERVAL = 1.0
@@ -50,10 +54,16 @@ class Forwarding:
     """Serves requests by `app`, the endpoints of this replica, or by another replica."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, key: bytes, admission: Admission, requests: OpenRequests
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        key: bytes,
+        admission: Admission,
+        sessions: StreamSessions[HttpSession],
+        draining: Draining,
     ) -> None:
-        """`key` signs what the replicas hand each other (`signature.PURPOSE`); `admission` and
-        `requests` are those of the hub."""
+        """`key` signs what the replicas hand each other (`signature.PURPOSE`); `sessions` are those over Streamable
+        HTTP."""
         assert settings.replica_addresses is not None  # noqa: S101  # the layer exists only then
         self._app = app
         self._addresses: ReplicaAddresses = settings.replica_addresses
@@ -62,15 +72,22 @@ class Forwarding:
         self._signer, self._verifier = Signer(key, self._own), Verifier(key, self._own)
         self._hops = Hops(settings.ping_interval)
         self._refusals = Refusals(admission)
-        self._requests = requests
+        self._requests, self._sessions = sessions.requests, sessions
+        self.draining = draining
         self._away: dict[str, float] = {}
         """Replicas that could not be reached, and until when they are not tried again."""
         self._logged_at = float("-inf")
 
-    async def run(self, until: asyncio.Event) -> None:
-        """Keep connections to the other replicas until `until` is set."""
-        await until.wait()
-        self._hops.close()
+    async def run(self) -> None:
+        """Keep connections to the other replicas until cancelled."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._hops.close()
+
+    def end_idle_streams(self) -> None:
+        """End the streams of other replicas' sessions: the process is about to end."""
+        self._hops.end_streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -78,24 +95,37 @@ class Forwarding:
             await self._app(scope, receive, send)
             return
         owner, session = owners.of_head(scope)
-        handed = header(scope, HEADER)
-        if not handed and (owner == self._own or not (owner or owners.may_have_state(scope))):
+        if refusal := self.draining.refusal():
+            if owners.opens_stream(scope):
+                await self._refusals.refuse(principal_of(scope), scope, send, refusal)
+                return
+            send = self._leaving(scope, send)
+            owner, session = self._owner_while_draining(owner, session, scope)
+        elif owner == self._own:
+            owner = ""
+        if header(scope, HEADER) or owner or owners.may_have_state(scope):
+            body = Body(receive, self._limit)
+            if await body.read():
+                await self._serve(owner, session, body, scope, send)
+        else:
             await self._app(scope, receive, send)
+
+    async def _serve(self, owner: str, session: str, body: Body, scope: Scope, send: Send) -> None:
+        """Serve a request of which the body had to be read. `owner` is the replica in its head; empty for this one."""
+        if handed := header(scope, HEADER):
+            await self._serve_handed(handed, owner, session, body, scope, send)
             return
-        body = Body(receive, self._limit)
-        if not await body.read():
-            return
-        if handed:
-            await self._serve_handed(handed, body, scope, send)
-            return
-        owner = owner or owners.of_body(body.content)
-        if body.too_large or owner in ("", self._own) or self._addresses.url(owner) is None:
+        if not owner and (owner := owners.of_body(body.content)) == self._own:
+            owner = ""
+        if body.too_large or self._addresses.url(owner) is None or self._stays(session, body):
             await self._app(scope, body.replayed(), send)
             return
         try:
             caller = Caller(holder_of(principal_of(scope)), session or address_of(scope))
             with self._requests.counted(caller, len(body.content)):
                 served = await self._hand(owner, session, body, scope, send)
+            if not served and (refusal := self.draining.refusal()) and owners.opens_session(scope):
+                raise refusal
         except SidecarError as error:
             await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
@@ -104,7 +134,9 @@ class Forwarding:
 
     # --- from another replica --------------------------------------------------------------------------------------
 
-    async def _serve_handed(self, handed: bytes, body: Body, scope: Scope, send: Send) -> None:
+    async def _serve_handed(
+        self, handed: bytes, owner: str, session: str, body: Body, scope: Scope, send: Send
+    ) -> None:
         """Serve a request here that another replica has handed over, if it has."""
         try:
             if body.too_large:
@@ -118,6 +150,9 @@ class Forwarding:
         scope["client"] = (sender.address, 0)
         scope["headers"] = [each for each in scope["headers"] if each[0] not in (HEADER, b"x-forwarded-for")]
         scope.pop(HEADERS_KEY, None)
+        if owner and not self._stays(session, body) and (refusal := self.draining.refusal()):
+            await respond_error(send, refusal.status, refusal)
+            return
         await self._app(scope, body.replayed(), send)
 
     def _log_refusal(self, error: SidecarError) -> None:
@@ -131,15 +166,18 @@ class Forwarding:
     async def _hand(self, owner: str, session: str, body: Body, scope: Scope, send: Send) -> bool:
         """Have another replica serve a request; False if this one is to serve it. Raises ReplicaBusy."""
         for name in (owner, *(self._addresses.heirs(owner, session) if session else ())):
-            if name == self._own:
+            if name == self._own and not self.draining.active:
                 return False
+            if name == self._own:
+                continue
             url = self._addresses.url(name)
             if url is None or self._is_away(name):
                 continue
             try:
                 await self._hops.serve(url, self._request(name, body, scope), body.receive, send)
-            except Away:
-                self._note_away(name)
+            except Away as away:
+                if not (isinstance(away, Refused) and away.leaving):
+                    self._note_away(name)
             except Busy:
                 raise ReplicaBusy(f"Too many requests are being handed to the replica {name!r}.") from None
             except Lost as lost:
@@ -151,6 +189,31 @@ class Forwarding:
             else:
                 return True
         return False
+
+    # --- when this replica is about to stop --------------------------------------------------------------------------
+
+    def _owner_while_draining(self, owner: str, session: str, scope: Scope) -> tuple[str, str]:
+        """Whom a request is for, as `owners.of_head`: this replica counts as one that is gone for its sessions over
+        Streamable HTTP, and for those that are to be opened."""
+        if owner == self._own and not session:
+            return "", ""
+        if not owner and owners.opens_session(scope):
+            return self._own, secrets.token_hex(8)
+        return owner, session
+
+    def _stays(self, session: str, body: Body) -> bool:
+        """Whether a request is served here all the same: it is about a call that is in progress here."""
+        if not self._sessions.holds(session):
+            return False
+        message = owners.message_of(body.content)
+        return isinstance(message, dict) and self._sessions.waits_for(session, message)
+
+    def _leaving(self, scope: Scope, send: Send) -> Send:
+        """The `send` for a request while this replica is draining: its client is to connect elsewhere next time."""
+        scope["state"][HEAD_KEY] = b""
+        return _closing(send) if self.draining.noticed else send
+
+    # --- parts -------------------------------------------------------------------------------------------------------
 
     def _request(self, name: str, body: Body, scope: Scope) -> Request:
         """The request for the replica `name`, signed: with the head as it came, for its credential and Host count."""
@@ -217,6 +280,17 @@ class Body:
             return await self.receive()
 
         return receive
+
+
+def _closing(send: Send) -> Send:
+    """An ASGI `send` that has the connection end with the response."""
+
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return closing
 
 
 def _signed(scope: Scope, body: bytes) -> Signed:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Send
 from sidecar.listener.asgi import disconnected
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
-from sidecar.replicas.connection import Away, Broken, Connection, Connections, Headers, taken
+from sidecar.replicas.connection import Broken, Connection, Connections, Headers, Refused, taken
 
 WRITE_SECONDS = 30.0
 READ_SECONDS = 60.0
@@ -64,6 +64,8 @@ class Hops:
     def __init__(self, ping_interval: float) -> None:
         self._read_seconds = READ_SECONDS + 4 * ping_interval
         self._connections: dict[str, Connections] = {}
+        self._streams: set[asyncio.Event] = set()
+        """One for each GET stream; set to end it."""
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -74,20 +76,33 @@ class Hops:
         """Send a request to the replica at `url`, and its response to the client, until either leaves.
 
         Raises:
-            Away: the replica has not got the request, or does not serve now.
+            Away: the replica has not got the request, or does not serve now (Refused).
             Busy: there are too many connections to it.
             Lost: the connection broke; if it had begun, the response is not complete.
         """
+        ending = asyncio.Event()
+        if request.method == "GET":
+            self._streams.add(ending)
         serving = asyncio.ensure_future(self._pass_on(url, request, send))
         leaving = asyncio.ensure_future(disconnected(receive))
+        ended = asyncio.ensure_future(ending.wait())
+        tasks = (serving, leaving, ended)
         try:
-            await asyncio.wait((serving, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            serving.cancel()
-            leaving.cancel()
-            await asyncio.wait((serving, leaving))
+            self._streams.discard(ending)
+            for each in tasks:
+                each.cancel()
+            await asyncio.wait(tasks)
         if not serving.cancelled():
             serving.result()
+        elif ending.is_set() and not leaving.done():
+            await send({"type": "http.response.body", "body": b""})
+
+    def end_streams(self) -> None:
+        """End the GET streams, in order: the clients open others elsewhere."""
+        for ending in self._streams:
+            ending.set()
 
     async def _pass_on(self, url: str, request: Request, send: Send) -> None:
         connections = self._connections.get(url) or self._connections.setdefault(url, Connections(url))
@@ -118,7 +133,7 @@ class Hops:
         """The body of a response with status 503, which was read; None for all other responses.
 
         Raises:
-            Away: it says that the replica does not serve now.
+            Refused: it says that the replica does not serve now.
             Broken: the connection broke.
         """
         if connection.status != UNAVAILABLE:
@@ -129,8 +144,8 @@ class Hops:
                 body += piece
                 if len(body) > MAX_REFUSAL:
                     raise Broken
-        if _code(body) in NOT_SERVED:
-            raise Away
+        if (code := _code(body)) in NOT_SERVED:
+            raise Refused(leaving=code == "HUB_DRAINING")
         return body
 
 

@@ -39,6 +39,21 @@ def of_head(scope: Scope) -> tuple[str, str]:
     return "", ""
 
 
+def opens_stream(scope: Scope) -> bool:
+    """Whether a request opens a session over HTTP+SSE."""
+    path: str = scope["path"].rstrip("/")
+    return path.count("/") == 3 and path.endswith("/sse")  # /mcp/{slug}/sse
+
+
+def opens_session(scope: Scope) -> bool:
+    """Whether a request opens a session over Streamable HTTP."""
+    path: str = scope["path"].rstrip("/")
+    if path.count("/") != 2:  # /mcp/{slug}
+        return False
+    modern = is_modern(header(scope, b"mcp-protocol-version").decode("latin-1"))
+    return scope["method"] == "POST" and not modern and not header(scope, b"mcp-session-id")
+
+
 def may_have_state(scope: Scope) -> bool:
     """Whether the body of a request may have a `requestState`: that of a modern client's POST."""
     version = header(scope, b"mcp-protocol-version").decode("latin-1")
@@ -49,7 +64,7 @@ def of_body(body: bytes) -> str:
     """The name of the replica in the `requestState` of a modern request; empty without one."""
     if _STATE not in body:
         return ""
-    state = as_dict(as_dict(_message(body)).get("params")).get("requestState")
+    state = as_dict(as_dict(message_of(body)).get("params")).get("requestState")
     if not isinstance(state, str) or not state.startswith(PREFIX):
         return ""
     return _first(state.removeprefix(PREFIX))
@@ -57,13 +72,13 @@ def of_body(body: bytes) -> str:
 
 def request_id(body: bytes) -> int | str | None:
     """The id of the JSON-RPC request in a body; None if it is no single request."""
-    found: Any = as_dict(_message(body)).get("id") if b'"method"' in body else None
+    found: Any = as_dict(message_of(body)).get("id") if b'"method"' in body else None
     return found if type(found) in (int, str) else None
 
 
 def may_repeat(body: bytes) -> bool:
     """Whether what a body asks for may be carried out twice without harm: nothing, or something that is only read."""
-    message = _message(body)
+    message = message_of(body)
     if not isinstance(message, dict):
         return not body
     method = message.get("method")
@@ -82,7 +97,8 @@ def _first(full_id: str) -> str:
     return name if separator else ""
 
 
-def _message(body: bytes) -> Any:
+def message_of(body: bytes) -> Any:
+    """The JSON in a body; None if it is not JSON."""
     try:
         return codec.loads(body)
     except (ValueError, RecursionError):

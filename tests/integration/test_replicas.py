@@ -22,9 +22,11 @@ from bridge.memory import MemoryBridge
 from bridge.models import Snapshot
 from bridge.settings import Settings
 from sidecar import app as app_module
+from sidecar import optional
 from sidecar.app import App
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.protocol.eras import CAPABILITIES_KEY, MODERN_VERSION
+from sidecar.replicas.errors import ReplicasOff
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, until, within
 from tests.support.fake_server import text as answered
 from tests.support.hub import free_ports, running
@@ -68,6 +70,7 @@ class Replicas:
                 replica=name,
                 replicas=addresses,
                 replicas_secret=SecretStr(SECRET),
+                drain_seconds=0.3,
             )
             for name, port in zip(("r0", "r1"), self.ports, strict=True)
         ]
@@ -254,6 +257,55 @@ async def test_addresses_that_are_wrong(replicas: Replicas) -> None:
     layer._addresses.listed["r0"] = layer._addresses.listed["r1"]
     async with replicas.strayed("http") as client:
         assert code(await client.call("a_who")) == "REPLICA_LOOP"
+
+
+async def test_a_replica_that_drains(replicas: Replicas) -> None:
+    """It finishes its calls, and hands its sessions and new ones over; no request fails."""
+    await replicas.start_both()
+    r0, _ = replicas.apps
+    async with contextlib.AsyncExitStack() as stack:
+        strayed = await stack.enter_async_context(replicas.strayed("http"))
+        straight = await stack.enter_async_context(connected(replicas.ports[0], "w", "http"))
+        sse = await stack.enter_async_context(connected(replicas.ports[0], "w", "sse"))
+        stream = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[0]))
+        stream.send("GET", "/mcp/w", mcp_session_id=straight.session)
+        await stream.head()
+        assert text(await straight.call("a_who")) == "r0"
+        waiting = asyncio.create_task(strayed.ask("tools/call", WAIT))
+        await replicas.gate.reached(1)
+        assert not (await optional.drain(r0.forwarding)).done
+        assert text(await straight.call("a_who")) == "r1", "its session goes on at the other replica"
+        async with connected(replicas.ports[0], "w", "http") as new:
+            assert new.session.startswith("r1.")
+            assert text(await new.call("a_who")) == "r1"
+        async with connected(replicas.ports[0], "w", "modern") as modern:
+            assert text(await modern.call("a_who")) == "r0"
+        for path in ("/mcp/w/sse", "/readyz"):
+            asking = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[0]))
+            asking.send("GET", path)
+            head = await asking.head()
+            assert head["status"] == "503"
+            assert b"HUB_DRAINING" in b"".join(await asking.body(head))
+            asking.writer.close()
+        assert unchunked(b"".join(await stream.until(b"0\r\n\r\n"))).strip() == b"", "the stream ends in order"
+        assert sse._stream is not None
+        await within(sse._stream.until(b"0\r\n\r\n"))
+        assert not (await optional.drain(r0.forwarding)).done
+        cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": strayed._ids}}
+        other = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[1]))
+        other.send("POST", "/mcp/w", cancelled, mcp_session_id=strayed.session)
+        assert (await other.head())["status"] == "202"
+        assert read(await within(waiting))["error"]["message"] == "Request cancelled"
+        await until(lambda: r0.forwarding and r0.forwarding.draining.begin().done)
+        assert text(await strayed.call("a_who")) == "r1"
+        for connection in (stream, other):
+            connection.writer.close()
+
+
+async def test_a_hub_that_is_alone() -> None:
+    """It has nobody to hand its sessions to."""
+    with pytest.raises(ReplicasOff):
+        await optional.drain(None)
 
 
 async def test_a_replica_that_is_killed() -> None:

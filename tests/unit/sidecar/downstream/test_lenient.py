@@ -60,8 +60,8 @@ async def test_malformed_response(tmp_path: Path, transport: Any, wrong: dict[st
         async with connected(f"{made.base}/mcp/w", transport, "legacy") as peer:
             [session] = made.workspace().clients()
             asking = asyncio.create_task(session.ask("roots/list", {}))
-            await until(lambda: session._pending_requests)  # type: ignore[attr-defined]
-            [request_id] = session._pending_requests  # type: ignore[attr-defined]
+            await until(lambda: session.pending)  # type: ignore[attr-defined]
+            [request_id] = session.pending  # type: ignore[attr-defined]
             url, headers = await _post_to(peer)
             frame = {"jsonrpc": "2.0", "id": request_id, **wrong}
             response = await peer.http.post(url, json=frame, headers=headers)
