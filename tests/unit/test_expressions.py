@@ -222,6 +222,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/containers/argv.py _ENGINES_OWN": ("_", "XDG_", "HTTPS"),
     "sidecar/containers/argv.py _NAME": ("_",),
     "sidecar/containers/engine.py _NO_CONTAINER": ("no such ", "no container "),
+    "sidecar/containers/engine.py _REFUSED": ("Source image rejected: ", "S", "a"),
     "sidecar/containers/engine.py _NO_IMAGE": ("no such ", "image not ", "failed to "),
     "sidecar/containers/exits.py _ENGINE": ("Error: ", "docker:", "\n"),
     "sidecar/containers/exits.py _INIT": ("ERROR (catatonit:1): ", "[FATAL tini (1)] ", "ERROR (catatonit:1", "exe"),
