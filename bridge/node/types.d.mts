@@ -1776,7 +1776,10 @@ export interface InstalledServer {
   /** The entry's name in the catalogue. */
   name: string;
   source: string;
+  /** Of what is installed. */
   version: string;
+  /** The version of its entry in the catalogue, which may be another one. */
+  entry_version: string;
   /** The version to which `roll_back_installed` returns. */
   previous: string | null;
   /** `hub`: a program of the hub, which serves a file of the user. */

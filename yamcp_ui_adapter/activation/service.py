@@ -123,8 +123,9 @@ class Activations:
         target = target_of(found.entry, local=found.local)
         answers = checked(settings_of(target).inputs.values(), body.values, body.secrets, str(Path.home()))
         key = self._key(body, await self._site.keys())
-        expected = _tools(found.entry)
-        task = Task(key, name, found.source, target, answers, tuple(dict.fromkeys(body.workspaces)), expected)
+        expected, version = _tools(found.entry), str(found.entry.get("version", ""))
+        workspaces = tuple(dict.fromkeys(body.workspaces))
+        task = Task(key, name, found.source, target, answers, workspaces, expected, version)
         job = self.jobs.start("activate", key, name, target.version, partial(activate, self._site, task))
         return JobStarted(job=job, key=key)
 
@@ -156,7 +157,8 @@ class Activations:
         given = {**record.now.values, **{name: (text,) for name, text in record.now.references.items()}}
         kept = {name: values for name, values in given.items() if name in inputs}
         answers = checked(settings_of(target).inputs.values(), kept, {}, str(Path.home()))
-        task = Task(body.key, record.name, found.source, target, answers, (), _tools(found.entry))
+        expected, version = _tools(found.entry), str(found.entry.get("version", ""))
+        task = Task(body.key, record.name, found.source, target, answers, (), expected, version)
         job = self.jobs.start("update", body.key, record.name, target.version, partial(update, self._site, task))
         return JobStarted(job=job, key=body.key)
 
@@ -244,6 +246,7 @@ def _shown(key: str, record: Record, in_use: bool) -> InstalledServer:
         name=record.name,
         source=record.source,
         version=record.now.version,
+        entry_version=record.now.of_entry or record.now.version,
         previous=record.previous.version if record.previous else None,
         kind=record.kind,
         folder=record.now.folder,

@@ -53,6 +53,8 @@ class Task:
     workspaces: tuple[str, ...]
     expected: int | None
     """How many tools the server had when its entry was checked."""
+    version: str = ""
+    """Of the entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ def _version(task: Task, made: Definition, package: Package, folder: str, namesp
         program = (program[0], *made.runtime_args, *program[1:])
     return Version(
         version=package.version,
+        of_entry=task.version,
         folder=folder,
         program=program,
         digest=package.digest,

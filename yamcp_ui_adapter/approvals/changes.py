@@ -133,7 +133,8 @@ class Changes:
         known = await self.installed(key)
         if known is None:
             raise SettingUnknown(f"The server {key!r} was not added from the catalogue: its settings are not known.")
-        found = await self._catalog.entry(known.name, known.version, known.source or None)
+        version = known.entry_version or known.version
+        found = await self._catalog.entry(known.name, version, known.source or None)
         about = described(found.entry, local=found.local)
         inputs = {each.name: each for each in about.inputs if each.kind in ("variable", "header")}
         if strangers := [name for name in (*values, *secrets) if name not in inputs]:

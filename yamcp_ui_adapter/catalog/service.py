@@ -73,9 +73,12 @@ class Catalog:
         return found
 
     async def _entry(self, name: str, version: str | None, source: str | None) -> Found:
-        """Return an entry, of the copies if they have it. Raises NoSuchEntry, RegistryFailed."""
-        """Raises NoSuchEntry, also if a name without its namespace fits several entries of the first source that has
-        any."""
+        """Return an entry, of the copies if they have it.
+
+        Raises:
+            NoSuchEntry: there is none, or a name without its namespace fits several of the first source that has any.
+            RegistryFailed: a registry that has other versions of it did not answer.
+        """
         for each in self._of(source):
             found = [one for one in named(each.entries(), name) if version in (None, one.get("version"))]
             if len(names := sorted({str(one.get("name")) for one in found})) > 1:
@@ -84,8 +87,10 @@ class Catalog:
                 return Found(found[-1], each.id, local=each.local)
         if version is not None:
             for one in self._registries.all():
-                if source in (None, one.id) and (entry := await one.version(name, version)) is not None:
-                    return Found(entry, one.id)
+                known = named(one.entries(), name) if source in (None, one.id) else ()
+                for full in {str(each.get("name")) for each in known}:
+                    if (entry := await one.version(full, version)) is not None:
+                        return Found(entry, one.id)
         wanted = f"{name!r} of version {version}" if version else repr(name)
         raise NoSuchEntry(f"The catalogue has no entry {wanted}.")
 

@@ -112,6 +112,9 @@ class InstalledServer(Model):
     """The entry's name in the catalogue."""
     source: str = ""
     version: str
+    """Of what is installed."""
+    entry_version: str = ""
+    """The version of its entry in the catalogue, which may be another one."""
     previous: str | None = None
     """The version to which `roll_back_installed` returns."""
     kind: Literal["npm", "pypi", "oci", "hub", "remote"]

@@ -91,7 +91,8 @@ def files_with(folder: Path, text: str) -> set[str]:
 async def test_found_added_called_configured_removed(tmp_path: Path, build: Any) -> None:
     """It is there when the job is done; afterwards nothing is left of it."""
     async with running({}, {"w": []}, **DEAD) as hub:
-        offer(hub, entry(build(tmp_path), "io.example/packed", environmentVariables=[MODE]))
+        packed = entry(build(tmp_path), "io.example/packed", environmentVariables=[MODE])
+        offer(hub, {**packed, "version": "2026.11"})  # which is not that of the package
         await hub.desired.request(SetWorkspace(name="w", registry="add"))
         found = await hub.desired.request(RegistryFind(caller=EVERYBODY, workspace="w", text="packed"))
         assert [(each.name, [one.name for one in each.inputs]) for each in found.entries] == [

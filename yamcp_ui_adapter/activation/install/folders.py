@@ -29,6 +29,9 @@ class Version(Model):
     """One installed version of a server."""
 
     version: str
+    """Of the package."""
+    of_entry: str = ""
+    """The version of its entry in the catalogue, which may be another one; empty if an earlier hub has installed it."""
     folder: str = ""
     """Below HUB_DATA_DIR; empty if it has none."""
     program: tuple[str, ...] = ()
