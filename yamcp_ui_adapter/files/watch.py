@@ -23,6 +23,8 @@ DIRECTORY_CHECK_MS = 1000
 """Milliseconds between checks whether the directories are still the same ones."""
 RECREATE_AFTER_SECONDS = 1.0
 """Seconds that a directory may be missing before it is created again; the program that deleted it may be about to."""
+CONFIG_MAP_LINK = "..data"
+"""In a mounted ConfigMap of Kubernetes, the link that the kubelet replaces in place of the files."""
 RETRY_SECONDS = 0.05
 """Seconds between checks whether missing directories exist again."""
 
@@ -68,6 +70,7 @@ async def _wait_for_directories(paths: Collection[Path]) -> None:
 async def _watch_directories(directories: list[Path], files: set[str], notice: Callable[[], None]) -> None:
     """Watch until one of the directories is deleted or replaced by another one."""
     names = {str(path) for path in directories}
+    files |= {str(path / CONFIG_MAP_LINK) for path in directories}
     before = _identities(directories)
 
     def wanted(_: Change, path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -75,6 +76,30 @@ async def test_a_directory_may_be_named_by_any_path(tmp_path: Path, way: str) ->
     (tmp_path / "link").symlink_to("b")
     async with watching(Path(f"{tmp_path}/{way}/one")) as notices:
         await notices.until_seen(lambda: (tmp_path / "b" / "one").write_text("new"))
+
+
+async def test_a_config_map_of_kubernetes(tmp_path: Path) -> None:
+    """The kubelet replaces `..data`, a link to the directory that has the files; their names are links through it."""
+    path = tmp_path / "mount" / "one"
+    path.parent.mkdir()
+    versions = itertools.count()
+
+    def update() -> None:
+        version = path.parent / f"..{next(versions)}"
+        version.mkdir()
+        (version / "one").write_text(version.name)
+        (path.parent / "..data_tmp").symlink_to(version.name)
+        (path.parent / "..data_tmp").replace(path.parent / "..data")
+
+    update()
+    path.symlink_to("..data/one")
+    notices = Notices()
+    task = asyncio.create_task(watch([path], notices))
+    await notices.next()
+    await notices.until_seen(update)
+    assert path.read_text() != "..0"
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def test_a_directory_may_be_deleted_and_come_back(tmp_path: Path) -> None:
