@@ -14,6 +14,8 @@ work=$(mktemp -d)
 cleanup() {
   local status=$?
   set +e
+  mapfile -t pods < <(is_podman && container_engine pod ps -q --filter "label=$label")
+  [ ${#pods[@]} = 0 ] || container_engine pod rm -f "${pods[@]}"
   mapfile -t containers < <(container_engine ps -aq --filter "label=$label")
   [ ${#containers[@]} = 0 ] || container_engine rm -f -v "${containers[@]}"
   mapfile -t volumes < <(container_engine volume ls -q --filter "label=$label")
