@@ -7,6 +7,7 @@ import asyncio
 import time
 
 from bridge.client import BridgeClient
+from bridge.errors import RemoteError
 from bridge.models import ReadDesired
 from bridge.models.catalog.activation import (
     Activate,
@@ -93,6 +94,7 @@ async def installed(context: Context, _: argparse.Namespace) -> int:
     """Run `hubctl catalog installed`."""
     async with context.desired() as adapter:
         found = (await adapter.request(ReadInstalled())).servers
+        news = [] if context.json else [await _news(adapter, each) for each in found]
     if context.json:
         context.emit(found)
     elif found:
@@ -105,10 +107,11 @@ async def installed(context: Context, _: argparse.Namespace) -> int:
                 each.kind,
                 _age(each.installed),
                 _use(each),
+                new,
             )
-            for each in found
+            for each, new in zip(found, news, strict=True)
         ]
-        heads = ("KEY", "ENTRY", "VERSION", "BEFORE", "KIND", "AGE", "USE")
+        heads = ("KEY", "ENTRY", "VERSION", "BEFORE", "KIND", "AGE", "USE", "AT ITS SOURCE")
         context.say(*table(heads, rows, context.paint, context.columns))
     else:
         context.say("No server is installed from the catalogue; `hubctl catalog add NAME` installs one.")
@@ -172,6 +175,17 @@ async def _job(adapter: BridgeClient, job: str) -> ActivationJob:
 
 def _age(since: float) -> str:
     return span(time.time() - since)
+
+
+async def _news(adapter: BridgeClient, server: InstalledServer) -> str:
+    """What the source of a server's entry has that is new; it changes nothing by itself."""
+    try:
+        wanted = CatalogShow(name=server.name, source=server.source or None)
+        entry = (await adapter.request(wanted)).summary
+    except RemoteError:
+        return "not there any more"
+    newer = f"version {clean(entry.version)}" if entry.version != server.entry_version else "the same"
+    return newer if entry.status == "active" else entry.status
 
 
 def _use(server: InstalledServer) -> str:

@@ -16,6 +16,7 @@ from bridge.models.catalog.entries import CatalogShow, PutCatalogSource, Refresh
 from tests.integration.activation.test_activation import activated, called, files_with
 from tests.integration.activation.test_registries import FakeRegistry, item, state
 from tests.support.hub import running
+from tests.support.run import hubctl
 
 pytestmark = pytest.mark.outside
 
@@ -94,7 +95,7 @@ async def test_a_remote_entry_is_activated_and_what_is_installed_is_never_touche
         def written() -> list[tuple[bytes, int]]:
             return [(path.read_bytes(), path.stat().st_mtime_ns) for path in files]
 
-        before = written()
+        before, told = written(), list[str]()
         for version, status in (("1.0.0", "deprecated"), ("2.0.0", "active"), ("2.0.0", "deleted")):
             registry.changed = [remote(f"{registry.url}/elsewhere", version, status)]
             await hub.desired.request(RefreshCatalogSource(id="fake"))
@@ -103,6 +104,8 @@ async def test_a_remote_entry_is_activated_and_what_is_installed_is_never_touche
             assert (summary.version, summary.status, summary.installed) == (version, status, ("far",))
             [installed] = (await hub.desired.request(ReadInstalled())).servers
             assert (installed.version, installed.source, installed.in_use) == ("1.0.0", "fake", True)
+            told.append((await hubctl(hub.env, "catalog", "installed"))[1].splitlines()[-1].rpartition("  ")[2])
+        assert told == ["deprecated", "version 2.0.0", "deleted"]
         with pytest.raises(RemoteError) as deleted:
             await hub.desired.request(Activate(name=NAME, values=values, secrets={"token": SECRET}))
         assert deleted.value.remote_code == "CATALOG_ENTRY_DELETED"
