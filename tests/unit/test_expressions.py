@@ -52,8 +52,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/trust/hints.py _BASE64": ("a", "aA", "aA1", "a=", "A1a+", "aA1 "),
     "sidecar/trust/hints.py [^\\W\\d_]{3,}": ("a", "aa ", "ab1"),
     "yamcp_ui_adapter/approvals/changes.py _NOT_IN_KEYS": (".", "a", "a."),
-    "yamcp_ui_adapter/approvals/changes.py _NOT_IN_NAMES": (".", "a", "a."),
-    "yamcp_ui_adapter/approvals/changes.py _REFERENCE": ("${", "${A", "A", "}"),
     "yamcp_ui_adapter/catalog/find.py _WORD": ("a", " ", "a "),
     "sidecar/access/users.py _USER_ID": ("u", "u0", "u" + "0" * 15),
     "sidecar/listener/auth.py HOLDER_ID": ("k", "g0", "k0000000", "g" + "0" * 16),

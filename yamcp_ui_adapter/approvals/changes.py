@@ -34,8 +34,6 @@ from yamcp_ui_adapter.errors import NoSuchServer
 
 A = TypeVar("A", bound=Model)
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_-]+")
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Ask(Protocol):
