@@ -74,6 +74,7 @@ class DirectCall(CallContext, CallbackRequest):
         "_mux",
         "_number",
         "_offer",
+        "_presets",
         "_progress",
         "_seconds",
         "_send_frame",
@@ -99,6 +100,7 @@ class DirectCall(CallContext, CallbackRequest):
         self.server = offer.spec.key
         self._id = frame["id"]
         self._offer: Offer = offer
+        self._presets = route.presets
         self._send_frame = send_frame
         self._gate = offer.upstream.gate
         self._task: asyncio.Task[None] | None = None
@@ -120,8 +122,9 @@ class DirectCall(CallContext, CallbackRequest):
             return False
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = client.declared(offer) if client.era == "modern" else None
-        sent = params if params["name"] == self.tool else {**params, "name": self.tool}
-        if not connection.try_request(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
+        if not connection.try_request(
+            self, METHOD, self._server_params(), timeout=timeout, on_progress=progress, declared=declared
+        ):
             self._gate.leave(self, DECLINED)
             admission.decline(self)
             return False
@@ -132,8 +135,11 @@ class DirectCall(CallContext, CallbackRequest):
         return True
 
     def _server_params(self) -> dict[str, Any]:
-        """The params with the tool's name at the server."""
+        """The params with the tool's name at the server, and with the presets of its arguments."""
         params = self.params
+        if self._presets is not None:
+            arguments = self._presets.apply(params["name"], params.get("arguments"))
+            return {**params, "name": self.tool, "arguments": arguments}
         return params if params["name"] == self.tool else {**params, "name": self.tool}
 
     # --- CallContext, for gates and observers ------------------------------------------------------------------------
@@ -284,8 +290,10 @@ def try_direct(session: DirectCaller, frame: Frame, notify: Notify, send_frame: 
     params, workspace = frame["params"], session.workspace
     view = None if workspace.refusal() else workspace.common_view
     route = view.tool_routes.get(params["name"]) if view is not None else None
-    if route is None or route.presets or (route.wrapped and session.era == "legacy"):  # only the relay does these
+    if route is None or (route.wrapped and session.era == "legacy"):  # only the relay unwraps
         return False
+    if route.presets is not None and not route.presets.fit(params.get("arguments")):
+        return False  # only the relay refuses
     if view is not None and workspace.spec.cache_read_only and params["name"] in view.read_only_tools:
         return False  # only the relay keeps results
     if log.isEnabledFor(logging.DEBUG) or FROM_HEADER.get():  # only the relay logs each step, and notes the header

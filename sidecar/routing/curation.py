@@ -39,6 +39,10 @@ class Presets:
     """Clients do not see them, and may not send them."""
     defaults: Mapping[str, Any]
 
+    def fit(self, arguments: Any) -> bool:
+        """Whether `apply` takes the arguments of a client."""
+        return arguments is None or (isinstance(arguments, dict) and arguments.keys().isdisjoint(self.fixed))
+
     def apply(self, tool: str, arguments: Any) -> dict[str, Any]:
         """The arguments for the server. `tool`: its exposed name.
 

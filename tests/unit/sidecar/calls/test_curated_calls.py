@@ -46,8 +46,8 @@ async def names(hub: World) -> list[str]:
 
 
 @pytest.mark.parametrize(("transport", "era"), PEERS)
-async def test_the_direct_way_serves_what_needs_no_presets(tmp_path: Path, transport: Any, era: Any) -> None:
-    """Renamed or described otherwise: that costs no call anything. Presets are filled in, and refused, by the other."""
+async def test_the_direct_way_serves_a_curated_workspace(tmp_path: Path, transport: Any, era: Any) -> None:
+    """Other names and texts, and presets, which each way fills in; the waiting way refuses what is hidden or off."""
     items = {
         "wrong": {"name": "say", "description": "Say it."},
         "echo": {"arguments": {"a": {"value": 1, "hidden": True}, "b": {"default": 2}}},
@@ -65,14 +65,16 @@ async def test_the_direct_way_serves_what_needs_no_presets(tmp_path: Path, trans
             ways.usual.clear()
             assert (await call("say"))["result"]["isError"] is True
             assert ways.usual == []
+            sent = ways.server.channel.got
+            for given, arguments in (({}, {"a": 1, "b": 2}), ({"b": 3}, {"a": 1, "b": 3})):
+                assert "result" in await call("echo", **given)
+                assert sent("tools/call")[-1]["params"]["arguments"] == arguments
+            assert ways.usual == []
             for name in ("wrong", "fail"):
                 assert (await call(name))["error"]["data"]["code"] == "TOOL_UNKNOWN"
-            await call("echo", b=3)
-            sent = ways.server.channel.got("tools/call")
-            assert sent[-1]["params"]["arguments"] == {"a": 1, "b": 3}
             assert (await call("echo", a=5))["error"]["data"]["code"] == "ARGUMENT_HIDDEN"
-            assert ways.usual.count("a_echo") == 2 and "a_say" not in ways.usual
-            assert len(ways.server.channel.got("tools/call")) == 3
+            assert ways.usual == ["a_wrong", "a_fail", "a_echo"]
+            assert len(sent("tools/call")) == 4
 
 
 async def test_the_hubs_tools_see_what_clients_see(tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ def test_presets_in_a_call() -> None:
     assert presets.apply("t", {"b": None, "c": 2}) == {"a": 1, "b": None, "c": 2}
     with pytest.raises(ArgumentHidden, match="'a'"):
         presets.apply("t", {"a": 1})
+    fitting: list[Any] = [None, {}, {"b": 2, "c": 3}, {"a": 1}, [], "a"]
+    assert [presets.fit(given) for given in fitting] == [True] * 3 + [False] * 3
 
 
 def test_resources_that_are_off() -> None:
