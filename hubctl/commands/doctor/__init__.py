@@ -24,7 +24,7 @@ from bridge.models import (
 )
 from bridge.settings import Settings, settings_file_names
 from hubctl.commands.doctor.secret_findings import secrets
-from hubctl.commands.doctor.server_findings import Finding, enforcement, servers, workspaces
+from hubctl.commands.doctor.server_findings import Finding, enforcement, hub_tools, servers, workspaces
 from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
 from hubctl.errors import HubNotRunning, HubStarting
@@ -93,7 +93,7 @@ async def findings(context: Context) -> list[Finding]:
         found += secrets(desired, settings)
     if isinstance(status, Status):
         found += unconfigured(status)
-        found += [*servers(status, time.time()), *enforcement(status), *workspaces(status)]
+        found += [*servers(status, time.time()), *enforcement(status), *hub_tools(status), *workspaces(status)]
     return found
 
 

@@ -106,6 +106,18 @@ def enforcement(status: Status) -> list[Finding]:
     return [Finding(level="ok", subject="limits", message=message)]
 
 
+def hub_tools(status: Status) -> list[Finding]:
+    """Report the hub's own tools that cannot work; tools with the same problem in one finding."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for tool in status.hub_tools:
+        if tool.problem:
+            names.setdefault((tool.problem, tool.what_to_do or ""), []).append(tool.name)
+    return [
+        Finding(level="warning", subject=f"tools {', '.join(named)}", message=problem, hint=hint)
+        for (problem, hint), named in names.items()
+    ]
+
+
 def workspaces(status: Status) -> list[Finding]:
     """Report workspaces that offer nothing, or less than they should."""
     if status.applied is None:

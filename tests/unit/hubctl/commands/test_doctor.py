@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ErrorBody, PeerUnavailable
-from bridge.models import Issue, MaskedSnapshot, ServerSettings, ServerSpec, SnapshotId, StdioLaunch
+from bridge.models import HubToolStatus, Issue, MaskedSnapshot, ServerSettings, ServerSpec, SnapshotId, StdioLaunch
 from hubctl.commands import doctor, permissions
 from hubctl.commands.doctor import Finding, finding_lines
 from hubctl.render import Paint
@@ -63,6 +63,18 @@ async def test_what_enforces_limits(hub: CannedHub) -> None:
     hub.status = status([], []).model_copy(update={"enforcement": "the control group /g (memory, pids)"})
     _, out, _ = await hub.hubctl("doctor")
     assert "ok       limits: those of stdio servers are enforced by the control group /g (memory, pids)." in out
+
+
+async def test_tools_of_the_hub_that_cannot_work(hub: CannedHub) -> None:
+    """One line for all with the same problem, by `hubctl status`, too."""
+    away = {"problem": "The catalogue is away.", "what_to_do": "Try again."}
+    tools = (HubToolStatus(name="hub_status"), *(HubToolStatus(name=f"registry_{n}", **away) for n in "ab"))
+    hub.status = status([], []).model_copy(update={"hub_tools": tools})
+    _, out, _ = await hub.hubctl("doctor")
+    assert "warning  tools registry_a, registry_b: The catalogue is away." in out
+    _, out, _ = await hub.hubctl("status")
+    told = [line for line in out.splitlines() if "away" in line]
+    assert told == [f"registry_{n}: The catalogue is away. Try again." for n in "ab"]
 
 
 async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> None:
