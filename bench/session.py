@@ -122,6 +122,13 @@ class Session:
         if self._post is not None:
             await self._post.close()
 
+    async def move(self, port: int) -> None:
+        """Send further requests to another port; a stream stays where it is."""
+        if self._post is not None:
+            await self._post.close()
+            self._post = None
+        self.port = port
+
     def prepare(self, method: str, params: Frame | None = None) -> Prepared:
         """A request for `send`, with what the era and the session add to it."""
         params = params or {}

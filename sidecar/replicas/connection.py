@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._queued = 0
         self._header_bytes = 0
         self._has_head = self._complete = self._paused = False
-        self._busy = False
+        self._busy = self._keep = False
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent: the response is complete, and neither side closes the connection."""
-        return self.open and self._complete and not self._pieces and bool(self._parser.should_keep_alive())
+        return self.open and self._complete and not self._pieces and self._keep
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -198,6 +198,7 @@ class Connection(asyncio.Protocol):
         """The parser has read a response."""
         if self._has_head:
             self._complete, self._busy = True, False
+            self._keep = bool(self._parser.should_keep_alive())  # the parser knows it now only
 
 
 class Connections:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import NamedTuple
 
 from starlette.types import Receive, Send
 
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.listener.asgi import disconnected
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
@@ -25,6 +27,8 @@ HOP_BY_HOP = frozenset(
 )
 """The headers that are for one connection (RFC 9110, 7.6.1)."""
 UNAVAILABLE = 503
+WATCH_DELAY = 0.05
+"""Seconds after which the client's disconnect is watched for, by a task; most requests are answered earlier."""
 
 
 class Request(NamedTuple):
@@ -64,8 +68,8 @@ class Hops:
     def __init__(self, ping_interval: float) -> None:
         self._read_seconds = READ_SECONDS + 4 * ping_interval
         self._connections: dict[str, Connections] = {}
-        self._streams: set[asyncio.Event] = set()
-        """One for each GET stream; set to end it."""
+        self._streams: set[CancelScope] = set()
+        """One for each GET stream; cancelled to end it."""
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -80,31 +84,33 @@ class Hops:
             Busy: there are too many connections to it.
             Lost: the connection broke; if it had begun, the response is not complete.
         """
-        ending = asyncio.Event()
-        if request.method == "GET":
-            self._streams.add(ending)
-        serving = asyncio.ensure_future(self._pass_on(url, request, send))
-        leaving = asyncio.ensure_future(disconnected(receive))
-        ended = asyncio.ensure_future(ending.wait())
-        tasks = (serving, leaving, ended)
+        scope, left = CancelScope(), asyncio.Event()
+        watching: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(
+            WATCH_DELAY, lambda: watching.append(loop.create_task(_watch(receive, left.set, scope.cancel)))
+        )
+        begun = (lambda: self._streams.add(scope)) if request.method == "GET" else _nothing
+        ended = True
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            with scope:
+                await self._pass_on(url, request, send, begun)
+                ended = False
         finally:
-            self._streams.discard(ending)
-            for each in tasks:
+            timer.cancel()
+            self._streams.discard(scope)
+            for each in watching:
                 each.cancel()
-            await asyncio.wait(tasks)
-        if not serving.cancelled():
-            serving.result()
-        elif ending.is_set() and not leaving.done():
+        if ended and not left.is_set():
             await send({"type": "http.response.body", "body": b""})
 
     def end_streams(self) -> None:
         """End the GET streams, in order: the clients open others elsewhere."""
-        for ending in self._streams:
-            ending.set()
+        for scope in self._streams:
+            scope.cancel()
 
-    async def _pass_on(self, url: str, request: Request, send: Send) -> None:
+    async def _pass_on(self, url: str, request: Request, send: Send, begun: Callable[[], None]) -> None:
+        """As `serve`; `begun` is called when the head of the response is sent on."""
         connections = self._connections.get(url) or self._connections.setdefault(url, Connections(url))
         async with taken(connections) as (connection, _):
             try:
@@ -115,6 +121,7 @@ class Hops:
                 raise Lost from None
             kept = [each for each in connection.headers if each[0] not in HOP_BY_HOP]
             await send({"type": "http.response.start", "status": connection.status, "headers": kept})
+            begun()
             if refusal is not None:
                 await send({"type": "http.response.body", "body": refusal})
                 return
@@ -147,6 +154,17 @@ class Hops:
         if (code := _code(body)) in NOT_SERVED:
             raise Refused(leaving=code == "HUB_DRAINING")
         return body
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+async def _watch(receive: Receive, *leave: Callable[[], None]) -> None:
+    """Call these functions when the client has disconnected."""
+    await disconnected(receive)
+    for each in leave:
+        each()
 
 
 def _code(body: bytes) -> object:

@@ -136,6 +136,13 @@ def text(pieces: list[bytes]) -> str:
     return str(message["result"]["content"][0]["text"])
 
 
+def idle(replicas: Replicas) -> list[Any]:
+    """The idle connections of r1 to r0."""
+    layer = replicas.apps[1].forwarding
+    assert layer is not None
+    return [each for connections in layer._hops._connections.values() for each in connections._idle]
+
+
 def code(pieces: list[bytes]) -> str:
     """The code of an error."""
     return str(read(pieces)["error"]["data"]["code"])
@@ -148,6 +155,7 @@ async def test_the_wrong_replica(replicas: Replicas) -> None:
         async with replicas.strayed(way) as client:
             for _ in range(3):
                 assert text(await client.call("a_who")) == ("r1" if way == "modern" else "r0"), way
+    assert len(idle(replicas)) == 1, "the connection to the other replica is kept"
     async with replicas.strayed("http") as client:
         headers = {"mcp_session_id": client.session}
         stream = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[1]))
