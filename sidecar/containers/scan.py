@@ -53,6 +53,8 @@ class Scans:
         """Subjects to scan again, whatever is known of them."""
         self._busy = ""
         """The subject that is being scanned."""
+        self._there = scanners.all_installed(tool)
+        """The scanner for each kind when they were last looked for, so that a status looks at no file."""
         self.sboms = Sboms(tool, data_dir, sbom)
         self._wake = asyncio.Event()
 
@@ -101,7 +103,12 @@ class Scans:
 
     def states(self) -> tuple[Scan, ...]:
         """The state of each image and package that a server uses, by subject."""
-        return tuple(self._scan_of(subject) for subject in sorted(self._users))
+        self._there = scanners.all_installed(self._tool)
+        found = (self._scan_of(subject) for subject in sorted(self._users))
+        sboms = self.sboms
+        return tuple(
+            each.model_copy(update={"sbom": sboms.of(each.subject, self._targets.get(each.subject))}) for each in found
+        )
 
     def _scan_of(self, subject: str, *, rescanned: bool = True) -> Scan:
         """What is known; `rescanned`: what is being scanned again is waiting, whatever was found before."""
@@ -115,10 +122,9 @@ class Scans:
             state="waiting",
             digest=target.key if target else "",
             pinned=target.digest if target else "",
-            sbom=self.sboms.of(subject, target),
         )
         kind = target.kind if target else "image"
-        if scanners.installed(self._tool, kind) is None and (not result or result["state"] == "failed"):
+        if self._there.get(kind) is None and (not result or result["state"] == "failed"):
             shown = {**_shown(result), "state": "none", "reason": scanners.missing(kind), "retry_at": None}
             return scan.model_copy(update=shown)
         if target is None:
@@ -157,7 +163,7 @@ class Scans:
 
     def _next(self, now: float) -> tuple[Target | None, Scanner | None, float | None]:
         """What to scan now and with what, or the seconds until to look again; None: nothing is to be scanned."""
-        there = {kind: scanners.installed(self._tool, kind) for kind in scanners.KINDS}
+        there = self._there = scanners.all_installed(self._tool)
         looked: list[float] = [LOOK_FOR_TOOLS] if self._targets else []
         for subject, target in self._targets.items():
             result, scanner = self._results.get(target.key), there.get(target.kind)

@@ -54,6 +54,11 @@ def installed(tool: Tool, kind: str) -> Scanner | None:
     return next((each for each in SCANNERS if kind in each.arguments and tool.find(each.name)), None)
 
 
+def all_installed(tool: Tool) -> dict[str, Scanner | None]:
+    """The scanner for each kind. Looks at the directories of the PATH."""
+    return {kind: installed(tool, kind) for kind in KINDS}
+
+
 def missing(kind: str) -> str:
     """Say that no scanner is installed for a kind."""
     names = [each.name for each in SCANNERS if kind in each.arguments]

@@ -25,6 +25,7 @@ from bridge.models import (
 from bridge.settings import Settings, settings_file_names
 from hubctl.commands.doctor.secret_findings import secrets
 from hubctl.commands.doctor.server_findings import Finding, enforcement, hub_tools, servers, workspaces
+from hubctl.commands.doctor.trust_findings import trust_files
 from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
 from hubctl.errors import HubNotRunning, HubStarting
@@ -87,7 +88,7 @@ async def findings(context: Context) -> list[Finding]:
     found += acceptor(settings, states)
     found += [_process("front", pages, states)] + ([_process("yamcp-ui", ui, states)] if settings.yamcp_ui_dir else [])
     found += history(records, states)
-    found += directory(settings)
+    found += [*directory(settings), *trust_files(settings)]
     if isinstance(desired, Desired):
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
         found += secrets(desired, settings)

@@ -14,6 +14,7 @@ import pytest
 
 from bridge.errors import RemoteError
 from bridge.models import ReadDesired
+from bridge.models.trust import ReadSbom, ReadScans, Scans
 from tests.acceptance.steps import until
 from tests.integration.containers.conftest import IMAGE, Podman, Start, contained, evaluate
 from tests.support import hub as whole
@@ -321,13 +322,20 @@ async def _reason(hub: Sidecar, code: str) -> None:
 
 
 async def test_the_scan_of_an_image_warns(start: Start, tmp_path: Path) -> None:
-    """Where a scanner is on the PATH it is given the image, once; what it counts is a hint, now and after a restart."""
+    """Where a scanner is on the PATH it is given the image, once; what it counts is a hint, now and after a restart.
+
+    So is syft; the SBOM is kept until no server uses the image.
+    """
     report = {"Results": [{"Vulnerabilities": [{"Severity": word} for word in ("CRITICAL", "HIGH", "HIGH", "LOW")]}]}
     (tmp_path / "report").write_text(json.dumps(report))
     trivy = tmp_path / "trivy"
     given = '[ "$1" = image ] || exit 1\nfor last; do :; done\ntest -s "$last"'
     trivy.write_text(f"#!/bin/sh\n{given} && cat {tmp_path}/report\necho >> {tmp_path}/runs\n")
     trivy.chmod(0o755)
+    syft = tmp_path / "syft"
+    document = '{"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"tools": [{"name": "syft"}]}}'
+    syft.write_text(f"#!/bin/sh\ntest -s ${{2#docker-archive:}} && echo '{document}'\n")
+    syft.chmod(0o755)
     warning = (f"The image {IMAGE}: 1 critical, 2 high vulnerabilities; trivy.",)
     async with start(contained(), contained("d", env={"D": "1"}), PATH=f"{tmp_path}:{os.environ['PATH']}") as hub:
         await until(lambda: hub.server("c"), lambda server: server.hints == warning)
@@ -336,4 +344,15 @@ async def test_the_scan_of_an_image_warns(start: Start, tmp_path: Path) -> None:
         await hub.put()
         await until(lambda: hub.server("c"), lambda server: server.hints == warning)
         assert (tmp_path / "runs").read_text() == "\n"
-        assert not list(hub.data_dir.glob("*.tar"))
+        (scan,) = (await until(lambda: hub.actual.request(ReadScans()), _described)).scans
+        assert (scan.state, scan.servers, scan.sbom.generator) == ("found", ("c", "d"), "syft")
+        assert (await hub.actual.request(ReadSbom(subject=scan.subject))).text == f"{document}\n"
+        assert not list(hub.data_dir.glob("**/.scan-*"))
+        await hub.put(
+            contained(container={"image": "localhost/gone"}), contained("d", container={"image": "localhost/gone"})
+        )
+        assert not list((hub.data_dir / "sboms").glob("*.cdx.json"))
+
+
+def _described(found: Scans) -> bool:
+    return any(each.sbom.state == "kept" for each in found.scans)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from yamcp_ui_adapter.activation.install import npm, python_package
-from yamcp_ui_adapter.activation.install.processes import Finished, passed_on, shown
+from yamcp_ui_adapter.activation.install.oci import install_image
+from yamcp_ui_adapter.activation.install.processes import Finished, Runner, passed_on, shown
+from yamcp_ui_adapter.activation.target import Target
 
 NPM = """npm error code E404
 npm error 404 Not Found - GET https://registry.example/x - Not found
@@ -53,6 +56,30 @@ def test_lines_are_shown_without_credentials_and_control_characters() -> None:
         == "GET https://********@registry.example/x"
     )
     assert len(shown("x" * 10_000)) == 500
+
+
+@pytest.mark.parametrize(("engine", "checked"), [("podman", True), ("docker", False)])
+async def test_an_image_is_pulled_under_the_policy(tmp_path: Path, engine: str, checked: bool) -> None:
+    """By podman, which alone can check it; the entry gets the digest."""
+    digest, asked = f"sha256:{'a' * 64}", []
+
+    class Engine(Runner):
+        """An engine that pulls everything."""
+
+        async def run(self, *argv: str, cwd: Path | None = None, **variables: str) -> Finished:
+            asked.append(argv[1:])
+            told = ('["/serve"]', "null", f"registry.example/x@{digest}")
+            return Finished(0, told if argv[1] == "image" else ())
+
+    program = tmp_path / engine
+    program.write_text("")
+    program.chmod(0o755)
+    target = Target("oci", "registry.example/x", "1.0")
+    policy = tmp_path / "policy.json"
+    package = await install_image(target, engine, policy, Engine({"PATH": str(tmp_path)}, 9))
+    option = ("--signature-policy", str(policy)) if checked else ()
+    assert asked[0] == ("pull", "--quiet", *option, "registry.example/x:1.0")
+    assert (package.digest, package.image) == (digest, f"registry.example/x@{digest}")
 
 
 def test_installers_get_nothing_secret() -> None:
