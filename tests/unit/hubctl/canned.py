@@ -84,6 +84,7 @@ from bridge.models import (
     WorkspaceSpec,
     WorkspaceStatus,
 )
+from bridge.models.catalog.approvals import ApproveProposal, ListProposals, RefuseProposal
 from bridge.models.cluster import ExportConfig, ImportConfig, ReadCluster
 from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
@@ -202,6 +203,9 @@ FURTHER: tuple[type[Request[Any]], ...] = (
     PutAccessFile,
     ExplainAccess,
     ViewAs,
+    ListProposals,
+    ApproveProposal,
+    RefuseProposal,
 )
 
 
