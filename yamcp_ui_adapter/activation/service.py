@@ -165,7 +165,8 @@ class Activations:
     async def configure(self, key: str, values: Mapping[str, tuple[str, ...]], secrets: Mapping[str, str]) -> None:
         """Change settings of an installed server. Raises NotInstalled, EditConflict, and as `configuring.configure`."""
         record = await self._record(key)
-        found = await self._catalog.entry(record.name, record.now.version, record.source or None)
+        version = record.now.of_entry or record.now.version
+        found = await self._catalog.entry(record.name, version, record.source or None)
         await configure(self._site, key, record, target_of(found.entry, local=found.local), values, secrets)
 
     # --- what is installed -------------------------------------------------------------------------------------------
