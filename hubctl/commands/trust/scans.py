@@ -8,7 +8,7 @@ import orjson
 
 from bridge.models.trust import ReadSbom, ReadScans, Rescan, Scan
 from hubctl.context import Context
-from hubctl.render import clean, span, table
+from hubctl.render import clean, count, span, table
 
 HEADER = ("SUBJECT", "STATE", "FOUND", "SCANNER", "DATABASE", "SCANNED", "SBOM", "SERVERS")
 
@@ -57,6 +57,8 @@ def _scan(scan: Scan, now: float) -> tuple[str, ...]:
         clean(scan.scanner) or "-",
         f"{span(now - scan.database)} old" if scan.database else "-",
         f"{span(now - scan.at)} ago" if scan.at else "-",
-        f"{scan.sbom.components} components, {span(now - scan.sbom.at)} old" if scan.sbom.at else scan.sbom.state,
+        f"{count(scan.sbom.components, 'component')}, {span(now - scan.sbom.at)} old"
+        if scan.sbom.at
+        else scan.sbom.state,
         clean(", ".join(scan.servers)) or "-",
     )

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from bridge.models import Call
+from bridge.models.actual import SearchTools
 from bridge.models.catalog.activation import RemoveInstalled, UpdateInstalled
 from tests.acceptance.steps import until
 from tests.integration.activation.test_activation import DEAD, activated, called, ended, offer
@@ -68,18 +70,36 @@ async def scan(hub: Hub, state: str, version: str) -> dict[str, Any]:
     return one
 
 
+async def offered(hub: Hub) -> tuple[bool, bool]:
+    """Whether the tool `c_add` is in the list of the workspace, and is found by a search."""
+    code, listed = await hubctl(hub, "tools", "w", "--json")
+    assert code == 0
+    found = await hub.actual.request(SearchTools(workspace="w", text="add"), timeout=100)
+    return "c_add" in listed, "c_add" in found.model_dump_json()
+
+
 async def test_changes_are_decided(built: Path) -> None:
-    """What differs is listed with its difference and hints; accepted with the digest that was shown, or rejected."""
+    """What differs is listed with its difference and hints, and offered nowhere until it is accepted; or rejected."""
     file = built / "description"
     file.write_text("Adds.")
     server = stdio("c", sys.executable, "-S", SERVER, str(file))
     async with running({"c": server}, {"w": ["c"]}) as hub:
+        (hub.data_dir / "hub.json").write_text('{"workspaces": {"w": {"hub_tools": true}}}')
         assert (await hubctl(hub, "set", "c", "changes=block"))[0] == 0
         await hub.wait_settled()
+        assert await offered(hub) == (True, True)
         assert "Nothing differs" in await said(hub)
         await called(hub, "c_rug", text=EVIL)
         listed = await until(lambda: said(hub, "list", "c"), lambda text: "withheld until it is accepted" in text)
         assert "+ " in listed and "IMPORTANT" in listed and "  hint: tool add" in listed
+        assert await offered(hub) == (False, False)
+        both = {"calls": [{"name": "c_add"}, {"name": "c_rug", "arguments": {"text": EVIL}}]}
+        call = Call(workspace="w", tool="hub_call_many", arguments=both)
+        result = (await hub.actual.request(call, timeout=100)).result
+        assert "structuredContent" in result, result
+        fanned = result["structuredContent"]["calls"]
+        assert [each["outcome"] for each in fanned] == ["refused", "ok"]
+        assert "TOOL_PENDING" in json.dumps(fanned[0])
         digest = listed.rpartition("digest ")[2].strip()
         code, out = await hubctl(hub, "trust", "accept", "c", "add", "--digest", "0" * 64)
         assert (code != 0, out.partition(":")[0]) == (True, "CHANGE_OUTDATED")
@@ -102,7 +122,7 @@ async def test_a_package_is_scanned_and_described(built: Path) -> None:
         first = await scan(hub, "clean", "1.0.0")
         assert (first["subject"], first["servers"], first["scanner"]) == ("package:node", ["node"], "trivy 0.60.0")
         assert first["pinned"].startswith("sha512-")
-        assert "1 components" in await said(hub, "scans")
+        assert "1 component, " in await said(hub, "scans")
         (component,) = json.loads(await said(hub, "sbom", "package:node"))["components"]
         assert component["name"].endswith("servers/node/1.0.0")
 
