@@ -19,6 +19,7 @@ from hubctl.commands.entries import new_entry, read_options
 from hubctl.grammar import parser
 from own_servers.__main__ import arguments, server_of
 from own_servers.errors import OwnServerError
+from own_servers.openapi import all_set
 from own_servers.python_file import MODULE
 from tests.support.sidecar import running, stdio, workspace
 from tests.support.yamcp import ROOT
@@ -256,6 +257,12 @@ def test_wrong_documents_and_arguments(tmp_path: Path, text: str, args: Sequence
     path.write_text(text)
     error = refused("openapi", str(path), "--url", "http://127.0.0.1:9", *args)
     assert reason in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("environment", "sent"), [({}, False), ({"KEY": ""}, False), ({"KEY": "k"}, True)])
+def test_a_header_may_be_left_out_while_its_variable_has_no_value(environment: dict[str, str], sent: bool) -> None:
+    """As in the catalogue's entry, where the secret is optional."""
+    assert all_set("Authorization=Bearer ${KEY}", environment) is sent
 
 
 async def test_the_hub_serves_a_file_and_its_next_version(tmp_path: Path) -> None:
