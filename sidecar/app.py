@@ -25,6 +25,7 @@ from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.audited import audited
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
+from sidecar.cluster.on_demand import Cluster
 from sidecar.concurrency.ending import end
 from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.containers.service import Containers, hub_name
@@ -110,6 +111,7 @@ class App:
         self.sign_ins = SignInService(self.hub, settings, self.redactor)
         self.trust = TrustService(self.hub, settings.data_dir, self.metrics, self.publisher.publish)
         note = self._refused_by_the_front().note
+        self.cluster = Cluster(settings, self.hub, self.reconciler, self.reporter, self)
         router = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.forwarding = optional.forwarding(
             router, settings, self.hub, self.streamable, self.reporter, self.publisher.publish
@@ -117,7 +119,8 @@ class App:
         self.layers = (self.forwarding,) if self.forwarding else ()
         endpoints, self.streams = self.forwarding or router, (self.sse, self.streamable, self.hub, *self.layers)
         own: Handlers = {NoteRefusals: note, Drain: lambda _: optional.drain(self.forwarding)}
-        handlers = {**api.handlers(), **self.sign_ins.handlers(), **self.trust.handlers(), **own}
+        parts = (api, self.sign_ins, self.trust, self.cluster)
+        handlers = {kind: handle for part in parts for kind, handle in part.handlers().items()} | dict(own)
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         self.gate = optional.gate(endpoints, settings, self.hub, self.streamable, self.redactor)
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
@@ -172,7 +175,7 @@ class App:
             containers = self._containers(spawner, alone=successor is None)
             self.reporter.enforcement = lambda: spawner.enforcement
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
-            loops = (self.reconciler, self.recorder, self.reporter, containers, self.variables)
+            loops = (self.reconciler, self.recorder, self.reporter, containers, self.variables, self.cluster)
             services = [tasks.create_task(each.run()) for each in (*loops, *self.layers)]
             if self.audit:
                 services.append(tasks.create_task(self.audit.run()))
@@ -339,7 +342,7 @@ class App:
         return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
-        name = hub_name(self._fingerprint_key(), self.settings.data_dir)
+        name = hub_name(self._fingerprint_key(), self.settings.data_dir / self.settings.replica)
         containers = Containers(spawner, self.settings, name, self.session, alone=alone)
         self.trust.scans, self.reporter.hints, self.reporter.trust = containers.scans, containers.hints, self.trust
         return containers
@@ -373,7 +376,7 @@ class App:
         )
 
     def _fingerprint_key(self) -> bytes:
-        return load_key(self.settings.data_dir / "fingerprint.key")
+        return self.settings.replica_key("fingerprints") or load_key(self.settings.data_dir / "fingerprint.key")
 
     def _watch_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.models import cluster, trust
+from bridge.models import cluster, replicas, trust
 from bridge.models.access import (
     AccessChecked,
     AccessDecision,
@@ -381,5 +381,6 @@ __all__ = [
     "cluster",
     "content_hash",
     "entries",
+    "replicas",
     "trust",
 ]

@@ -110,6 +110,8 @@ class Status(Model):
     """The answer to `status`: the whole actual state."""
 
     version: str
+    replica: str = ""
+    """The name of this hub among its replicas (HUB_REPLICA); empty if it is alone."""
     session: str
     pid: int
     started_at: float

@@ -373,6 +373,8 @@ export interface ServerStatus {
 /** The answer to `status`: the whole actual state. */
 export interface Status {
   version: string;
+  /** The name of this hub among its replicas (HUB_REPLICA); empty if it is alone. */
+  replica: string;
   session: string;
   pid: number;
   started_at: number;
@@ -2248,6 +2250,67 @@ export interface RefreshCatalogSource {
   id: string;
 }
 
+/** What a replica says of itself. */
+export interface ReplicaReport {
+  state: 'starting' | 'serving' | 'draining' | 'stopped' | 'lost';
+  version: string;
+  /** Seconds since its sidecar started. */
+  uptime: number;
+  /** The configuration that it got last. */
+  accepted?: SnapshotId | null;
+  /** The configuration that it serves. */
+  applied?: SnapshotId | null;
+  sessions?: number;
+  calls_in_flight?: number;
+  /** Its connections to servers, or processes of them. */
+  servers?: number;
+  servers_failing?: number;
+  /** The codes of what is amiss with it. */
+  troubles?: string[];
+}
+
+/** A replica as another one knows it. */
+export interface ReplicaStatus {
+  state: 'starting' | 'serving' | 'draining' | 'stopped' | 'lost';
+  version: string;
+  uptime: number;
+  accepted: SnapshotId | null;
+  applied: SnapshotId | null;
+  sessions: number;
+  calls_in_flight: number;
+  servers: number;
+  servers_failing: number;
+  troubles: string[];
+  name: string;
+  /** Seconds since it reported. */
+  age: number;
+  /** Whether it serves the configuration that the answering replica got last. */
+  up_to_date: boolean;
+}
+
+/** The answer to `replicas`. */
+export interface ReplicasState {
+  /** How replicas tell each other of themselves; `off`: this hub is no replica, or no way is configured. */
+  transport: 'off' | 'redis';
+  /** The name of the answering replica. */
+  own: string;
+  /** Why the other replicas are not known. */
+  error: ErrorBody | null;
+  /** The configuration that the answering replica got last. */
+  wanted: SnapshotId | null;
+  /** By name. */
+  replicas: ReplicaStatus[];
+  /** How many replicas report and have not stopped. The sums are about these. */
+  live: number;
+  /** How many of them serve `wanted`. */
+  up_to_date: number;
+  sessions: number;
+  calls_in_flight: number;
+}
+
+/** Request the states of all replicas. */
+export type ReadReplicas = Record<string, never>;
+
 /** What a server offers differently from its pin, or since its pins were made (docs/trust.md). */
 export interface ToolChange {
   server: string;
@@ -2487,16 +2550,18 @@ export interface Requests {
   cluster: ReadCluster;
   import_config: ImportConfig;
   export_config: ExportConfig;
+  curation: ReadCuration;
+  workspace_tools: ReadWorkspaceTools;
+  apply: Snapshot;
+  desired: ReadDesired;
+  replicas: ReadReplicas;
+  drain: Drain;
   tool_changes: ReadToolChanges;
   accept_tool_changes: AcceptToolChanges;
   reject_tool_changes: RejectToolChanges;
   scans: ReadScans;
   rescan: Rescan;
   read_sbom: ReadSbom;
-  curation: ReadCuration;
-  workspace_tools: ReadWorkspaceTools;
-  apply: Snapshot;
-  desired: ReadDesired;
   set_workspace: SetWorkspace;
   set_server: SetServer;
   forget_settings: ForgetSettings;
@@ -2585,7 +2650,6 @@ export interface Requests {
   records_status: ReadRecordsStatus;
   optimize_records: OptimizeRecords;
   note_refusals: NoteRefusals;
-  drain: Drain;
   sessions: ListSessions;
   end_session: EndSession;
   upstream_sign_ins: ListUpstreamSignIns;
@@ -2600,16 +2664,18 @@ export interface Answers {
   cluster: ClusterState;
   import_config: ConfigImported;
   export_config: ConfigExported;
+  curation: CurationNow;
+  workspace_tools: WorkspaceTools;
+  apply: Accepted;
+  desired: Desired;
+  replicas: ReplicasState;
+  drain: DrainState;
   tool_changes: ToolChanges;
   accept_tool_changes: ToolsAccepted;
   reject_tool_changes: ToolsRejected;
   scans: Scans;
   rescan: Done;
   read_sbom: SbomText;
-  curation: CurationNow;
-  workspace_tools: WorkspaceTools;
-  apply: Accepted;
-  desired: Desired;
   set_workspace: Changed;
   set_server: Changed;
   forget_settings: Changed;
@@ -2698,7 +2764,6 @@ export interface Answers {
   records_status: RecordsStatus;
   optimize_records: OptimizeReport;
   note_refusals: Done;
-  drain: DrainState;
   sessions: Sessions;
   end_session: Done;
   upstream_sign_ins: UpstreamSignIns;

@@ -57,6 +57,13 @@ export const PAGES = {
   },
   sessions: { title: 'Sessions', nav: 'activity', load: () => import('./pages/sessions.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
+  replicas: {
+    title: 'Replicas',
+    nav: 'replicas',
+    icon: 'replicas',
+    when: (hub) => isAdmins(hub) && hub.replica !== '',
+    load: () => import('./pages/replicas/replicas.mjs'),
+  },
   figures: {
     title: 'Metrics',
     nav: 'figures',

@@ -105,6 +105,7 @@ class StatusReporter:
         known = {server.key: server for server in servers}
         return Status(
             version=VERSION,
+            replica=self._settings.replica,
             session=self._session,
             pid=os.getpid(),
             started_at=self._started_at,

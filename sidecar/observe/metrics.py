@@ -190,6 +190,7 @@ class Metrics:
             registry=registry,
         )
         self._shares_limits: Gauge | None = None
+        self._knows_replicas: Gauge | None = None
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -244,6 +245,16 @@ class Metrics:
                 registry=self._registry,
             )
         self._shares_limits.set(reachable)
+
+    def knows_replicas(self, reachable: bool) -> None:
+        """Set whether the Redis answers in which replicas tell each other of themselves; absent where none is set."""
+        if self._knows_replicas is None:
+            self._knows_replicas = Gauge(
+                "yamcp_hub_replicas_known",
+                "1 while replicas tell each other of themselves, 0 while HUB_REDIS_URL does not answer.",
+                registry=self._registry,
+            )
+        self._knows_replicas.set(reachable)
 
     def records_lost(self, count: int) -> None:
         """Count records of the history that were lost before they reached the recorder."""

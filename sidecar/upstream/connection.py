@@ -88,6 +88,8 @@ class Connection:
         self._list_reader = ListReader(
             self._own_request, start, settings.start_timeout, self._on_list_read, reread, owner.expected
         )
+        self.read_lists = self._list_reader.request
+        """Read all lists again now, though the server announced no change."""
         self._listens: dict[str, asyncio.Task[None]] = {}
         self._background_tasks: set[asyncio.Task[None]] = set()
 

@@ -53,6 +53,7 @@ ORDER = {
         "calls",
         "hub_tools",
         "hub",
+        "cluster",
         "tracing",
         "listener",
         "downstream",

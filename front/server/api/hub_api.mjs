@@ -115,7 +115,7 @@ function many(hub) {
   };
 }
 
-/** @type {(hub: HubClient, auth: import('../access/auth.mjs').Auth) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'limits' | 'history' | 'logs'>} */
+/** @type {(hub: HubClient, auth: import('../access/auth.mjs').Auth) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'limits' | 'replicas' | 'history' | 'logs'>} */
 function reading(hub, auth) {
   return {
     async state({ req }) {
@@ -127,6 +127,7 @@ function reading(hub, auth) {
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
     sessions: ({ query }) => hub.askSidecar('sessions', query),
     limits: ({ query }) => hub.askSidecar('limits_state', query),
+    replicas: () => hub.askSidecar('replicas', {}),
     endSession: async ({ query }) => hub.askSidecar('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.askSidecar('history', query),
     async logs({ req, query }) {

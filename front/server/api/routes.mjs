@@ -228,6 +228,10 @@ export const HUB_ROUTES = [
     query: { limit: optional(sessionLimit) },
     answer: '{store, principals, total}',
   }),
+  route('replicas', 'GET', '/api/hub/replicas', {
+    summary: 'The replicas of the hub: how each is, what it does, and whether it serves the current configuration.',
+    answer: '{transport, own, error, wanted, replicas, live, up_to_date, sessions, calls_in_flight}',
+  }),
   route('history', 'GET', '/api/hub/history', {
     summary: 'Figures of calls: how many, how many failed, how long they took.',
     query: { since: optional(since), server: optional(name) },

@@ -29,6 +29,8 @@ export interface HubState {
   /** Ids of the changes that the adapter remembers, oldest first. */
   undoable: readonly string[];
   version: string;
+  /** The name of this hub among its replicas; empty if it is alone. */
+  replica: string;
   at: number;
   adapter: 'ok' | 'away';
   sidecar: 'ok' | 'away';

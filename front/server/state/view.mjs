@@ -301,6 +301,7 @@ function hubState(known, here, { servers, workspaces }) {
     adapter === 'ok' && sidecar === 'ok' && desired?.sidecar_error ? [describe(desired.sidecar_error)] : [];
   return {
     version: status?.version ?? '',
+    replica: status?.replica ?? '',
     at: here.at,
     adapter,
     sidecar,

@@ -36,6 +36,7 @@ import type {
   RecordedPrincipals,
   RecordedSessions,
   RecordsStatus,
+  ReplicasState,
   Scans,
   ServerSettings,
   Sessions,
@@ -146,6 +147,7 @@ export interface HubAnswers {
   sessions: Sessions;
   endSession: Nothing;
   limits: LimitsState;
+  replicas: ReplicasState;
   history: History;
   logs: LogRecords;
   recordedCalls: CallRecords;
