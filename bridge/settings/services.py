@@ -30,7 +30,7 @@ class ServiceSettings(ReplicaSettings):
     redis_url: SecretStr | None = Field(
         None,
         description="URL of a Redis or Valkey (redis://, rediss://, unix://) that several hubs share: for limits and "
-        "kept results, where HUB_LIMITS_URL and HUB_CACHE_URL are not set.",
+        "kept results, where HUB_LIMITS_URL and HUB_CACHE_URL are not set, and for what replicas tell each other.",
     )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),

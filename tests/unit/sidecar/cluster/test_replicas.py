@@ -113,7 +113,8 @@ async def test_they_know_each_other(caplog: pytest.LogCaptureFixture) -> None:
 
             server.kill()
             await server.wait()
-            await until(lambda: r0.cluster._replicas and r0.cluster._replicas.trouble())
+            for each in (r0, r1):
+                await until(lambda each=each: each.cluster._replicas.trouble())  # type: ignore[misc]
             found = await r0.state()
             assert found.error is not None
             assert (found.error.code, [each.name for each in found.replicas]) == ("REPLICAS_UNKNOWN", ["r0"])
@@ -122,7 +123,8 @@ async def test_they_know_each_other(caplog: pytest.LogCaptureFixture) -> None:
             assert b"yamcp_hub_replicas_known 0.0" in r0.world.metrics.render()[0]
             (root / "redis.sock").unlink(missing_ok=True)
             await stack.enter_async_context(redis(root))
-            await r0.sees(r0="serving", r1="serving")
+            for each in (r0, r1):
+                await each.sees(r0="serving", r1="serving")
             await r1.stop()
             await r0.sees(r0="serving", r1="stopped")
             assert (await r0.state()).live == 1
