@@ -131,6 +131,7 @@ ASKED: list[Asked] = [
     ("hub_removeVariable", {"name": "API_KEY"}, None),
     ("hub_grants", {}, None),
     ("hub_limits", {}, None),
+    ("hub_replicas", {}, None),
     ("hub_account", {}, None),
     ("hub_self", {}, None),
     ("hub_ownSignIns", {}, None),
