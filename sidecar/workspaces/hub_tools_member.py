@@ -33,5 +33,15 @@ def hub_tools_member(spec: WorkspaceSpec, servers: Iterable[ServerSpec], keys: C
     key = KEY
     while key in keys:
         key += "-tools"
-    launch = InProcessLaunch(workspace=spec.name, tools=tools, servers=tuple(each.namespace for each in servers))
+    launch = InProcessLaunch(workspace=spec.name, tools=tools, servers=_namespaces(servers))
     return ServerSpec(key=key, namespace="hub", launch=launch, settings=SETTINGS)
+
+
+def naming(member: ServerSpec, servers: Iterable[ServerSpec]) -> ServerSpec:
+    """The member whose tools name these servers in their descriptions, and no others."""
+    launch = member.launch.model_copy(update={"servers": _namespaces(servers)})
+    return member.model_copy(update={"launch": launch})
+
+
+def _namespaces(servers: Iterable[ServerSpec]) -> tuple[str, ...]:
+    return tuple(each.namespace for each in servers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
 from sidecar.protocol.in_process import is_hubs_own
-from sidecar.workspaces.hub_tools_member import hub_tools_member
+from sidecar.workspaces.hub_tools_member import hub_tools_member, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,11 @@ class WantedWorkspace:
         return bool(self.servers) and is_hubs_own(self.servers[-1])
 
     def seen_by(self, sees: Callable[[str], bool]) -> WantedWorkspace:
-        """Without the servers that `sees` denies. The hub's own tools act with the rights of their callers."""
-        return replace(self, servers=tuple(spec for spec in self.servers if is_hubs_own(spec) or sees(spec.key)))
+        """Without the servers that `sees` denies. The hub's own tools act with the rights of their callers, and their
+        descriptions do not name those servers either."""
+        seen = tuple(spec for spec in self.servers if not is_hubs_own(spec) and sees(spec.key))
+        own = (naming(self.servers[-1], seen),) if self.has_hub_tools else ()
+        return replace(self, servers=(*seen, *own))
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,8 @@ async def test_two_principals_see_only_their_own(transport: Any, era: Any) -> No
             async with hub.peer("ann", transport, era) as ann, hub.peer("bob", transport, era) as bob:
                 for peer, own, other in ((ann, "ours", "theirs"), (bob, "theirs", "ours")):
                     found = await asked(peer, "hub_search_tools", query="plain")
-                    seen = json.dumps([await asked(peer, "hub_status"), found])
+                    listed = (await peer.request("tools/list")).result
+                    seen = json.dumps([listed, await asked(peer, "hub_status"), found])
                     assert own in seen and other not in seen
                     through = await asked(peer, "hub_call_tool", name=f"{own}_plain")
                     assert through["content"][0]["text"] == own

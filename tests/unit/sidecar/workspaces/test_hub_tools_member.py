@@ -58,6 +58,9 @@ def test_in_the_plan() -> None:
     servers = (server("s"),)
     on = wanted_workspaces(Snapshot.of(1, 1, servers, (space(hub_tools=True),)))["w"]
     assert on.has_hub_tools and [each.key for each in on.servers] == ["s", "yamcp-hub"]
-    assert [is_hubs_own(each) for each in on.seen_by(lambda key: False).servers] == [True]
+    [alone] = on.seen_by(lambda key: False).servers
+    assert is_hubs_own(alone) and isinstance(alone.launch, InProcessLaunch)
+    assert alone.launch.servers == (), "its description names a server that the principal must not know of"
+    assert on.seen_by(lambda key: True) == on
     assert not wanted_workspaces(Snapshot.of(1, 1, servers, (space(hub_tools=True, enabled=False),)))["w"].servers
     assert not wanted_workspaces(Snapshot.of(1, 1, servers, (space(),)))["w"].has_hub_tools
