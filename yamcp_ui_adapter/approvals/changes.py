@@ -29,6 +29,7 @@ from yamcp_ui_adapter.activation.inputs import checked
 from yamcp_ui_adapter.activation.lookup import Lookup
 from yamcp_ui_adapter.activation.plan import described
 from yamcp_ui_adapter.approvals.errors import ProposalChanged, SettingUnknown
+from yamcp_ui_adapter.approvals.rights import NOT_THERE
 from yamcp_ui_adapter.approvals.shown import Wanted, refuse_secrets, wanted
 from yamcp_ui_adapter.errors import NoSuchServer
 
@@ -97,7 +98,7 @@ class Changes:
     def member(self, workspace: str, key: str) -> None:
         """Check that a server is in a workspace. Raises NoSuchServer."""
         if not any(each.name == workspace and key in each.servers for each in self._snapshot().workspaces):
-            raise NoSuchServer(f"There is no server {key!r} in this workspace.")
+            raise NoSuchServer(NOT_THERE.format(server=key))
 
     async def remove(self, workspace: str, key: str, *, uninstall: bool) -> bool:
         """Take a server out of a workspace. `uninstall`: also uninstall it with its variables, if no other workspace

@@ -16,8 +16,12 @@ from bridge.models.catalog.approvals import (
 )
 from bridge.settings import Settings
 from yamcp_ui_adapter.approvals.errors import RegistryForbidden, RegistryOff
+from yamcp_ui_adapter.errors import NoSuchServer
 
 Right = Literal["read", "propose", "apply"]
+
+
+NOT_THERE = "There is no server {server!r} in this workspace."
 
 
 class RegistryRights:
@@ -31,12 +35,16 @@ class RegistryRights:
         self._snapshot = snapshot
         self._keyring = Keyring(settings) if settings.protected else None
 
-    def of(self, caller: Caller, workspace: str, *, change: bool) -> tuple[Right, WorkspaceSpec]:
-        """Return what a caller may do in a workspace, and the workspace. `change`: it is about to change something.
+    def of(
+        self, caller: Caller, workspace: str, *, change: bool, server: str | None = None
+    ) -> tuple[Right, WorkspaceSpec]:
+        """Return what a caller may do in a workspace, and the workspace. `change`: it is about to change something,
+        of this `server` if one is named.
 
         Raises:
             RegistryForbidden: it may not use the workspace, which may not exist.
             RegistryOff: the workspace does not let registry tools do this.
+            NoSuchServer: it may not use the server, which may not exist.
         """
         spec = next((each for each in self._snapshot().workspaces if each.name == workspace), None)
         principal = self._principal(caller)
@@ -45,6 +53,8 @@ class RegistryRights:
             raise RegistryForbidden(f"You may not use a workspace {workspace!r}.")
         if spec.registry == "off" or (change and spec.registry == "find"):
             raise RegistryOff(f"The workspace {workspace!r} does not let agents change its servers.")
+        if server is not None and not self._sees(principal, policy, workspace, server):
+            raise NoSuchServer(NOT_THERE.format(server=server))
         if spec.registry == "find":
             return "read", spec
         return ("apply" if spec.registry == "add" and self._is_admin(principal, policy) else "propose"), spec
@@ -69,6 +79,9 @@ class RegistryRights:
         if principal.id in OWN_PRINCIPALS:
             return True
         return policy.permissions(principal).may_use(spec.name, spec.servers)
+
+    def _sees(self, principal: Principal, policy: Policy, workspace: str, server: str) -> bool:
+        return principal.id in OWN_PRINCIPALS or policy.permissions(principal).server(workspace, server)
 
     def _is_admin(self, principal: Principal, policy: Policy) -> bool:
         if principal.grant or principal.id == FRONT:

@@ -131,7 +131,7 @@ class ApprovalsService:
 
     async def remove(self, body: RegistryRemove) -> RegistryOutcome:
         """Take a server out of a workspace, or propose that. Raises as `add`, and NoSuchServer."""
-        right, _ = self._rights.of(body.caller, body.workspace, change=True)
+        right, _ = self._rights.of(body.caller, body.workspace, change=True, server=body.server)
         self._changes.member(body.workspace, body.server)
         if right != "apply":
             shown = await self._shown_member(body.server)
@@ -142,7 +142,7 @@ class ApprovalsService:
 
     async def configure(self, body: RegistryConfigure) -> RegistryOutcome:
         """Change settings of a server, or propose that. Raises as `add`, NoSuchServer, SettingUnknown."""
-        right, _ = self._rights.of(body.caller, body.workspace, change=True)
+        right, _ = self._rights.of(body.caller, body.workspace, change=True, server=body.server)
         key = body.server
         shown, asked = await self._changes.settings(body.workspace, key, body.values, body.secrets)
         if right != "apply":

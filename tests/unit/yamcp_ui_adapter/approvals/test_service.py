@@ -42,6 +42,7 @@ from bridge.models.catalog.approvals import (
     RedeemSecretTicket,
     RefuseProposal,
     RegistryAdd,
+    RegistryConfigure,
     RegistryRemove,
 )
 from bridge.settings import Settings
@@ -229,6 +230,27 @@ async def test_who_may_not_use_the_workspace_learns_nothing(tmp_path: Path, call
         await adapter.add(caller)
     with pytest.raises(RegistryForbidden):
         await adapter.service.progress(ReadRegistryProgress(caller=caller, workspace="nope"))
+
+
+async def test_a_server_that_a_caller_may_not_use_does_not_exist(tmp_path: Path) -> None:
+    """It can neither be removed nor set up, nor be proposed to be, and is told apart from no other name by nothing."""
+    adapter = Adapter(tmp_path, protected=True)
+    adapter.members["dev"] = ["notes", "hidden"]
+    adapter.access = AccessFile.model_validate(
+        {"keys": "rules", "rules": [{"effect": "allow", "subject": f"key:{BOB}", "servers": ["notes"]}]}
+    )
+    bob = Caller(id=BOB)
+    for body in (RegistryRemove, RegistryConfigure):
+        handler: Any = adapter.service.handlers()[body]
+        told = []
+        for server in ("hidden", "nowhere"):
+            with pytest.raises(NoSuchServer) as caught:
+                await handler(body(caller=bob, workspace="dev", server=server))
+            told.append(caught.value.message.replace(server, "x"))
+        assert told[0] == told[1]
+    assert adapter.changes() == []
+    made = await adapter.service.remove(RegistryRemove(caller=bob, workspace="dev", server="notes"))
+    assert made.outcome == "proposed"
 
 
 # --- adding and removing --------------------------------------------------------------------------------------------
