@@ -10,7 +10,7 @@ from bridge.errors import ErrorBody
 from bridge.models import ServerStatus, Status
 
 _STATE_COLORS = {"ready": "32", "degraded": "33", "starting": "33", "backoff": "33", "failed": "31", "empty": "33"}
-_STATE_COLORS |= {"sleeping": "32", "sign_in_required": "33", "stopped": "2", "off": "2"}
+_STATE_COLORS |= {"sleeping": "32", "sign_in_required": "33", "elsewhere": "2", "stopped": "2", "off": "2"}
 
 _ESCAPE = "\x1b["
 _CODES = frozenset({"0", "1", "2", "31", "32", "33"})

@@ -122,6 +122,7 @@ class App:
         parts = (api, self.sign_ins, self.trust, self.cluster)
         handlers = {kind: handle for part in parts for kind, handle in part.handlers().items()} | dict(own)
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
+        self.placement = optional.placement(settings, self.hub)
         self.gate = optional.gate(endpoints, settings, self.hub, self.streamable, self.redactor)
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         if self.forwarding:
@@ -175,7 +176,8 @@ class App:
             containers = self._containers(spawner, alone=successor is None)
             self.reporter.enforcement = lambda: spawner.enforcement
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
-            loops = (self.reconciler, self.recorder, self.reporter, containers, self.variables, self.cluster)
+            own = (self.reconciler, self.recorder, self.reporter, containers, self.variables)
+            loops = (*own, self.cluster, self.placement)
             services = [tasks.create_task(each.run()) for each in (*loops, *self.layers)]
             if self.audit:
                 services.append(tasks.create_task(self.audit.run()))
@@ -265,7 +267,9 @@ class App:
         accept = self.reconciler.accept
         if not await successor.prepare(accept):
             return self._bind()
-        await successor.until_ready(self._applied, partial(self._shared_servers, "ready", "degraded", "sleeping"))
+        await successor.until_ready(
+            self._applied, partial(self._shared_servers, "ready", "degraded", "sleeping", "elsewhere")
+        )
         taken = await successor.take(accept)
         return self._bind() if taken is None else listeners_of(self.settings, taken)
 
@@ -359,6 +363,7 @@ class App:
             max_line=self.settings.max_line_bytes,
             secrets=SecretSources.allowed_by(self.settings),
         )
+        connector.placement = self.placement
         connector.hub_tools, self.reporter.hub_tools = hub_tools(self.settings.desired_address)
         return Pool(
             connector=connector,

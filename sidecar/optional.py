@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sidecar.hub.status import StatusReporter
     from sidecar.observe.metrics import Metrics
     from sidecar.observe.redaction import Redactor
+    from sidecar.placement.leases import Placement
     from sidecar.replicas.forwarding import Forwarding
 
 
@@ -84,3 +85,21 @@ async def drain(forwarding: Forwarding | None) -> DrainState:
 
         raise ReplicasOff("This hub has no other replicas.")
     return forwarding.draining.begin()
+
+
+def placement(settings: Settings, hub: Hub) -> Placement:
+    """What decides which replica runs a server with `placement` `one`: leases, where there is a database."""
+    from sidecar.placement import leases  # noqa: PLC0415
+
+    url = settings.config_database_url
+    if url is None:
+        return leases.NoPlacement() if settings.replica else leases.EverywherePlacement()
+    from uuid import uuid4  # noqa: PLC0415
+
+    from sidecar.placement.postgresql import PostgresLeases  # noqa: PLC0415  # asyncpg takes 60 ms to import
+
+    def wanted() -> set[str]:
+        return {each.spec.key for each in hub.pool if each.spec.settings.placement == "one"}
+
+    store = PostgresLeases(url, settings.config_schema, uuid4().hex, settings.replica)
+    return leases.LeaseKeeper(store, wanted, lambda server: hub.pool.reconnect(server))  # noqa: PLW0108  # it has none yet

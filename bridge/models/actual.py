@@ -11,12 +11,17 @@ from bridge.models.base import Done, Model, Request
 from bridge.models.desired import SnapshotId
 from bridge.models.trust import ScanState
 
-UpstreamState = Literal["starting", "ready", "sleeping", "sign_in_required", "backoff", "failed", "stopped"]
-ServerState = Literal["starting", "ready", "degraded", "sleeping", "sign_in_required", "backoff", "failed", "stopped"]
+UpstreamState = Literal[
+    "starting", "ready", "sleeping", "sign_in_required", "elsewhere", "backoff", "failed", "stopped"
+]
+ServerState = Literal[
+    "starting", "ready", "degraded", "sleeping", "sign_in_required", "elsewhere", "backoff", "failed", "stopped"
+]
 """`degraded`: ready, but some of its lists or items are not served, or items are missing that it had before.
 `sleeping`: stopped because nobody uses it (`start`, `idle_stop`); its lists stay, and the next request starts it.
 During a reload also: the previous sidecar still has it (`keep`).
-`sign_in_required`: it waits until somebody signs in at its authorization server (`sign_in`)."""
+`sign_in_required`: it waits until somebody signs in at its authorization server (`sign_in`).
+`elsewhere`: another replica runs it (`placement`)."""
 WorkspaceState = Literal["ready", "degraded", "starting", "failed", "empty", "off"]
 """See docs/states.md; computed by `sidecar/workspaces/workspace_state.py`."""
 

@@ -130,6 +130,8 @@ class ServerSettings(Model):
     or all. What it applies to is `shared_by`."""
     share_between_keys: bool = False
     """The older form of `tenancy` all."""
+    placement: Literal["each", "one"] = "each"
+    """Of several replicas, each runs the server, or only one at a time (docs/cluster.md)."""
     cache: dict[str, Annotated[float, Field(gt=0, le=86400 * 30)]] = Field(default_factory=dict)
     """How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one."""
     cache_shared: bool = False
@@ -300,7 +302,7 @@ def content_hash(
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-_LATER_SETTINGS = ("tenancy", "sign_in", "oauth_client_id", "oauth_client_secret", "changes")
+_LATER_SETTINGS = ("tenancy", "placement", "sign_in", "oauth_client_id", "oauth_client_secret", "changes")
 """Settings of a server that are parts of the hash only where they are set."""
 _LATER_WORKSPACE_SETTINGS = ("hub_tools", "registry", "tools", "pinned_tools", "curation")
 

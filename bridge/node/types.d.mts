@@ -1,6 +1,6 @@
 /** What crosses the bridge. Times are in seconds (Unix time for a moment). Written by `make generate` from bridge/models/: change those, not this. */
 
-export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'sign_in_required' | 'backoff' | 'failed' | 'stopped';
+export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'sign_in_required' | 'elsewhere' | 'backoff' | 'failed' | 'stopped';
 
 export type WorkspaceStateName = 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
 
@@ -652,6 +652,8 @@ export interface ServerSettings {
   tenancy: 'own' | 'group' | 'all';
   /** The older form of `tenancy` all. */
   share_between_keys: boolean;
+  /** Of several replicas, each runs the server, or only one at a time (docs/cluster.md). */
+  placement: 'each' | 'one';
   /** How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one. */
   cache: Record<string, number>;
   /** Whether a kept result is for the clients of every key; by default for those of the same key. */

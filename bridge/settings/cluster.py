@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from bridge.postgresql.address import SCHEMES
 from bridge.settings.history import Places
@@ -19,7 +18,7 @@ class ClusterSettings(SecretSettings):
     config_database: SecretStr | None = Field(
         None,
         description="PostgreSQL database (postgresql://…) in which several hubs keep one configuration; the files of "
-        "each are its copy. `?passfile=` of the address names a file with the password.",
+        "each are its copy; with config_dir, it has only leases. `?passfile=` names a file with the password.",
     )
     config_schema: str = Field(
         "yamcp_hub_config",
@@ -39,13 +38,18 @@ class ClusterSettings(SecretSettings):
             raise ValueError("the address of a database begins with postgresql://")
         return value
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.config_database and self.config_dir:
-            raise ValueError("HUB_CONFIG_DATABASE and HUB_CONFIG_DIR: only one of them can be the source")
-        return self
-
     @property
     def config_database_file(self: Places) -> Path:
         """The file in which `hubctl run` hands over HUB_CONFIG_DATABASE, which may have a password."""
         return self.runtime / "config-database.url"
+
+    @property
+    def config_database_url(self) -> str | None:
+        """The address of the database, from the setting or from that file; None without one."""
+        if self.config_database:
+            return self.config_database.get_secret_value()
+        try:
+            file: Path = self.config_database_file  # type: ignore[misc]  # `Settings` has the places
+            return file.read_text("utf-8").strip() or None
+        except OSError:
+            return None

@@ -22,6 +22,7 @@ const SERVER = {
   failed: { word: 'Failed', tone: 'bad' },
   sleeping: { word: 'Sleeping', tone: 'ok' },
   sign_in_required: { word: 'Sign-in required', tone: 'warn' },
+  elsewhere: { word: 'Runs elsewhere', tone: 'off' },
   stopped: { word: 'Stopped', tone: 'off' },
   invalid: { word: 'Invalid entry', tone: 'bad' },
   unknown: { word: 'Unknown', tone: 'off' },

@@ -33,7 +33,7 @@ from sidecar.workspaces.workspace_state import MemberState, condition
 log = logging.getLogger(__name__)
 
 STATES_BEST_FIRST: tuple[UpstreamState, ...] = (
-    *("ready", "sleeping", "starting", "sign_in_required", "backoff", "failed", "stopped"),
+    *("ready", "sleeping", "starting", "sign_in_required", "elsewhere", "backoff", "failed", "stopped"),
 )
 """The states of upstreams; a server with several upstreams has the best of their states."""
 MEMORY_AGE = 2.0

@@ -83,8 +83,11 @@ class ServerState(Generic[Connection]):
 
     @property
     def is_down(self) -> bool:
-        """Whether requests for it fail at once: its circuit breaker is open, or it waits for a sign-in."""
-        return self.state in ("failed", "sign_in_required") or (self.connection is None and self.backoff.down)
+        """Whether requests for it fail at once: its circuit breaker is open, it waits for a sign-in, or another
+        replica runs it."""
+        return self.state in ("failed", "sign_in_required", "elsewhere") or (
+            self.connection is None and self.backoff.down
+        )
 
     async def wait_first_attempt(self) -> None:
         """Wait until `first_attempt_over` is true, or the upstream is stopped."""
@@ -103,11 +106,11 @@ class ServerState(Generic[Connection]):
                 while self.connection in (None, lost) and not self.is_down and self.state != "stopped":
                     await self._state_entered.wait()
 
-    async def _wait_for_sign_in(self, reason: ErrorBody, woken: asyncio.Event) -> None:
-        """Show that the server waits for a sign-in until `woken` is set: nothing else is of use."""
+    async def _wait_in(self, state: UpstreamState, reason: ErrorBody, woken: asyncio.Event) -> None:
+        """Show a state in which attempts are of no use, until `woken` is set."""
         self.backoff.reset()
-        self._enter("sign_in_required", reason)
-        log.info("a server waits for a sign-in", extra={"server": self.spec.key, "reason": reason.message})
+        self._enter(state, reason)
+        log.info("a server waits", extra={"server": self.spec.key, "state": state, "reason": reason.message})
         await woken.wait()
         woken.clear()
 

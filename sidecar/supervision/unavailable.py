@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, UpstreamState
-from sidecar.errors import ServerUnavailable
+from sidecar.errors import ServerUnavailable, SidecarError
+from sidecar.placement.errors import PlacedElsewhere, PlacementUnavailable
 from sidecar.sign_in_errors import SignInRequired
 from sidecar.supervision.backoff import Backoff
 
@@ -26,7 +27,7 @@ class NotReady(Protocol):
         """Whether requests do not wait for it."""
 
 
-def error(server: NotReady) -> ServerUnavailable | SignInRequired:
+def error(server: NotReady) -> SidecarError:
     """The error: why the server is not ready, and when it is tried next; or that somebody has to sign in.
 
     Its data has `server`, `state`, `reason` (the code of the reason, or null) and `retry_in` (seconds until the next
@@ -35,6 +36,9 @@ def error(server: NotReady) -> ServerUnavailable | SignInRequired:
     reason = server.reason
     if server.state == "sign_in_required" and reason:
         return SignInRequired(reason.message, hint=reason.hint, data=dict(reason.data))
+    if server.state == "elsewhere" and reason:
+        kind = PlacedElsewhere if reason.code == PlacedElsewhere.code else PlacementUnavailable
+        return kind(reason.message, hint=reason.hint, data=dict(reason.data))
     why = f" ({reason.message.rstrip('.')})" if reason else ""
     data: dict[str, Any] = {"server": server.spec.key, "state": server.state, "reason": reason and reason.code}
     data["retry_in"] = _retry_in(server)

@@ -21,6 +21,7 @@ from sidecar.errors import HandshakeFailed, Refused
 from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
+from sidecar.placement.leases import EverywherePlacement, Placement
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.protocol.in_process import InProcessLaunch
 from sidecar.secret_sources.sources import SecretSources
@@ -30,6 +31,8 @@ from sidecar.upstream.variables import expand, sources_in, with_home
 
 server_log = logging.getLogger(SERVER_LOGGER)
 
+LEASE_EPOCH = "YAMCP_HUB_LEASE_EPOCH"
+"""Variable of a stdio server that only one replica runs: a number that grows with each replica that takes it over."""
 DEFINITE_TRANSPORTS: tuple[Transport, ...] = ("http", "websocket")
 """Transports that a definition names without doubt. `sse` may mean SSE or Streamable HTTP, since YAMCP uses it for
 every URL; such a server's transport is detected."""
@@ -80,6 +83,8 @@ class Connector:
     ) -> None:
         self.hub_tools: Callable[[InProcessLaunch, OnFrame], AbstractAsyncContextManager[Channel]] = no_hub_tools
         """Opens a channel to the hub's own tools in a workspace."""
+        self.placement: Placement = EverywherePlacement()
+        """Says whether a server runs here that only one replica runs."""
         self._secrets = secrets or SecretSources()
         self._max_line = max_line
         self._limits = limits or LimitSettings()
@@ -109,10 +114,22 @@ class Connector:
         url = spec.launch.url if isinstance(spec.launch, RemoteLaunch) else ""
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
+        one = spec.settings.placement == "one"
+
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, detected, shared and spec.settings.keep, authorize, claims)
+            keep = shared and spec.settings.keep and not one
+            opening = partial(self._open, spec, on_frame, detected, keep, authorize, claims)
+            return self._placed(spec.key, opening) if one else opening(0)
 
         return connect
+
+    @asynccontextmanager
+    async def _placed(
+        self, key: str, opening: Callable[[int], AbstractAsyncContextManager[Channel]]
+    ) -> AsyncIterator[Channel]:
+        """Open a channel to a server that only one replica runs. Raises PlacedElsewhere if that is another one."""
+        async with self.placement.running(key) as epoch, opening(epoch) as channel:
+            yield channel
 
     async def remote_launch(self, spec: ServerSpec, claims: Mapping[str, str]) -> RemoteLaunch:
         """The launch of a remote server, with its references replaced. `claims`: those of a user, for headers.
@@ -149,6 +166,7 @@ class Connector:
         keep: bool,
         authorize: Authorize | None,
         claims: Claims,
+        epoch: int,
     ) -> AsyncIterator[Channel]:
         expanded = await self._expanded(spec.key, spec.launch, claims())
         if isinstance(expanded, RemoteLaunch):
@@ -157,6 +175,9 @@ class Connector:
             async with self._remote(expanded, on_frame, detected, connections) as remote:
                 yield remote
             return
+
+        if epoch:
+            expanded = expanded.model_copy(update={"env": {**expanded.env, LEASE_EPOCH: str(epoch)}})
 
         def log_warning(text: str) -> None:
             server_log.warning(text, extra={"server": spec.key})

@@ -15,7 +15,7 @@ from sidecar.upstream.variables import names_in
 
 def fingerprint(spec: ServerSpec, key: bytes, variables: Mapping[str, str] | None = None) -> str:
     """HMAC-SHA256 (hex) over launch, session mode, era, container, the limits of its processes, `keep`;
-    where the hub signs in, also over `sign_in` and the server's key.
+    where the hub signs in, also over `sign_in` and the server's key, and so with `placement` `one`.
 
     Namespace, timeouts and limits of requests are not included: an upstream takes over changes of these. `variables`
     are the values of variables.json, of which those are included that the launch refers to; the hub's environment does
@@ -31,6 +31,8 @@ def fingerprint(spec: ServerSpec, key: bytes, variables: Mapping[str, str] | Non
     }
     if variables and (used := {name: variables[name] for name in names_in(spec.launch) if name in variables}):
         made_from["variables"] = used
+    if spec.settings.placement != "each":
+        made_from["placement"] = [spec.settings.placement, spec.key]  # each server has a lease of its own
     if spec.settings.sign_in != "none":
         made_from["sign_in"] = [spec.settings.sign_in, spec.key]  # each server has sign-ins of its own
     return hmac.new(key, orjson.dumps(made_from, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()

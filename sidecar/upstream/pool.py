@@ -204,6 +204,11 @@ class Pool:
             return None
         return self._sign_in(spec, holder.tenant if holder else "")
 
+    def reconnect(self, server: str) -> None:
+        """Close all connections to a server now, whatever is in progress, and connect again where it is held."""
+        for upstream in [each for each in (*self, *self._draining) if each.spec.key == server]:
+            upstream.stop() if upstream in self._draining else upstream.restart()
+
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""
         if (key := self._keys.get(upstream)) is None:

@@ -10,13 +10,14 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from bridge.errors import ErrorBody
-from bridge.models import ServerSpec
+from bridge.models import ServerSpec, UpstreamState
 from sidecar.admission.admission import Admission
 from sidecar.admission.context import CallContext, RequestContext, Visitor
 from sidecar.concurrency.semaphore import Semaphore, semaphore_for
 from sidecar.concurrency.shares import uncontested
 from sidecar.errors import ConnectionLost, HandshakeFailed, SidecarError, StartTimeout
 from sidecar.observe.metrics import Metrics
+from sidecar.placement.errors import PlacedElsewhere
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
@@ -208,9 +209,10 @@ class Upstream(ServerState[Connection]):
             self._count_restart()
             return
         reason = reason or ConnectionLost("The server ended the connection.")
-        if isinstance(reason, SignInRequired):
+        if isinstance(reason, SignInRequired | PlacedElsewhere):
             self._was_ready = False
-            await self._wait_for_sign_in(reason.body(self.redact), self._close_requested)
+            state: UpstreamState = "sign_in_required" if isinstance(reason, SignInRequired) else "elsewhere"
+            await self._wait_in(state, reason.body(self.redact), self._close_requested)
             self._failure = None
             return
         delay, body = self.backoff.next_delay(took, permanent_after(reason)), reason.body(self.redact)

@@ -9,7 +9,9 @@ from bridge.errors import ErrorBody
 from bridge.models import ServerState, WorkspaceState
 from sidecar.errors import NoServerOn
 
-STATES_BY_REASON: tuple[ServerState, ...] = ("failed", "backoff", "sign_in_required", "starting", "stopped")
+STATES_BY_REASON: tuple[ServerState, ...] = (
+    *("failed", "backoff", "sign_in_required", "elsewhere", "starting", "stopped"),
+)
 """The states of servers that do not serve, in the order in which their reasons are shown for the workspace."""
 
 

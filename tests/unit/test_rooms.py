@@ -43,6 +43,7 @@ ORDER = {
         "channels",
         "upstream_auth",
         "containers",
+        "placement",
         "supervision",
         "trust",
         "upstream",

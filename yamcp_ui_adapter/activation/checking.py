@@ -63,7 +63,9 @@ def judged(server: ServerStatus, expected: int | None) -> Checked | None:
         return Checked(server.tools, _note(server.tools, expected))
     if server.state == "stopped":
         return Checked(note="It was not started: no workspace that is switched on has it.")
-    if server.reason is not None and (server.reason.code in WAITING_CODES or server.state == "sign_in_required"):
+    if server.reason is not None and (
+        server.reason.code in WAITING_CODES or server.state in ("sign_in_required", "elsewhere")
+    ):
         return Checked(note=f"It waits: {server.reason.message}")
     if server.state in ("backoff", "failed"):
         why = server.reason.message if server.reason else "It ended."

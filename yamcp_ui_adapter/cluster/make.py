@@ -30,19 +30,9 @@ class Service(Protocol):
         """Tell that issues may have changed."""
 
 
-def config_database_url(settings: Settings) -> str | None:
-    """The address of HUB_CONFIG_DATABASE, which `hubctl run` hands over in a file."""
-    if settings.config_database:
-        return settings.config_database.get_secret_value()
-    try:
-        return settings.config_database_file.read_text("utf-8").strip() or None
-    except OSError:
-        return None
-
-
 def shares_configuration(settings: Settings) -> bool:
     """Whether the configuration comes from somewhere else."""
-    return bool(settings.config_dir or config_database_url(settings))
+    return bool(settings.config_dir or settings.config_database_url)
 
 
 def make_shared(
@@ -70,7 +60,7 @@ def _source(settings: Settings) -> Source | None:
         from yamcp_ui_adapter.cluster.directory import DirectorySource  # noqa: PLC0415
 
         return DirectorySource(settings.config_dir.absolute())
-    if url := config_database_url(settings):
+    if url := settings.config_database_url:
         from yamcp_ui_adapter.cluster.postgresql import PostgresSource  # noqa: PLC0415  # asyncpg takes 60 ms to import
 
         return PostgresSource(url, settings.config_schema)

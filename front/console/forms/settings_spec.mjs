@@ -52,6 +52,13 @@ const TEXTS = [
     labels: { own: 'Each key and user has its own', group: 'Each tenant has its own', all: 'All share them' },
   },
   {
+    name: 'placement',
+    label: 'Replicas',
+    help: 'With several hubs that share a configuration: whether each of them runs the server, or only one at a time.',
+    kind: 'pick',
+    labels: { each: 'Each replica runs it', one: 'One replica runs it' },
+  },
+  {
     name: 'era',
     label: 'Protocol',
     help: 'The protocol revisions that the hub uses with this server. Auto-detect asks the server; choose a revision if the server does not support that.',
@@ -244,7 +251,7 @@ export const SETTINGS = TEXTS.map((said) => {
  * @type {{ title: string, settings: Setting[] }[]}
  */
 export const GROUPS = [
-  { title: 'Process', names: ['session', 'max_instances', 'tenancy', 'start', 'idle_stop', 'keep'] },
+  { title: 'Process', names: ['session', 'max_instances', 'tenancy', 'placement', 'start', 'idle_stop', 'keep'] },
   { title: 'Connection', names: ['era', 'start_timeout', 'connect_timeout', 'health_interval'] },
   { title: 'Trust', names: ['changes'] },
   { title: 'Sign-in at the server', names: ['sign_in', 'oauth_client_id', 'oauth_client_secret'] },

@@ -23,7 +23,7 @@ test('every state in docs/states.md has its own word, and an unknown state is sh
   assert.equal(states.length, 7);
   for (const state of states) assert.equal(workspaceState({ state }).word.toLowerCase(), state);
   const words = [...statesOf(servers), 'unknown', 'invalid'].map((state) => serverState({ state }).word);
-  assert.equal(new Set(words).size, 10);
+  assert.equal(new Set(words).size, 11);
   assert.equal(workspaceState({ state: 'new one' }).word, 'Unknown');
   assert.equal(serverState({ state: 'toString' }).word, 'Unknown');
 });

@@ -23,6 +23,7 @@ KINDS = {
     "sleeping": ("serving", MemberState("sleeping", "sleeping")),
     "waits for its users": ("serving", MemberState("users", "sign_in_required", each_user=True)),
     "waits for an administrator": ("failing", MemberState("shared", "sign_in_required", attempts=1)),
+    "in another replica": ("failing", MemberState("elsewhere", "elsewhere")),
     "first start": ("pending", MemberState("first", "starting")),
     "not started yet": ("pending", MemberState("next", "stopped")),
     "starting again": ("failing", MemberState("again", "starting", attempts=1)),

@@ -1,0 +1,218 @@
+"""Leases, with a store and clocks that the tests move: never two holders, whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Collection
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from sidecar.placement.errors import PlacedElsewhere, PlacementUnavailable
+from sidecar.placement.leases import (
+    RENEW_SECONDS,
+    STOP_SECONDS,
+    TTL_SECONDS,
+    Answer,
+    LeaseKeeper,
+    NoPlacement,
+    StoreFailed,
+)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Store:
+    """What the table does, for one holder; `away` while it cannot be reached."""
+
+    def __init__(self, clock: Clock, rows: dict[str, tuple[str, int, float]], holder: str) -> None:
+        self._clock, self._rows, self._holder = clock, rows, holder
+        self.away = False
+
+    async def acquire(self, key: str, seconds: float) -> Answer:
+        """As `LeaseStore`."""
+        self._check()
+        holder, epoch, until = self._rows.get(key, ("", 0, 0.0))
+        if until > self._clock() and holder != self._holder:
+            return Answer(0, holder)
+        epoch += holder != self._holder or until <= self._clock()
+        self._rows[key] = self._holder, epoch, self._clock() + seconds
+        return Answer(epoch, self._holder)
+
+    async def renew(self, keys: Collection[str], seconds: float) -> Collection[str]:
+        """As `LeaseStore`."""
+        self._check()
+        mine = {key for key in keys if self._rows[key][0] == self._holder and self._rows[key][2] > self._clock()}
+        for key in mine:
+            self._rows[key] = self._holder, self._rows[key][1], self._clock() + seconds
+        return mine
+
+    async def release(self, keys: Collection[str]) -> None:
+        """As `LeaseStore`."""
+        self._check()
+        for key in keys:
+            if self._rows[key][0] == self._holder:
+                self._rows[key] = self._holder, self._rows[key][1], self._clock()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _check(self) -> None:
+        if self.away:
+            raise StoreFailed("It is away.")
+
+
+class Replica:
+    """A keeper whose server `a` runs while `changed` does not end it."""
+
+    def __init__(self, name: str, clock: Clock, rows: dict[str, tuple[str, int, float]]) -> None:
+        self.store = Store(clock, rows, name)
+        self.wanted = {"a"}
+        self.changes: list[str] = []
+        self.keeper = LeaseKeeper(self.store, lambda: self.wanted, self.changes.append, clock)
+        self._server: AsyncExitStack | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the server runs here."""
+        return self._server is not None
+
+    async def start(self) -> int:
+        """Start the server; returns the epoch. Raises PlacedElsewhere."""
+        async with AsyncExitStack() as stack:
+            epoch = await stack.enter_async_context(self.keeper.running("a"))
+            self._server = stack.pop_all()
+            return epoch
+
+    async def stop(self) -> None:
+        """The server has ended."""
+        server, self._server = self._server, None
+        if server:
+            await server.aclose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The database's and everybody's."""
+    return Clock()
+
+
+@pytest.fixture
+def pair(clock: Clock) -> tuple[Replica, Replica]:
+    """Two replicas with one database."""
+    rows: dict[str, tuple[str, int, float]] = {}
+    return Replica("r1", clock, rows), Replica("r2", clock, rows)
+
+
+async def test_one_runs_it_until_it_gives_it_back(pair: tuple[Replica, Replica]) -> None:
+    """The epoch grows with each holder, and only then."""
+    one, two = pair
+    assert await one.start() == 1
+    with pytest.raises(PlacedElsewhere, match="'r1'") as caught:
+        await two.start()
+    assert caught.value.data == {"server": "a", "replica": "r1"}
+    await two.keeper.renew()
+    assert two.changes == []
+    await one.stop()
+    assert await one.start() == 1
+    await one.stop()
+    one.wanted.clear()
+    await one.keeper.renew()
+    await two.keeper.renew()
+    assert two.changes == ["a"]
+    assert await two.start() == 2
+
+
+async def test_a_holder_without_the_database_stops_before_another_starts(
+    pair: tuple[Replica, Replica], clock: Clock
+) -> None:
+    """It goes on through a short outage, and ends in time in a long one."""
+    one, two = pair
+    await one.start()
+    one.store.away = True
+    clock.now += STOP_SECONDS - 1
+    one.keeper.look()
+    assert one.changes == []
+    clock.now += 1
+    one.keeper.look()
+    assert one.changes == ["a"]
+    with pytest.raises(PlacedElsewhere):
+        await two.start()
+    with pytest.raises(PlacementUnavailable, match="still ends here"):
+        await one.start()
+    await one.stop()
+    one.keeper.look()
+    with pytest.raises(PlacementUnavailable, match="It is away"):
+        await one.start()
+    clock.now += TTL_SECONDS - STOP_SECONDS
+    assert await two.start() == 2
+    one.store.away = False
+    await one.keeper.renew()
+    assert one.changes == ["a"]
+
+
+async def test_a_lease_that_somebody_took_away_is_lost_at_once(pair: tuple[Replica, Replica], clock: Clock) -> None:
+    """As after a restore of the database."""
+    one, _ = pair
+    await one.start()
+    one.store._rows["a"] = "other", 9, clock() + 100
+    await one.keeper.renew()
+    assert one.changes == ["a"]
+
+
+async def test_at_the_end_leases_are_given_back(pair: tuple[Replica, Replica]) -> None:
+    """Once the servers have ended."""
+    one, two = pair
+    running = asyncio.create_task(one.keeper.run())
+    while not one.changes:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await one.start()
+    running.cancel()
+    await asyncio.sleep(0)
+    await one.stop()
+    await asyncio.wait([running])
+    assert await two.start() == 2
+
+
+async def test_a_replica_without_a_database_runs_it_not() -> None:
+    """Since another one may."""
+    with pytest.raises(PlacementUnavailable, match="HUB_CONFIG_DATABASE is not set"):
+        async with NoPlacement().running("a"):
+            pass
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_never_two(pair: tuple[Replica, Replica], clock: Clock, seed: int) -> None:
+    """In whatever order databases go, replicas look, and servers end, as long as these take less than STOP_SECONDS."""
+    chance, ran = random.Random(seed), set()
+    lost: dict[Replica, float] = {}
+    for _ in range(1500):
+        clock.now += chance.uniform(0, RENEW_SECONDS / 4)
+        for replica in pair:
+            if chance.random() < 0.1:
+                replica.store.away = not replica.store.away
+            replica.keeper.look()
+            if chance.random() < 0.3:
+                with suppress(StoreFailed):
+                    await replica.keeper.renew()
+            if replica.changes and replica.runs:
+                lost.setdefault(replica, clock.now + chance.uniform(0, STOP_SECONDS - RENEW_SECONDS))
+            if replica in lost and clock.now >= lost[replica]:
+                await replica.stop()
+                del lost[replica]
+            if not replica.runs and chance.random() < 0.5:
+                replica.changes.clear()
+                with suppress(PlacedElsewhere):
+                    await replica.start()
+                    ran.add(replica)
+        assert not all(replica.runs for replica in pair)
+    assert ran
