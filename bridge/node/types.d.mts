@@ -2179,6 +2179,8 @@ export interface CatalogPage {
   /** The number of entries that fit. */
   total: number;
   sources: CatalogSource[];
+  /** Of the entries that fit apart from the category, by name. */
+  categories: string[];
 }
 
 /** Search the catalogue by words; all entries without a text. */

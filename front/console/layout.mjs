@@ -108,6 +108,9 @@ function health() {
   return { tone: 'ok', text: 'Connected' };
 }
 
+/** Pages that are in the navigation only while something waits there. */
+const ALARMING = new Set(['approvals', 'trust']);
+
 function Navigation() {
   const current = pageOf(route.value.page).nav;
   const hub = state.value?.hub;
@@ -117,6 +120,7 @@ function Navigation() {
     workspaces: state.value?.workspaces.length,
     servers: state.value?.servers.length,
     approvals: hub?.proposals,
+    trust: hub?.trust,
   };
   return html`<nav class="nav" aria-label="Main">
     <ul class="plain">
@@ -127,7 +131,7 @@ function Navigation() {
             <a href=${href(id)} aria-current=${current === id ? 'page' : undefined}>
               <${Icon} name=${page.icon} /><span>${page.entry ?? page.title}</span>
               ${counts[id] !== undefined && html`<span class="nav-count" aria-hidden="true">${counts[id]}</span>`}
-              ${((id === 'servers' && failing > 0) || id === 'approvals') && html`<span class="nav-alarm" aria-hidden="true"></span>`}
+              ${((id === 'servers' && failing > 0) || ALARMING.has(id)) && html`<span class="nav-alarm" aria-hidden="true"></span>`}
             </a>
           </li>`,
         )}

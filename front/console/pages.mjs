@@ -47,6 +47,8 @@ export const PAGES = {
     load: () => import('./pages/catalog/catalog.mjs'),
     loadItem: () => import('./pages/catalog/entry.mjs'),
   },
+  sources: { title: 'Sources', nav: 'catalog', load: () => import('./pages/catalog/sources.mjs') },
+  'own-entry': { title: 'Own entry', nav: 'catalog', load: () => import('./pages/catalog/own_entry.mjs') },
   variables: { title: 'Variables', nav: 'catalog', load: () => import('./pages/catalog/variables.mjs') },
   approvals: {
     title: 'Approvals',
@@ -54,6 +56,13 @@ export const PAGES = {
     icon: 'check',
     when: (hub) => isAdmins(hub) && hub.proposals > 0,
     load: () => import('./pages/catalog/approvals.mjs'),
+  },
+  trust: {
+    title: 'Trust',
+    nav: 'trust',
+    icon: 'shield',
+    when: (hub) => isAdmins(hub) && hub.trust > 0,
+    load: () => import('./pages/trust/trust.mjs'),
   },
   sessions: { title: 'Sessions', nav: 'activity', load: () => import('./pages/sessions.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },

@@ -14,6 +14,9 @@ from yamcp_ui_adapter.catalog.errors import EntryInvalid
 MAX_BYTES = 64 * 1024
 """Of one entry, as JSON."""
 
+MAX_WRONG = 20
+"""Fields that an error names."""
+
 Text = Annotated[str, Field(max_length=8192)]
 
 
@@ -103,12 +106,12 @@ class ServerJson(_Part):
 
 
 def check(entry: Json) -> None:
-    """Check an entry that somebody adds. Raises EntryInvalid, with the first field that is wrong."""
+    """Check an entry that somebody adds. Raises EntryInvalid, with the fields that are wrong."""
     if len(orjson.dumps(dict(entry))) > MAX_BYTES:
         raise EntryInvalid(f"The entry is longer than {MAX_BYTES} bytes.")
     try:
         ServerJson.model_validate(dict(entry))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the entry"
-        raise EntryInvalid(f"`{place}` is wrong: {first['msg']}.") from None
+        wrong = {".".join(map(str, each["loc"])) or "the entry": each["msg"] for each in error.errors()[:MAX_WRONG]}
+        place, reason = next(iter(wrong.items()))
+        raise EntryInvalid(f"`{place}` is wrong: {reason}.", data={"fields": wrong}) from None

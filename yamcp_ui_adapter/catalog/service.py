@@ -119,6 +119,7 @@ class Catalog:
             entries=tuple(fitting[body.offset : body.offset + body.limit]),
             total=len(fitting),
             sources=tuple(source.state() for source in self.sources),
+            categories=tuple(sorted({each.category for each in summaries if each.category})),
         )
 
     async def _show(self, body: CatalogShow) -> CatalogCard:

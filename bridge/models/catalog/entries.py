@@ -68,6 +68,8 @@ class CatalogPage(Model):
     total: int
     """The number of entries that fit."""
     sources: tuple[CatalogSource, ...]
+    categories: tuple[str, ...] = ()
+    """Of the entries that fit apart from the category, by name."""
 
 
 class CatalogFind(Request[CatalogPage], kind="catalog_find", sockets=("desired",)):

@@ -1,6 +1,7 @@
 /** Shows all details of one server. */
 
 import { useState } from 'preact/hooks';
+import { scanState } from './trust/trust_words.mjs';
 import { changeSettings, restartServer } from '../hub/actions.mjs';
 import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
@@ -120,9 +121,22 @@ function Hints({ server: { key, hints, settings } }) {
   return html`${hints.map(
     (hint) => html`<${Notice} tone="info" quiet key=${hint}>
       <p>${prose(hint)}</p>
+      ${hint.includes('hubctl trust') && isAdmin() && html`<${Button} icon="shield" href=${trustOf(key)}>Look at the changes</${Button}>`}
       ${settings.session === 'shared' && hint.includes('per_client') && html`<${Button} onClick=${change}>Run one process for each client</${Button}>`}
     </${Notice}>`,
   )}`;
+}
+
+/** Return whether this page may ask for trust. */
+const isAdmin = () => state.value?.hub.role !== 'owner';
+
+/** @param {string} server */
+const trustOf = (server) => href('trust', [], { server });
+
+/** The state of the scan of its image or package. @param {{ server: Server }} props */
+function ScanFact({ server: { key, scan } }) {
+  const badge = html`<${StateBadge} ...${scanState(/** @type {NonNullable<Server['scan']>} */ (scan))} />`;
+  return isAdmin() ? html`<a href=${trustOf(key)}>${badge}</a>` : badge;
 }
 
 /** @param {{ server: Server }} props */
@@ -162,6 +176,7 @@ function ServerStatus({ server }) {
     ['Next attempt', retry_at && html`<${Time} at=${retry_at} due />`],
     ['Transport', TRANSPORTS[transport] ?? transport],
     ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
+    ['Vulnerabilities', server.scan && html`<${ScanFact} server=${server} />`],
     ['Reported name', [server_name, server_version].filter(Boolean).join(' ')],
   ];
   return html`<${Section} title="Status"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;

@@ -21,7 +21,7 @@ import {
   Table,
   Time,
 } from '../ui.mjs';
-import { displayName, OFF_HERE, serverState, size } from '../words.mjs';
+import { count, displayName, OFF_HERE, serverState, size } from '../words.mjs';
 import { Export } from './parts/export.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
 import { UndoLast } from './parts/undo.mjs';
@@ -170,9 +170,17 @@ export function ServerTable({ label, servers, workspace, selection }) {
 /** @param {{ server: Server }} props */
 function NameCell({ server }) {
   const why = hasProblem(server) ? failureReason(server) : '';
-  return html`<div class="server-name"><${ItemLink} page="servers" name=${server.key} /></div>
+  return html`<div class="server-name"><${ItemLink} page="servers" name=${server.key} /><${TrustChip} server=${server} /></div>
     <div class="muted small cut launch mono">${launchText(server)}</div>
     ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why)}</div>`}`;
+}
+
+/** Tells of changes that wait, and of known vulnerabilities. @param {{ server: Server }} props */
+function TrustChip({ server: { key, changes, scan } }) {
+  const texts = [changes > 0 && count(changes, 'change waits', 'changes wait'), scan === 'found' && 'vulnerable'];
+  const text = texts.filter(Boolean).join(', ');
+  if (!text || state.value?.hub.role === 'owner') return null;
+  return html` <a class="badge badge-warn" href=${href('trust', [], { server: key })}>${text}</a>`;
 }
 
 /** Return the command line or URL of a server, on one line. @param {Server} server */

@@ -14,28 +14,34 @@ await style('styles/catalog.css');
  * @typedef {import('../../../../bridge/node/types.mjs').CatalogSummary} Summary
  * @typedef {import('../../../../bridge/node/types.mjs').CatalogSource} Source
  * @typedef {import('../../../../bridge/node/types.mjs').CatalogPage} Found
- * @typedef {{ text: string, source: string, without_keys: boolean }} Wanted
+ * @typedef {{ text: string, source: string, category: string, without_keys: boolean }} Wanted
  */
 
 const PAGE_SIZE = 50; // entries
 const LEAD = 'Servers that the hub can install. Choose one to see what it would run and what it may reach.';
 
-/** The page. */
-export default function Catalog() {
-  const [wanted, want] = useState(/** @type {Wanted} */ ({ text: '', source: '', without_keys: false }));
+/** @param {{ query: Record<string, string> }} props  `source`, `category`: filters at first */
+export default function Catalog({ query: { source = '', category = '' } }) {
+  return html`<${Finder} key=${JSON.stringify([source, category])} source=${source} category=${category} />`;
+}
+
+/** @param {{ source: string, category: string }} props  filters at first */
+function Finder({ source, category }) {
+  const [wanted, want] = useState(/** @type {Wanted} */ ({ text: '', source, category, without_keys: false }));
   const { found, error, more } = useFound(wanted);
   const change = (/** @type {Partial<Wanted>} */ part) => want({ ...wanted, ...part });
   return html`<${Page} title="Catalogue" lead=${LEAD}>
     <${CatalogNav} current="catalog" />
     <div class="toolbar" role="search">
       <${Field} label="Search the catalogue" hideLabel kind="search" value=${wanted.text} onInput=${(/** @type {string} */ text) => change({ text })} attrs=${{ placeholder: 'Search the catalogue' }} />
-      <${SourceField} sources=${found?.sources ?? []} value=${wanted.source} onInput=${(/** @type {string} */ source) => change({ source })} />
+      <${SourceField} sources=${found?.sources ?? []} value=${wanted.source} onInput=${(/** @type {string} */ id) => change({ source: id })} />
+      <${CategoryField} categories=${found?.categories ?? []} value=${wanted.category} onInput=${(/** @type {string} */ word) => change({ category: word })} />
       <${Checkbox} label="Without keys" checked=${wanted.without_keys} onChange=${(/** @type {boolean} */ on) => change({ without_keys: on })} />
     </div>
     ${error && html`<${Notice} error=${error} />`}
     ${!found && !error && html`<p class="muted" aria-busy="true">Loading…</p>`}
     ${found && html`<${Sources} sources=${found.sources} />`}
-    ${found?.entries.length === 0 && html`<${Empty} icon="catalog" title="No entry found"><p>Search for other words, or add an entry of your own with <code>hubctl</code>.</p></${Empty}>`}
+    ${found?.entries.length === 0 && html`<${Empty} icon="catalog" title="No entry found"><p>Search for other words, <a href=${href('sources')}>add a registry</a>, or <a href=${href('own-entry')}>add an entry of your own</a>.</p></${Empty}>`}
     ${found && found.entries.length > 0 && html`<${Entries} found=${found} />`}
     ${found && found.entries.length < found.total && html`<div class="form-foot"><${Button} onClick=${more}>Show more</${Button}></div>`}
   </${Page}>`;
@@ -45,12 +51,17 @@ export default function Catalog() {
  * Return the entries that are wanted; an answer to an earlier search is dropped.
  * @param {Wanted} wanted
  */
-function useFound({ text, source, without_keys }) {
+function useFound({ text, source, category, without_keys }) {
   const [answer, setAnswer] = useState(/** @type {{ found?: Found, error?: any }} */ ({}));
   const last = useRef(0);
   const ask = async (/** @type {number} */ offset) => {
     const mine = (last.current += 1);
-    const query = { text: text || null, source: source || null, without_keys: without_keys || null };
+    const query = {
+      text: text || null,
+      source: source || null,
+      category: category || null,
+      without_keys: without_keys || null,
+    };
     try {
       const page = await api.get('/api/catalog', { ...query, limit: PAGE_SIZE, offset });
       if (mine !== last.current) return;
@@ -64,7 +75,7 @@ function useFound({ text, source, without_keys }) {
   };
   useEffect(() => {
     ask(0);
-  }, [text, source, without_keys]);
+  }, [text, source, category, without_keys]);
   return { ...answer, more: () => ask(answer.found?.entries.length ?? 0) };
 }
 
@@ -76,6 +87,17 @@ function SourceField({ sources, value, onInput }) {
     ...sources.map(({ id, title }) => ({ value: id, label: title })),
   ];
   return html`<${Field} label="Source" hideLabel kind="select" value=${value} options=${options} onInput=${onInput} />`;
+}
+
+/** @param {{ categories: readonly string[], value: string, onInput: (category: string) => void }} props */
+function CategoryField({ categories, value, onInput }) {
+  const listed = value && !categories.includes(value) ? [value, ...categories] : categories;
+  if (listed.length === 0) return null;
+  const options = [
+    { value: '', label: 'All categories' },
+    ...listed.map((category) => ({ value: category, label: category })),
+  ];
+  return html`<${Field} label="Category" hideLabel kind="select" value=${value} options=${options} onInput=${onInput} />`;
 }
 
 /** Shows the sources that could not be brought up to date, and how old their copies are. @param {{ sources: Source[] }} props */

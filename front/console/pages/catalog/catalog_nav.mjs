@@ -6,6 +6,7 @@ import { Subnav } from '../../ui/subnav.mjs';
 
 const PAGES = [
   { page: 'catalog', title: 'Catalogue' },
+  { page: 'sources', title: 'Sources' },
   { page: 'variables', title: 'Variables' },
   { page: 'approvals', title: 'Approvals' },
 ];
@@ -13,5 +14,5 @@ const PAGES = [
 /** @param {{ current: string }} props  the page on which it is */
 export function CatalogNav({ current }) {
   const links = PAGES.map(({ page, title }) => ({ href: href(page), title, current: page === current }));
-  return html`<${Subnav} label="Catalogue, variables and approvals" links=${links} />`;
+  return html`<${Subnav} label="Catalogue, sources, variables and approvals" links=${links} />`;
 }

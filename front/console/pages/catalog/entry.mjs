@@ -1,10 +1,10 @@
 /** Shows an entry of the catalogue: what it runs, what it may reach, what was checked; and a form to add it. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { href } from '../../router.mjs';
+import { href, navigateLater } from '../../router.mjs';
 import { api } from '../../hub/store.mjs';
 import { style } from '../../style.mjs';
-import { CopyButton, Facts, html, ItemLink, Notice, Page, Section } from '../../ui.mjs';
+import { Button, Confirm, CopyButton, Facts, html, ItemLink, Notice, Page, Section, toast } from '../../ui.mjs';
 import { count } from '../../words.mjs';
 import { AddForm } from './add_form.mjs';
 
@@ -24,7 +24,8 @@ export default function EntryPage({ args: [name], query: { source, version } }) 
   if (error) return html`<${Page} title=${name} back=${BACK}><${Notice} error=${error} /></${Page}>`;
   if (!card) return html`<${Page} title=${name} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   const { summary, problem } = card;
-  return html`<${Page} title=${summary.title || name} lead=${summary.description} back=${BACK}>
+  const actions = summary.source === 'own' && html`<${OwnActions} name=${name} />`;
+  return html`<${Page} title=${summary.title || name} lead=${summary.description} actions=${actions} back=${BACK}>
     <div class="stack">
       ${summary.status !== 'active' && html`<${Notice} tone="warn" quiet><p>The source of this entry marks it as ${summary.status}.</p></${Notice}>`}
       ${summary.note && html`<${Notice} tone="info" quiet><p>${summary.note}</p></${Notice}>`}
@@ -33,6 +34,25 @@ export default function EntryPage({ args: [name], query: { source, version } }) 
     ${!problem && html`<${AddForm} card=${card} />`}
     <${About} card=${card} />
   </${Page}>`;
+}
+
+/** Changes and removes an entry of the user's own. @param {{ name: string }} props */
+function OwnActions({ name }) {
+  const [removing, remove] = useState(false);
+  const confirm = async () => {
+    const go = navigateLater();
+    await api.del('/api/catalog/entry', { name });
+    toast(`${name}: removed from the catalogue`);
+    go('catalog');
+  };
+  return html`<${Button} icon="edit" href=${href('own-entry', [], { name })}>Change</${Button}>
+    <${Button} icon="trash" onClick=${() => remove(true)}>Remove</${Button}>
+    ${
+      removing &&
+      html`<${Confirm} title=${`Remove ${name}?`} action="Remove entry" onConfirm=${confirm} onClose=${() => remove(false)}>
+      <p>It leaves the catalogue, in all of its versions. Servers that were added from it stay as they are.</p>
+    </${Confirm}>`
+    }`;
 }
 
 /** @param {{ card: Card }} props */

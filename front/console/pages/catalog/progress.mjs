@@ -11,7 +11,7 @@ import { displayName } from '../../words.mjs';
 /** @typedef {import('../../../../bridge/node/types.mjs').ActivationJob} Job */
 
 /**
- * Return a job, asked for again whenever the hub tells that one got on; null before the first answer.
+ * Return a job, asked for again whenever the hub tells that one got on; null before the first answer, and for an empty id.
  * @param {string} id
  * @returns {{ job: Job|null, error: any }}
  */
@@ -21,6 +21,7 @@ export function useJob(id) {
   const last = useRef(0);
   const told = state.value?.hub.activations;
   useEffect(() => {
+    if (id === '') return;
     const mine = (last.current += 1);
     const take = (/** @type {{ jobs: Job[] }} */ { jobs }) => {
       if (mine !== last.current) return;
@@ -28,7 +29,7 @@ export function useJob(id) {
     };
     api.get('/api/catalog/jobs').then(take, setError);
   }, [id, told]);
-  return { job, error };
+  return { job: job?.id === id ? job : null, error };
 }
 
 /** @param {{ job: string, workspace?: string, onAgain: () => void }} props `workspace`: one that gets the server */

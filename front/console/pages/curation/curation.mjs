@@ -1,6 +1,6 @@
 /** The section of a workspace's page that chooses which tools, prompts and resources its clients see, and how. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api } from '../../hub/store.mjs';
 import { Button, Field, html, Notice, Section, toast } from '../../ui.mjs';
 import { count } from '../../words.mjs';
@@ -14,7 +14,8 @@ import { ExchangeDialog } from './exchange.mjs';
  * @typedef {import('../../types.mjs').Workspace} Workspace
  * @typedef {import('../../../../bridge/node/types.mjs').WorkspaceItem} Item
  * @typedef {import('../../../../bridge/node/types.mjs').Curation} Curation
- * @typedef {{ curation: Curation, items: Item[], tokens: number }} Found
+ * @typedef {{ curation: Curation, hash: string, items: Item[], tokens: number }} Found
+ * @typedef {(edit: Curation | ((now: Curation) => Curation)) => Promise<void>} Save
  */
 
 const NOTE = 'Which tools, prompts and resources clients of this workspace see. Other workspaces are not affected.';
@@ -39,10 +40,10 @@ function Panel({ workspace }) {
   const { curation, items, tokens } = found;
   const listed = matching(items, search);
   const close = () => setDialog('');
-  const flip = (/** @type {Item[]} */ some, /** @type {boolean} */ on) => save(switched(curation, some, on));
+  const flip = (/** @type {Item[]} */ some, /** @type {boolean} */ on) => save((now) => switched(now, some, on));
   return html`<div class="stack">
     <p><strong>About ${tokens} tokens</strong> for the ${count(items.filter(({ kind, state }) => kind === 'tool' && state === 'on').length, 'tool')} that clients see. <span class="muted">An estimate, to compare tools.</span></p>
-    <${Pending} items=${items} onAccept=${() => save(accepted(curation, items))} />
+    <${Pending} items=${items} onAccept=${() => save((now) => accepted(now, items))} />
     <div class="row">
       <${Field} label="Filter" hideLabel kind="search" value=${search} onInput=${setSearch} attrs=${{ placeholder: 'Filter by name, text, server, kind or state' }} />
       <${Button} disabled=${listed.length === 0} onClick=${() => flip(listed, true)}>Switch listed on</${Button}>
@@ -53,7 +54,7 @@ function Panel({ workspace }) {
     <${NewTools} workspace=${workspace} found=${found} save=${save} />
     ${listed.length > MAX_SHOWN && html`<p class="muted">The first ${MAX_SHOWN} of ${listed.length}; filter to find others.</p>`}
     <${ItemTable} items=${listed.slice(0, MAX_SHOWN)} onSwitch=${(/** @type {Item} */ item, /** @type {boolean} */ on) => flip([item], on)} onEdit=${setDialog} />
-    ${dialog === 'rule' && html`<${RuleDialog} workspace=${workspace} curation=${curation} save=${save} onClose=${close} />`}
+    ${dialog === 'rule' && html`<${RuleDialog} workspace=${workspace} save=${save} onClose=${close} />`}
     ${dialog === 'exchange' && html`<${ExchangeDialog} workspace=${workspace} curation=${curation} save=${save} onClose=${close} />`}
     ${typeof dialog === 'object' && html`<${ItemDialog} item=${dialog} curation=${curation} save=${save} onClose=${close} />`}
   </div>`;
@@ -69,21 +70,39 @@ function Pending({ items, onAccept }) {
   </${Notice}>`;
 }
 
-/** Return the curation and the items, and a function that saves another curation. @param {Workspace} workspace */
+/**
+ * Return the curation and the items, and a function that saves another curation, or what an edit makes of the present
+ * one. One is saved after the other; if somebody else has changed the curation, nothing is overwritten.
+ * @param {Workspace} workspace
+ * @returns {{ found?: Found, error?: any, save: Save }}
+ */
 function useCuration({ name, tools, prompts, resources }) {
   const [state, setState] = useState(/** @type {{ found?: Found, error?: any }} */ ({}));
-  const look = async () => setState({ found: await api.get('/api/hub/curation', { name }) });
+  const last = useRef(/** @type {Found|undefined} */ (undefined));
+  const saving = useRef(Promise.resolve());
+  const look = async () => {
+    last.current = await api.get('/api/hub/curation', { name });
+    setState({ found: last.current });
+  };
   useEffect(() => {
     look().catch((error) => setState({ error }));
   }, [name, tools, prompts, resources]);
-  const save = async (/** @type {Curation} */ curation) => {
+  const put = async (/** @type {Parameters<Save>[0]} */ edit) => {
+    const { curation, hash } = /** @type {Found} */ (last.current);
+    const made = typeof edit === 'function' ? edit(curation) : edit;
     try {
-      await api.patch('/api/hub/workspaces', { name }, { curation });
-      await look();
+      await api.patch('/api/hub/workspaces', { name }, { curation: made, expect_curation: hash });
     } catch (error) {
       toast.error(error);
       throw error;
+    } finally {
+      await look().catch(() => {}); // also to show what somebody else has changed
     }
+  };
+  const save = (/** @type {Parameters<Save>[0]} */ edit) => {
+    const done = saving.current.then(() => put(edit));
+    saving.current = done.catch(() => {});
+    return done;
   };
   return { ...state, save };
 }

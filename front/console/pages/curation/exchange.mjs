@@ -10,7 +10,7 @@ import { displayName } from '../../words.mjs';
  * @typedef {import('../../../../bridge/node/types.mjs').Curation} Curation
  */
 
-/** @param {{ workspace: Workspace, curation: Curation, save: (curation: Curation) => Promise<void>, onClose: () => void }} props */
+/** @param {{ workspace: Workspace, curation: Curation, save: import('./curation.mjs').Save, onClose: () => void }} props */
 export function ExchangeDialog({ workspace, curation, save, onClose }) {
   const exported = JSON.stringify(curation, null, 2);
   const [text, setText] = useState(exported);

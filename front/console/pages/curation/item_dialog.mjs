@@ -16,7 +16,7 @@ const HOW = [
   { value: 'default', label: 'default' },
 ];
 
-/** @param {{ item: Item, curation: Curation, save: (curation: Curation) => Promise<void>, onClose: () => void }} props */
+/** @param {{ item: Item, curation: Curation, save: import('./curation.mjs').Save, onClose: () => void }} props */
 export function ItemDialog({ item, curation, save, onClose }) {
   const before = /** @type {Record<string, any>} */ (ofItem(curation, item));
   const [texts, setTexts] = useState(
@@ -34,7 +34,7 @@ export function ItemDialog({ item, curation, save, onClose }) {
     if (fault) return;
     const fields = Object.fromEntries(Object.entries(texts).map(([field, text]) => [field, text || null]));
     const presets = item.kind === 'tool' ? { arguments: presetsOf(drafts) } : {};
-    const saved = await save(changed(curation, item, { ...fields, ...presets })).then(
+    const saved = await save((now) => changed(now, item, { ...fields, ...presets })).then(
       () => true,
       () => false, // `save` has shown the error
     );

@@ -8,7 +8,7 @@ import { forNewTools, HINTS, newTools, ruled } from './edits.mjs';
 /**
  * @typedef {import('../../types.mjs').Workspace} Workspace
  * @typedef {import('../../../../bridge/node/types.mjs').Curation} Curation
- * @typedef {(curation: Curation) => Promise<void>} Save
+ * @typedef {import('./curation.mjs').Save} Save
  */
 
 const CHOICES = [
@@ -29,15 +29,15 @@ export function NewTools({ workspace, found: { curation, items }, save }) {
     <div class="settings">
       ${workspace.servers.map((server) => {
         const choose = (/** @type {string} */ choice) =>
-          save(forNewTools(curation, items, server, /** @type {any} */ (choice))).catch(() => {}); // shown by `save`
+          save((now) => forNewTools(now, items, server, /** @type {any} */ (choice))).catch(() => {}); // shown by `save`
         return html`<${Field} key=${server} label=${displayName(server)} kind="select" options=${CHOICES} value=${newTools(curation, server)} onInput=${choose} />`;
       })}
     </div>
   </details>`;
 }
 
-/** @param {{ workspace: Workspace, curation: Curation, save: Save, onClose: () => void }} props */
-export function RuleDialog({ workspace, curation, save, onClose }) {
+/** @param {{ workspace: Workspace, save: Save, onClose: () => void }} props */
+export function RuleDialog({ workspace, save, onClose }) {
   const [server, setServer] = useState('');
   const [match, setMatch] = useState('*');
   const [hint, setHint] = useState('');
@@ -49,7 +49,7 @@ export function RuleDialog({ workspace, curation, save, onClose }) {
   const hints = [{ value: '', label: 'any' }, ...HINTS.map((name) => ({ value: name, label: name }))];
   const add = async () => {
     const rule = { match, ...(hint && { annotation: hint }), on: on === 'on' };
-    await save(ruled(curation, server ? [server] : workspace.servers, rule));
+    await save((now) => ruled(now, server ? [server] : workspace.servers, rule));
     onClose();
   };
   return html`<${Dialog} title="Add a rule for tools" onClose=${onClose}>

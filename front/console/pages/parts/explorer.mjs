@@ -19,6 +19,8 @@ await style('styles/tools.css');
  * @typedef {{ id: string, name: string, title?: string, description?: string }} Entry  an item as the list shows it
  */
 
+const TYPING = 150; // ms without a key before the hub is asked
+
 /** @type {Record<Kind, { title: string, one: string, choose: string }>} */
 const KINDS = {
   tools: {
@@ -114,10 +116,11 @@ export function useItems(workspace, many, read) {
  * @param {ReturnType<typeof useItems<T>>} props.found
  * @param {(items: T[], search: string) => { server: string, items: T[] }[]} props.group
  * @param {(item: T) => Entry} props.entry
+ * @param {(text: string) => Promise<string[]>} [props.find] returns the ids of what fits a text best, the best first
  * @param {string|undefined} props.picked id of an entry
  * @param {(item: T) => any} props.detail
  */
-export function Explorer({ kind, workspace, found, group, entry, picked, detail }) {
+export function Explorer({ kind, workspace, found, group, entry, find, picked, detail }) {
   const { items, error, load } = found;
   const { one, choose } = KINDS[kind];
   if (!workspace.enabled) return html`<${Off} kind=${kind} workspace=${workspace} />`;
@@ -127,7 +130,7 @@ export function Explorer({ kind, workspace, found, group, entry, picked, detail 
   if (items.length === 0) return html`<${None} kind=${kind} workspace=${workspace} onLoad=${load} />`;
   const current = picked === undefined ? undefined : items.find((item) => entry(item).id === picked);
   return html`<${Missing} kind=${kind} workspace=${workspace} /><div class="explorer ${current ? 'explorer-picked' : ''}">
-    <${List} kind=${kind} workspace=${workspace} items=${items} group=${group} entry=${entry} picked=${picked} onLoad=${load} />
+    <${List} kind=${kind} workspace=${workspace} items=${items} group=${group} entry=${entry} find=${find} picked=${picked} onLoad=${load} />
     <div class="explorer-detail">
       ${current && detail(current)}
       ${!current && picked && html`<${Notice} tone="warn"><p>There is no ${one} <code>${picked}</code> in this workspace now.</p></${Notice}>`}
@@ -165,11 +168,14 @@ function None({ kind, workspace, onLoad }) {
 
 /**
  * @param {{ kind: Kind, workspace: Workspace, items: any[], group: (items: any[], search: string) => { server: string, items: any[] }[],
- *           entry: (item: any) => Entry, picked: string|undefined, onLoad: () => any }} props
+ *           entry: (item: any) => Entry, find?: (text: string) => Promise<string[]>, picked: string|undefined,
+ *           onLoad: () => any }} props
  */
-function List({ kind, workspace, items, group, entry, picked, onLoad }) {
+function List({ kind, workspace, items, group, entry, find, picked, onLoad }) {
   const [search, setSearch] = useState('');
-  const groups = useMemo(() => group(items, search), [items, search, workspace]);
+  const best = useBest(search, items, (item) => entry(item).id, find);
+  const filtered = useMemo(() => group(items, search), [items, search, workspace]);
+  const groups = best.length > 0 ? [{ server: 'Best matches', items: best }] : filtered;
   const many = groups.reduce((sum, each) => sum + each.items.length, 0);
   const { one } = KINDS[kind];
   useEffect(() => {
@@ -192,6 +198,28 @@ function List({ kind, workspace, items, group, entry, picked, onLoad }) {
       ${many === 0 && html`<p class="muted explorer-none">No ${one} has “${search}” in its name, title or description.</p>`}
     </div>
   </nav>`;
+}
+
+/**
+ * Return the items that fit a text best, as `find` ranks them; none without `find` or before its answer.
+ *
+ * @template T
+ * @param {string} search @param {T[]} items @param {(item: T) => string} idOf
+ * @param {((text: string) => Promise<string[]>)|undefined} find
+ * @returns {T[]}
+ */
+function useBest(search, items, idOf, find) {
+  const [answer, setAnswer] = useState({ search: '', ids: /** @type {string[]} */ ([]) });
+  const text = find ? search.trim() : '';
+  useEffect(() => {
+    if (!find || text === '') return undefined;
+    const take = (/** @type {string[]} */ ids) => setAnswer({ search: text, ids });
+    const timer = setTimeout(() => find(text).then(take, () => take([])), TYPING);
+    return () => clearTimeout(timer);
+  }, [text]);
+  if (text === '' || answer.search !== text) return [];
+  const known = new Map(items.map((item) => [idOf(item), item]));
+  return answer.ids.flatMap((id) => known.get(id) ?? []);
 }
 
 /** @param {{ kind: Kind, workspace: string, entry: Entry, picked: string|undefined }} props */

@@ -13,7 +13,8 @@ import { useJob } from '../catalog/progress.mjs';
 /** The section; nothing for a server that is not from the catalogue. @param {{ name: string }} props */
 export function InstalledSection({ name }) {
   const [installed, setInstalled] = useState(/** @type {Installed|null} */ (null));
-  const [job, setJob] = useState('');
+  const [update, setUpdate] = useState('');
+  const { job, error } = useJob(update);
   const [removing, setRemoving] = useState(false);
   const { activations, role } = state.value?.hub ?? {};
   const look = async () => {
@@ -24,19 +25,21 @@ export function InstalledSection({ name }) {
     if (role !== 'owner') look().catch(() => setInstalled(null));
   }, [name, activations, role]);
   if (!installed) return null;
-  const update = async () => setJob((await api.post('/api/installed/update', { key: name }, {})).job);
+  const busy = update !== '' && !error && (job === null || isRunning(job));
+  const begin = async () => setUpdate((await api.post('/api/installed/update', { key: name }, {})).job);
   const rollBack = async () => {
     await api.post('/api/installed/roll-back', { key: name });
     await look();
     toast(`${displayName(name)}: version ${installed.previous}`);
   };
-  const actions = html`<${Button} icon="restart" onClick=${update}>Update</${Button}>
-    ${installed.previous && html`<${Button} icon="back" onClick=${rollBack}>Return to ${installed.previous}</${Button}>`}
-    <${Button} icon="trash" onClick=${() => setRemoving(true)}>Uninstall</${Button}>`;
+  const actions = html`<${Button} icon="restart" disabled=${busy} onClick=${begin}>Update</${Button}>
+    ${installed.previous && html`<${Button} icon="back" disabled=${busy} onClick=${rollBack}>Return to ${installed.previous}</${Button}>`}
+    <${Button} icon="trash" disabled=${busy} onClick=${() => setRemoving(true)}>Uninstall</${Button}>`;
   return html`<${Section} title="Installed from the catalogue" actions=${actions}>
     <div class="card stack">
       <${Facts} facts=${factsOf(installed)} />
-      ${job && html`<${UpdateProgress} id=${job} />`}
+      ${error && html`<${Notice} error=${error} />`}
+      ${job && html`<${UpdateProgress} job=${job} />`}
     </div>
     ${removing && html`<${RemoveDialog} name=${name} onClose=${() => setRemoving(false)} />`}
   </${Section}>`;
@@ -55,11 +58,8 @@ function factsOf({ name, source, version, previous, kind, digest, installed }) {
   ];
 }
 
-/** @param {{ id: string }} props */
-function UpdateProgress({ id }) {
-  const { job, error } = useJob(id);
-  if (error) return html`<${Notice} error=${error} />`;
-  if (!job) return null;
+/** @param {{ job: import('../../../../bridge/node/types.mjs').ActivationJob }} props */
+function UpdateProgress({ job }) {
   return html`<div role="status"><${StateBadge} ...${jobState(job)} /> ${isRunning(job) && job.step}</div>
     ${job.error && html`<${Notice} error=${job.error} />`}`;
 }

@@ -68,6 +68,8 @@ async def test_words(tmp_path: Path) -> None:
     without_keys = await names(found, "search", without_keys=True)
     assert "duckduckgo" in without_keys and "brave" not in without_keys
     assert set(await names(found, "", category="finance")) == {"yfinance"}
+    page = await found.handlers()[CatalogFind](CatalogFind(category="finance"))
+    assert {"finance", "search"} <= set(page.categories)
 
 
 async def test_a_name_without_its_namespace(tmp_path: Path) -> None:
@@ -120,6 +122,7 @@ async def test_what_is_no_server_json(change: dict[str, Any], place: str, tmp_pa
     with pytest.raises(EntryInvalid) as refused:
         await catalog(tmp_path).handlers()[PutCatalogEntry](PutCatalogEntry(entry={**NOTES, **change}))
     assert place in refused.value.message and not (tmp_path / OWN_FILE).exists()
+    assert place == "bytes" or any(place in field for field in refused.value.data["fields"])
 
 
 async def test_a_deleted_entry(tmp_path: Path) -> None:
