@@ -112,7 +112,7 @@ def test_settings_are_those_of_the_hub(values: str) -> None:
     hub = next(pod for pod in pods(rendered(values)) if pod["containers"][0]["name"] == "hub")
     variables = {each["name"]: each for each in hub["containers"][0]["env"]}
     assert variables.keys() <= known
-    secrets = {"HUB_DATABASE_URL", "HUB_LIMITS_URL", "HUB_CACHE_URL"} & variables.keys()
+    secrets = {"HUB_DATABASE_URL", "HUB_CONFIG_DATABASE", "HUB_LIMITS_URL", "HUB_CACHE_URL"} & variables.keys()
     assert all("secretKeyRef" in variables[name]["valueFrom"] for name in secrets)
     assert variables["HUB_REPLICA"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
     assert not [each for each in resources(rendered(values)) if each["kind"] == "Secret"]
@@ -140,7 +140,9 @@ def test_the_full_set_has_every_resource() -> None:
 def test_a_stop_has_the_time_that_it_takes() -> None:
     """Kubernetes kills no replica that still drains or stops."""
     stateful = named(rendered(FULL), "StatefulSet", "hub-mcp")["spec"]["template"]["spec"]
-    variables = {each["name"]: each.get("value") for each in stateful["containers"][0]["env"]}
+    hub = stateful["containers"][0]
+    variables = {each["name"]: each.get("value") for each in hub["env"]}
+    assert hub["lifecycle"]["preStop"] == {"exec": {"command": ["hubctl", "drain"]}}
     assert stateful["terminationGracePeriodSeconds"] > int(variables["HUB_DRAIN_TIMEOUT"]) + int(
         variables["HUB_STOP_TIMEOUT"]
     )
@@ -174,6 +176,7 @@ def test_haproxy_takes_the_configuration_of_the_balancer(tmp_path: Path) -> None
         ("token.existingSecret=a,balancer.enabled=false,forwarding.enabled=false", "several replicas need balancer.en"),
         ("token.existingSecret=a,httpRoute.enabled=true", "httpRoute.parentRefs is missing"),
         ("token.existingSecret=a,serviceMonitor.enabled=true", "serviceMonitor.existingSecret is missing"),
+        ("token.existingSecret=a,configuration.database.existingSecret=b,configuration.providers.x=y", "keep one"),
         ("token.existingSecret=a,replicas=40", "balancer.maxReplicas is 16"),
         ("token.existingSecret=a,settings.HUB_TOKEN=x", "HUB_TOKEN"),
         ("token.existingSecret=a,token.value=x", "value"),

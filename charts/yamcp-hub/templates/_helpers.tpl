@@ -54,8 +54,38 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-configuration" (include "yamcp-hub.fullname" .)) .Values.configuration.existingConfigMap -}}
 {{- end -}}
 
-{{- define "yamcp-hub.hasConfiguration" -}}
-{{- if or .Values.configuration.existingConfigMap .Values.configuration.providers -}}true{{- end -}}
+{{- define "yamcp-hub.ownConfiguration" -}}
+{{- with .Values.configuration -}}
+{{- if or .providers .workspaces .hub .access -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "yamcp-hub.hasConfigMap" -}}
+{{- if or .Values.configuration.existingConfigMap (include "yamcp-hub.ownConfiguration" .) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "yamcp-hub.hasFiles" -}}
+{{- if or .Values.configuration.existingSecret (include "yamcp-hub.hasConfigMap" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/* One directory with the files of the ConfigMap, the Secret, or both. */}}
+{{- define "yamcp-hub.configurationVolume" -}}
+{{- $secret := .Values.configuration.existingSecret -}}
+{{- if and $secret (include "yamcp-hub.hasConfigMap" .) -}}
+projected:
+  defaultMode: 0440
+  sources:
+    - configMap: { name: {{ include "yamcp-hub.configMap" . }} }
+    - secret: { name: {{ $secret }} }
+{{- else if $secret -}}
+secret: { secretName: {{ $secret }}, defaultMode: 0440 }
+{{- else -}}
+configMap: { name: {{ include "yamcp-hub.configMap" . }}, defaultMode: 0440 }
+{{- end -}}
+{{- end -}}
+
+{{- define "yamcp-hub.drains" -}}
+{{- if .Values.shutdown.drain -}}{{- include "yamcp-hub.forwards" . -}}{{- end -}}
 {{- end -}}
 
 {{- define "yamcp-hub.many" -}}
@@ -102,8 +132,11 @@ capabilities:
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- fail "ingress.host is missing: the host name of the Ingress." -}}
 {{- end -}}
-{{- if and .Values.configuration.existingConfigMap .Values.configuration.providers -}}
-{{- fail "configuration.existingConfigMap and configuration.providers are both set; keep one." -}}
+{{- if and .Values.configuration.existingConfigMap (include "yamcp-hub.ownConfiguration" .) -}}
+{{- fail "configuration.existingConfigMap is set, and files beside it; keep one." -}}
+{{- end -}}
+{{- if and .Values.configuration.database.existingSecret (include "yamcp-hub.hasFiles" .) -}}
+{{- fail "configuration.database is set, and files beside it; keep one." -}}
 {{- end -}}
 {{- $most := ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
 {{- if and .Values.balancer.enabled (lt (int .Values.balancer.maxReplicas) $most) -}}
