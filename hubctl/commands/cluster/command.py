@@ -16,6 +16,7 @@ from bridge.models.cluster import (
 )
 from bridge.private import make_directory, write_file
 from hubctl.arguments import Parser
+from hubctl.commands.cluster.replicas import lines, read_replicas
 from hubctl.commands.import_text import read_text
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
@@ -28,7 +29,7 @@ SOURCES = {"files": "this hub's own files", "database": "PostgreSQL", "directory
 def add_cluster_actions(one: argparse.ArgumentParser, again: Parser) -> None:
     """Add the actions of `hubctl cluster`."""
     actions = one.add_subparsers(dest="action", metavar="<action>")
-    actions.add_parser("status", parents=[again], help="show source and versions (as without an action)")
+    actions.add_parser("status", parents=[again], help="show source, versions and replicas (as without an action)")
     taken = actions.add_parser("import", parents=[again], help="write a whole configuration into the database")
     taken.add_argument("directory", nargs="?", help="where the files are; none: those that this hub uses")
     taken.add_argument("--replace", action="store_true", help="replace a different configuration in the database")
@@ -46,10 +47,12 @@ async def cluster(context: Context, arguments: argparse.Namespace) -> int:
         return await export(context, arguments)
     async with context.desired() as adapter:
         found = await adapter.request(ReadCluster())
+    hubs = await read_replicas(context)
     if context.json:
-        context.emit(found)
+        context.emit(found.model_dump(mode="json") | {"hubs": hubs.model_dump(mode="json")})
     else:
         show(context, found, time.time())
+        context.say(*lines(hubs, context))
     return OK if found.state in ("alone", "current") else NOT_CURRENT
 
 

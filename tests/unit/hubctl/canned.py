@@ -86,6 +86,7 @@ from bridge.models import (
 )
 from bridge.models.catalog.approvals import ApproveProposal, ListProposals, RefuseProposal
 from bridge.models.cluster import ExportConfig, ImportConfig, ReadCluster
+from bridge.models.replicas import ReadReplicas
 from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from hubctl.context import Context
@@ -192,6 +193,7 @@ RECORDS: tuple[dict[str, Any], ...] = (
 
 FURTHER: tuple[type[Request[Any]], ...] = (
     ReadCluster,
+    ReadReplicas,
     ImportConfig,
     ExportConfig,
     ListGrants,

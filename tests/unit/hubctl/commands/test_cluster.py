@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ErrorBody
+from bridge.models import SnapshotId
 from bridge.models.cluster import (
     ClusterState,
     ConfigExported,
@@ -18,6 +19,7 @@ from bridge.models.cluster import (
     ReadCluster,
     Replica,
 )
+from bridge.models.replicas import ReadReplicas, ReplicasState, ReplicaStatus
 from tests.unit.hubctl.canned import CannedHub
 
 pytestmark = pytest.mark.outside
@@ -49,6 +51,39 @@ async def test_status(hub: CannedHub) -> None:
     assert json.loads(out)["replicas"][0]["name"] == "r0"
     hub.answers = {ReadCluster: ClusterState(source="files", state="alone")}
     assert await hub.hubctl("cluster") == (0, "source    this hub's own files\n", "")
+
+
+async def test_replicas(hub: CannedHub) -> None:
+    """How each is, and where the configuration is applied; a hub that cannot ask says why, if it is a replica."""
+    alone = ClusterState(source="files", state="alone")
+    current, old = (SnapshotId(epoch=3, revision=number, hash=str(number) * 16) for number in (5, 4))
+    known = {"version": "1.0", "uptime": 70.0, "sessions": 2, "servers": 3}
+    serving = ReplicaStatus(name="r0", state="serving", age=0.1, up_to_date=True, applied=current, **known)
+    late = ReplicaStatus(
+        name="r1", state="serving", age=0.1, up_to_date=False, applied=old, troubles=("LIMITS_UNAVAILABLE",), **known
+    )
+    lost = ReplicaStatus(name="r2", state="lost", age=130.0, up_to_date=False, servers_failing=1, **known)
+    shown = (serving, late, lost)
+    state = ReplicasState(transport="redis", own="r0", replicas=shown, live=2, up_to_date=1, sessions=4)
+    hub.answers = {ReadCluster: alone, ReadReplicas: state}
+    code, out, _ = await hub.hubctl("cluster", "status")
+    _, sums, applied, _, _, *rows = out.splitlines()
+    assert (code, sums) == (0, "replicas  2 of 3, 4 sessions, 0 calls in progress")
+    assert applied == "applied   at 1 of 2"
+    for row, cells in zip(
+        rows,
+        [
+            ("r0 (this one)", "serving", "1 min", "current"),
+            ("r1", "another: 3.4 44444444", "LIMITS_UNAVAILABLE"),
+            ("r2", "lost", "2 min ago", "none", "3, 1 failing"),
+        ],
+        strict=True,
+    ):
+        assert all(cell in row for cell in cells), row
+    _, out, _ = await hub.hubctl("cluster", "--json")
+    assert json.loads(out)["hubs"]["replicas"][2]["state"] == "lost"
+    hub.answers = {ReadCluster: alone, ReadReplicas: state.model_copy(update={"up_to_date": 2})}
+    assert "applied   everywhere" in (await hub.hubctl("cluster"))[1]
 
 
 async def test_import(hub: CannedHub, tmp_path: Path) -> None:
