@@ -71,8 +71,8 @@ class SharedCounts:
         self._bytes: Counter[str] = Counter()
         self._away_until = 0.0
         self._renewed = 0.0
-        self._offset = 0.0
-        """Seconds by which the clock of Redis is ahead of this one's."""
+        self._offset: float | None = None
+        """Seconds by which the clock of Redis is ahead of this one's; None before Redis was asked."""
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -178,6 +178,8 @@ class SharedCounts:
 
     async def flush(self) -> None:
         """Send what has ended and what was counted since the last time. Raises LimitsUnavailable."""
+        if self._offset is None:
+            await self._learn_clock()
         ended, returned, sizes = self._ended, self._returned, self._bytes
         self._ended, self._returned, self._bytes = [], [], Counter()
         accounts = [each for each in self._accounts() if each.plan.sessions != math.inf]
@@ -198,11 +200,25 @@ class SharedCounts:
             self._bytes.update(sizes)
             raise
         try:
-            seconds, microseconds = answers[0]
-            self._offset = seconds + microseconds / 1e6 - time.time()
+            self._set_clock(answers[0])
             self._note_sessions(accounts, answers)
         except NONSENSE as error:
             raise self._failed(error) from None
+
+    async def _learn_clock(self) -> None:
+        """Ask for the time by the clock of Redis, by which leases and numbers of sessions end. Raises
+        LimitsUnavailable."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        answers = await self._asked(pipeline.execute)
+        try:
+            self._set_clock(answers[0])
+        except NONSENSE as error:
+            raise self._failed(error) from None
+
+    def _set_clock(self, answer: Any) -> None:
+        seconds, microseconds = answer
+        self._offset = seconds + microseconds / 1e6 - time.time()
 
     def _renew(self, pipeline: Any) -> None:
         """Prolong the leases of the calls in progress."""
@@ -226,7 +242,7 @@ class SharedCounts:
 
     def _now(self) -> float:
         """Unix time by the clock of Redis, as known since the last time."""
-        return time.time() + self._offset
+        return time.time() + (self._offset or 0.0)
 
     def _note_sessions(self, accounts: list[Account], answers: list[Any]) -> None:
         asked = answers[len(answers) - 3 * len(accounts) :]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,29 @@ async def test_a_lease_is_prolonged() -> None:
         one.shared._renewed = 0.0
         await one.shared.flush()
         assert codes([await two.enter()]) == ["ok"]
+
+
+@pytest.mark.parametrize("ahead", [-60.0, 60.0])
+async def test_a_clock_that_is_wrong(ahead: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases and numbers of sessions end by the clock of Redis, from the first message on; rates never ask another."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + ahead)
+    async with replicas(limit(concurrent=1, sessions=2, requests_per_second=0.01, burst=2)) as (one, two):
+        call = await one.enter()
+        one.sessions += [FakeSession(one, None)] * 2  # type: ignore[arg-type]
+        await one.shared.flush()
+        name = f"{shared.PREFIX}{meter_name('k-ci')}"
+        ((_, ends),) = await one.shared._redis.zrange(f"{name}:running", 0, -1, withscores=True)
+        assert 0 < ends - right() <= shared.LEASE_SECONDS + 1
+        (told,) = await one.shared._redis.hvals(f"{name}:sessions")
+        assert 0 < float(told.split()[1]) - right() <= shared.SESSIONS_SECONDS + 1
+        assert await two.enter() == "TOO_MANY_CALLS"
+        one.end(call)
+        await one.shared.flush()
+        assert codes([await two.enter(), await two.enter()]) == ["ok", "RATE_LIMITED"]
+        await two.shared.flush()
+        with pytest.raises(LimitReached):
+            two.admission.admit_session(key())
 
 
 async def test_what_did_not_begin_is_given_back() -> None:
