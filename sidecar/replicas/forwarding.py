@@ -75,7 +75,9 @@ class Forwarding:
         self._requests, self._sessions = sessions.requests, sessions
         self.draining = draining
         self._away: dict[str, float] = {}
-        """Replicas that could not be reached, and until when they are not tried again."""
+        """Replicas that could not be reached, and until when they are not tried again; kept until they are reached."""
+        self._stopping: dict[str, float] = {}
+        """The same for those that are about to stop: they still take what is about calls in progress."""
         self._logged_at = float("-inf")
 
     async def run(self) -> None:
@@ -171,22 +173,24 @@ class Forwarding:
             if name == self._own:
                 continue
             url = self._addresses.url(name)
-            if url is None or self._is_away(name):
+            if url is None or self._is_away(name, body):
                 continue
             try:
                 await self._hops.serve(url, self._request(name, body, scope), body.receive, send)
             except Away as away:
-                if not (isinstance(away, Refused) and away.leaving):
-                    self._note_away(name)
+                self._note_away(name, leaving=isinstance(away, Refused) and away.leaving)
             except Busy:
                 raise ReplicaBusy(f"Too many requests are being handed to the replica {name!r}.") from None
             except Lost as lost:
-                log.warning("a replica was lost with a request", extra={"replica": name})
-                if lost.begun or not owners.may_repeat(body.content):
+                # one that is about to stop carries out no request, and closes connections that it has kept
+                unread = lost.reused and name in self._stopping and not owners.is_about_call(body.content)
+                if lost.begun or not (unread or owners.may_repeat(body.content)):
+                    log.warning("a replica was lost with a request", extra={"replica": name})
                     await _tell_lost(lost, name, body, scope, send)
                     return True
                 self._note_away(name)
             else:
+                self._note_reached(name)
                 return True
         return False
 
@@ -225,20 +229,25 @@ class Forwarding:
             headers.append((b"x-forwarded-for", address.encode("latin-1")))
         return Request(signed.method, signed.target, headers, body.content)
 
-    def _is_away(self, name: str) -> bool:
-        until = self._away.get(name)
-        if until is None:
-            return False
-        if time.monotonic() < until:
+    def _is_away(self, name: str, body: Body) -> bool:
+        now = time.monotonic()
+        if now < self._away.get(name, 0.0):
             return True
-        del self._away[name]
-        return False
+        return now < self._stopping.get(name, 0.0) and not owners.is_about_call(body.content)
 
-    def _note_away(self, name: str) -> None:
-        if len(self._away) >= MAX_AWAY:
-            self._away.clear()
-        self._away[name] = time.monotonic() + AWAY_SECONDS
-        log.warning("a replica cannot be reached", extra={"replica": name})
+    def _note_away(self, name: str, *, leaving: bool = False) -> None:
+        noted = self._stopping if leaving else self._away
+        if len(noted) >= MAX_AWAY:
+            noted.clear()
+        if name not in noted:
+            what = "a replica is about to stop" if leaving else "a replica cannot be reached"
+            log.warning(what, extra={"replica": name})
+        noted[name] = time.monotonic() + AWAY_SECONDS
+
+    def _note_reached(self, name: str) -> None:
+        noted = [found for found in (self._away, self._stopping) if found.pop(name, None) is not None]
+        if noted:
+            log.info("a replica can be reached again", extra={"replica": name})
 
 
 class Body:

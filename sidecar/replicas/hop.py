@@ -53,9 +53,13 @@ class Request(NamedTuple):
 class Lost(Exception):  # becomes ReplicaLost
     """The connection broke after the replica may have got the request. `begun`: a part of the response was sent on."""
 
-    def __init__(self, *, begun: bool = False, is_stream: bool = False, between: bool = False) -> None:
+    def __init__(
+        self, *, begun: bool = False, is_stream: bool = False, between: bool = False, reused: bool = False
+    ) -> None:
         super().__init__()
         self.begun = begun
+        self.reused = reused
+        """Whether the connection had been kept from an earlier request."""
         self.is_stream = is_stream
         """Whether the response is an event stream."""
         self.between = between
@@ -112,13 +116,13 @@ class Hops:
     async def _pass_on(self, url: str, request: Request, send: Send, begun: Callable[[], None]) -> None:
         """As `serve`; `begun` is called when the head of the response is sent on."""
         connections = self._connections.get(url) or self._connections.setdefault(url, Connections(url))
-        async with taken(connections) as (connection, _):
+        async with taken(connections) as (connection, reused):
             try:
                 await connection.send(request.encoded(), WRITE_SECONDS)
                 await connection.head(self._read_seconds)
                 refusal = await self._refusal(connection)
             except Broken:
-                raise Lost from None
+                raise Lost(reused=reused) from None
             kept = [each for each in connection.headers if each[0] not in HOP_BY_HOP]
             await send({"type": "http.response.start", "status": connection.status, "headers": kept})
             begun()

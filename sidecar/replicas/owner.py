@@ -76,6 +76,12 @@ def request_id(body: bytes) -> int | str | None:
     return found if type(found) in (int, str) else None
 
 
+def is_about_call(body: bytes) -> bool:
+    """Whether a body is a notification or a response: it belongs to a call that the replica may have in progress."""
+    message = message_of(body)
+    return isinstance(message, dict) and not ("id" in message and "method" in message)
+
+
 def may_repeat(body: bytes) -> bool:
     """Whether what a body asks for may be carried out twice without harm: nothing, or something that is only read."""
     message = message_of(body)

@@ -8,132 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from bridge.client import BridgeClient
-from bridge.memory import MemoryBridge
-from bridge.models import Snapshot
-from bridge.settings import Settings
-from sidecar import app as app_module
-from sidecar import optional
-from sidecar.app import App
-from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.protocol.eras import CAPABILITIES_KEY, MODERN_VERSION
-from sidecar.replicas.errors import ReplicasOff
-from tests.support.fake_server import FakeChannel, FakeServer, Gate, until, within
+from tests.support.fake_server import FakeChannel, until, within
 from tests.support.fake_server import text as answered
 from tests.support.hub import free_ports, running
-from tests.support.inprocess import space
-from tests.support.raw_client import EVENT_ENDS, MODERN, Client, Connection, Way, connected, read, unchunked
+from tests.support.raw_client import EVENT_ENDS, MODERN, Connection, Way, connected, read, unchunked
+from tests.support.replicas import SECRET, WAIT, Replicas, code, text
 from tests.support.yamcp import mock
 
 WAYS: list[Way] = ["http", "modern", "sse"]
-SECRET = "s" * 32
-WAIT = {"name": "a_wait", "arguments": {}}
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The app configures logging for its process: take that back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("mcp", "uvicorn", "fastmcp"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.getLogger(SERVER_LOGGER).filters.clear()
-
-
-class Replicas:
-    """r0 and r1. Each has a connection of its own to the server `a`, whose tool `who` says which one it is."""
-
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.gate = Gate()
-        self.server = FakeServer(tools={"who": self._who, "wait": self.gate})
-        monkeypatch.setattr(app_module, "Connector", lambda *_, **__: lambda _, **__: self.server.connect)
-        self.ports = free_ports(2)
-        addresses = ",".join(f"r{number}=http://127.0.0.1:{port}" for number, port in enumerate(self.ports))
-        self.settings = [
-            Settings(
-                sidecar_port=port,
-                data_dir=root / name,
-                runtime_dir=root / name / "run",
-                adapter_grace=60,
-                replica=name,
-                replicas=addresses,
-                replicas_secret=SecretStr(SECRET),
-                drain_seconds=0.3,
-            )
-            for name, port in zip(("r0", "r1"), self.ports, strict=True)
-        ]
-        self.apps: list[App] = []
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def _who(self, channel: FakeChannel) -> Any:
-        return answered(f"r{self.server.channels.index(channel)}")
-
-    async def start(self, settings: Settings, **server: Any) -> App:
-        """Start one; `server` are the server's settings."""
-        transport = MemoryBridge()
-        settings.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        app = App(settings, transport)
-        self.apps.append(app)
-        self.tasks.append(asyncio.create_task(app.run()))
-        snapshot = Snapshot.of(1, 1, (self.server.spec("a", **server),), (space("a"),))
-        async with BridgeClient(settings.actual_address, transport=transport) as bridge:
-            await bridge.request(snapshot, timeout=100)
-        await until(lambda: app.predecessor.waiting and app.hub.snapshot is not None)
-        await until(lambda: all(each.state == "ready" for each in app.hub.pool))
-        return app
-
-    async def start_both(self, **server: Any) -> None:
-        """Start both, one after the other."""
-        for settings in self.settings:
-            await self.start(settings, **server)
-
-    async def end(self, number: int) -> None:
-        """End one at once."""
-        self.apps[number].leave.set()
-        self.apps[number].stop.set()
-        await within(asyncio.gather(self.tasks[number], return_exceptions=True), 30)
-
-    @contextlib.asynccontextmanager
-    async def strayed(self, way: Way) -> AsyncIterator[Client]:
-        """A client whose session is in r0, and whose POSTs go to r1."""
-        async with connected(self.ports[0], "w", way) as client:
-            client._posts.writer.close()
-            client._posts = Connection(*await asyncio.open_connection("127.0.0.1", self.ports[1]))
-            try:
-                yield client
-            finally:
-                client._posts.writer.close()
-
-
-@pytest.fixture
-async def replicas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replicas]:
-    """Ended at the end."""
-    with tempfile.TemporaryDirectory(prefix="hub") as root:
-        made = Replicas(Path(root), monkeypatch)
-        try:
-            yield made
-        finally:
-            for number in range(len(made.apps)):
-                await made.end(number)
-
-
-def text(pieces: list[bytes]) -> str:
-    """The text that a tool answered."""
-    message = read(pieces)
-    assert "result" in message, message
-    return str(message["result"]["content"][0]["text"])
 
 
 def idle(replicas: Replicas) -> list[Any]:
@@ -141,11 +28,6 @@ def idle(replicas: Replicas) -> list[Any]:
     layer = replicas.apps[1].forwarding
     assert layer is not None
     return [each for connections in layer._hops._connections.values() for each in connections._idle]
-
-
-def code(pieces: list[bytes]) -> str:
-    """The code of an error."""
-    return str(read(pieces)["error"]["data"]["code"])
 
 
 async def test_the_wrong_replica(replicas: Replicas) -> None:
@@ -265,55 +147,6 @@ async def test_addresses_that_are_wrong(replicas: Replicas) -> None:
     layer._addresses.listed["r0"] = layer._addresses.listed["r1"]
     async with replicas.strayed("http") as client:
         assert code(await client.call("a_who")) == "REPLICA_LOOP"
-
-
-async def test_a_replica_that_drains(replicas: Replicas) -> None:
-    """It finishes its calls, and hands its sessions and new ones over; no request fails."""
-    await replicas.start_both()
-    r0, _ = replicas.apps
-    async with contextlib.AsyncExitStack() as stack:
-        strayed = await stack.enter_async_context(replicas.strayed("http"))
-        straight = await stack.enter_async_context(connected(replicas.ports[0], "w", "http"))
-        sse = await stack.enter_async_context(connected(replicas.ports[0], "w", "sse"))
-        stream = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[0]))
-        stream.send("GET", "/mcp/w", mcp_session_id=straight.session)
-        await stream.head()
-        assert text(await straight.call("a_who")) == "r0"
-        waiting = asyncio.create_task(strayed.ask("tools/call", WAIT))
-        await replicas.gate.reached(1)
-        assert not (await optional.drain(r0.forwarding)).done
-        assert text(await straight.call("a_who")) == "r1", "its session goes on at the other replica"
-        async with connected(replicas.ports[0], "w", "http") as new:
-            assert new.session.startswith("r1.")
-            assert text(await new.call("a_who")) == "r1"
-        async with connected(replicas.ports[0], "w", "modern") as modern:
-            assert text(await modern.call("a_who")) == "r0"
-        for path in ("/mcp/w/sse", "/readyz"):
-            asking = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[0]))
-            asking.send("GET", path)
-            head = await asking.head()
-            assert head["status"] == "503"
-            assert b"HUB_DRAINING" in b"".join(await asking.body(head))
-            asking.writer.close()
-        assert unchunked(b"".join(await stream.until(b"0\r\n\r\n"))).strip() == b"", "the stream ends in order"
-        assert sse._stream is not None
-        await within(sse._stream.until(b"0\r\n\r\n"))
-        assert not (await optional.drain(r0.forwarding)).done
-        cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": strayed._ids}}
-        other = Connection(*await asyncio.open_connection("127.0.0.1", replicas.ports[1]))
-        other.send("POST", "/mcp/w", cancelled, mcp_session_id=strayed.session)
-        assert (await other.head())["status"] == "202"
-        assert read(await within(waiting))["error"]["message"] == "Request cancelled"
-        await until(lambda: r0.forwarding and r0.forwarding.draining.begin().done)
-        assert text(await strayed.call("a_who")) == "r1"
-        for connection in (stream, other):
-            connection.writer.close()
-
-
-async def test_a_hub_that_is_alone() -> None:
-    """It has nobody to hand its sessions to."""
-    with pytest.raises(ReplicasOff):
-        await optional.drain(None)
 
 
 async def test_a_replica_that_is_killed() -> None:
