@@ -15,9 +15,21 @@ import pytest
 
 from bridge.client import BridgeClient
 from bridge.errors import RemoteError
-from bridge.models import AddKey, ListKeys, PutAccessFile, PutServer, ReadConfig, ReadDesired, Request, SetServer
+from bridge.models import (
+    AddKey,
+    ListKeys,
+    PutAccessFile,
+    PutServer,
+    PutWorkspace,
+    ReadConfig,
+    ReadDesired,
+    Request,
+    SetServer,
+)
 from bridge.models.cluster import ClusterState, ExportConfig, ImportConfig, ReadCluster
+from tests.support import hub
 from tests.support.postgres import Postgres
+from tests.support.yamcp import mock
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter, in_place, keys, server
 from yamcp_ui_adapter.cluster import shared
 from yamcp_ui_adapter.cluster.copy import BASE_FILE
@@ -220,3 +232,19 @@ async def test_no_password_is_told(tmp_path: Path, postgres: Postgres, caplog: p
         found = await until_state(first, "unavailable")
         assert "se-cret" not in f"{found!r}{caplog.text}"
         assert found.target == "127.0.0.1:1/none, schema yamcp_hub_config"
+
+
+async def test_whole_hubs_run_what_one_of_them_was_told(postgres: Postgres, schema: str) -> None:
+    """As processes, up to the servers that their sidecars run."""
+    database = {"HUB_CONFIG_DATABASE": postgres.url(), "HUB_CONFIG_SCHEMA": schema}
+    async with (
+        hub.running({"a": mock("a")}, {"w": ["a"]}, HUB_REPLICA="r1", **database) as one,
+        hub.running({}, {}, settle=False, HUB_REPLICA="r2", **database) as two,
+    ):
+        await one.desired.request(ImportConfig())
+        await two.desired.request(PutServer(key="b", entry=mock("b")), timeout=PATIENCE)
+        await two.desired.request(PutWorkspace(name="w", servers=("a", "b")), timeout=PATIENCE)
+        for each in (one, two):
+            await each.wait_status(
+                lambda status: {s.key for s in status.servers if s.state == "ready"} == {"a", "b"}, ""
+            )

@@ -34,6 +34,11 @@ const CHANGE_CODES = [
   'EDIT_CONFLICT',
   'EDIT_INVALID',
   'DATA_DIR_UNUSABLE',
+  'CONFIG_DATABASE_UNAVAILABLE',
+  'CONFIG_DIR_UNUSABLE',
+  'CONFIG_NOT_IMPORTED',
+  'CONFIG_READ_ONLY',
+  'CONFIG_SCHEMA_NEWER',
 ];
 /** Answers that are no JSON, by the route's id: their media types. @type {Record<string, string[]>} */
 const OTHER_MEDIA = {

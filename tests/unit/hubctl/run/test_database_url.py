@@ -37,6 +37,19 @@ def test_the_recorder_gets_it_in_a_private_file(tmp_path: Path) -> None:
     assert database_url(made(tmp_path)) == URL
 
 
+def test_the_database_of_the_configuration_is_handed_over_like_it(tmp_path: Path) -> None:
+    """To adapter and sidecar; a former address is forgotten."""
+    own = made(tmp_path, config_database=URL)
+    hand_over_database_urls(own)
+    assert stat.S_IMODE(own.config_database_file.stat().st_mode) == 0o600
+    variables = {"HUB_CONFIG_DATABASE": URL, "PATH": "/bin"}
+    remove_secrets(variables)
+    assert variables == {"PATH": "/bin"}
+    assert made(tmp_path).config_database_url == own.config_database_url == URL
+    hand_over_database_urls(made(tmp_path))
+    assert made(tmp_path).config_database_url is None
+
+
 @pytest.mark.parametrize("changes", [{}, {"database_url": URL, "history": False}])
 def test_a_former_one_is_forgotten(tmp_path: Path, changes: dict[str, Any]) -> None:
     """The next start without one uses SQLite again; without a history nothing has it."""
