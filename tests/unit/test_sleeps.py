@@ -45,6 +45,7 @@ ALLOWED = {
     "integration/channels/test_flood.py script": PACE,
     "integration/containers/test_containers.py test_a_pull_is_told_and_not_timed": LONGER,
     "integration/databases/test_postgres.py statistics_of": "a look in a loop: the server tells it to nobody",
+    "integration/replicas/test_draining.py _call": PACE,
     "integration/spawner/greedy.py in_child": "it runs until it is killed",
     "integration/spawner/nasty.py breed": PACE,
     "integration/spawner/nasty.py daemon": "it runs until it is killed",
