@@ -94,6 +94,8 @@ class WorkspaceStatus(Model):
     tools: int = 0
     resources: int = 0
     prompts: int = 0
+    pending: int = 0
+    """Number of items that are not shown because an administrator is to be asked first (`new: ask` of a curation)."""
     sessions: int = 0
 
 

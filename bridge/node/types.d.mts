@@ -422,6 +422,8 @@ export interface WorkspaceStatus {
   tools: number;
   resources: number;
   prompts: number;
+  /** Number of items that are not shown because an administrator is to be asked first (`new: ask` of a curation). */
+  pending: number;
   sessions: number;
 }
 

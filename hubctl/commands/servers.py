@@ -85,6 +85,7 @@ def status_lines(context: Context, current: Status, above: Sequence[str], now: f
     if current.servers:
         lines += ["", *server_table(current, context.paint, now, context.columns)]
     notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]
+    notes += [pending_note(workspace, context.paint) for workspace in current.workspaces if workspace.pending]
     notes += [line for server in current.servers for line in server_notes(server, context.paint, now)]
     notes += [
         context.paint.bad(clean(f"{tool.name}: {tool.problem} {tool.what_to_do or ''}".rstrip()))
@@ -123,6 +124,12 @@ def server_table(current: Status, paint: Paint, now: float, columns: int | None 
     ]
     header = ("SERVER", "STATE", "FOR", "SPEAKS", "TOOLS", "RESTARTS", "PID", "MEMORY")
     return table(header, rows, paint, columns, whole=("SERVER",))
+
+
+def pending_note(workspace: WorkspaceStatus, paint: Paint) -> str:
+    """Tell what waits for an administrator, and how to see it."""
+    number = count(workspace.pending, "new item")
+    return f"{paint.bold(clean(workspace.name))}: {number} not shown before you decide: `hubctl curation list`."
 
 
 def empty_note(workspace: WorkspaceStatus, paint: Paint) -> str:

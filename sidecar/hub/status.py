@@ -18,6 +18,7 @@ from bridge.models.trust import ScanState
 from bridge.settings import Settings
 from sidecar.errors import StillStarting
 from sidecar.hub.hub import Hub
+from sidecar.hub.items.curated_items import pending
 from sidecar.hub.reconciler import Reconciler
 from sidecar.limits.in_force import Enforcement, described, enforcement_text
 from sidecar.observe import process_memory
@@ -153,6 +154,7 @@ class StatusReporter:
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),
+            pending=pending(view),
             sessions=self._hub.client_count(workspace),
         )
 

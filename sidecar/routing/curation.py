@@ -127,6 +127,12 @@ class ServerCurator:
         """Of its resources and templates, by URI."""
         return KindRules(self.curated.resources)
 
+    @property
+    def asks(self) -> bool:
+        """Whether new items of any kind wait for an administrator."""
+        kinds = (self.curated.tools, self.curated.prompts, self.curated.resources)
+        return any(kind.new == "ask" for kind in kinds)
+
     def catalog(self, catalog: Catalog) -> Catalog:
         """The part of a server's lists that is shown, with the server's own names. Of several items with the same name
         the last one counts (`view.build`), so it alone decides about the name."""

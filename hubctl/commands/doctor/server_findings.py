@@ -126,7 +126,14 @@ def workspaces(status: Status) -> list[Finding]:
         hint = "Make one: `hubctl workspaces add NAME SERVER ...`, the console or YAMCP-UI."
         return [Finding(level="warning", subject="workspaces", message="there is none.", hint=hint)]
     found = [_workspace(workspace) for workspace in status.workspaces if workspace.state not in ("ready", "off")]
+    found += [_pending(workspace) for workspace in status.workspaces if workspace.pending]
     return found or [Finding(level="ok", subject="workspaces", message="each that is on is ready.")]
+
+
+def _pending(workspace: WorkspaceStatus) -> Finding:
+    hint = "`hubctl curation list` shows them; switch them on or off, or `accept` all."
+    message = f"{count(workspace.pending, 'new item')} not shown before you decide."
+    return Finding(level="info", subject=f"workspace {workspace.name}", message=message, hint=hint)
 
 
 _UNWELL: dict[str, tuple[Literal["warning", "error"], str]] = {

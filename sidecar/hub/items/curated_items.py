@@ -27,6 +27,28 @@ def workspace_tools(view: View) -> WorkspaceTools:
     return WorkspaceTools(items=tuple(items), tokens=shown)
 
 
+def pending(view: View) -> int:
+    """How many items of a view wait for an administrator."""
+    curated = [(each, each.offer.curator) for each in view.contributions.values() if each.offer.curator is not None]
+    return sum(_pending(each, curator) for each, curator in curated if curator.asks)
+
+
+def _pending(contribution: Contribution, curator: ServerCurator) -> int:
+    catalog = contribution.catalog
+    lists = (
+        (catalog.tools, "name", curator.tools),
+        (catalog.prompts, "name", curator.prompts),
+        (catalog.resources, "uri", curator.resources),
+        (catalog.templates, "uriTemplate", curator.resources),
+    )
+    return sum(
+        rules.decide(item[field], item.get("annotations")).state == "pending"
+        for items, field, rules in lists
+        if rules.kind.new == "ask"
+        for item in _named(items, field)
+    )
+
+
 Names = Mapping[tuple[str, str], str]
 """Exposed names by server and the server's own name."""
 

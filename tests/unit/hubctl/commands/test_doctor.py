@@ -65,6 +65,15 @@ async def test_what_enforces_limits(hub: CannedHub) -> None:
     assert "ok       limits: those of stdio servers are enforced by the control group /g (memory, pids)." in out
 
 
+async def test_new_items_that_wait(hub: CannedHub) -> None:
+    """By `hubctl status`, too."""
+    hub.status = status([workspace("w", pending=2, enabled=False)], [])
+    _, out, _ = await hub.hubctl("doctor")
+    assert "info     workspace w: 2 new items not shown before you decide." in out
+    _, out, _ = await hub.hubctl("status")
+    assert "w: 2 new items not shown before you decide: `hubctl curation list`." in out
+
+
 async def test_tools_of_the_hub_that_cannot_work(hub: CannedHub) -> None:
     """One line for all with the same problem, by `hubctl status`, too."""
     away = {"problem": "The catalogue is away.", "what_to_do": "Try again."}

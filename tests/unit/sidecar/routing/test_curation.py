@@ -8,6 +8,7 @@ import pytest
 
 from bridge.models import Curation
 from sidecar.errors import ArgumentHidden
+from sidecar.hub.items.curated_items import pending
 from sidecar.routing.curation import KindRules, Presets, estimated_tokens
 from sidecar.routing.view import View, build
 from tests.unit.sidecar.routing.test_view import PREFIX, source, tools
@@ -58,6 +59,16 @@ def test_new_items(new: str, state: str) -> None:
     assert rules.decide("find").state == state
     assert rules.decide("read").state == "on"
     assert ("s_find" in tools(shown(what, tools=[READ, FIND]))) is (new == "on")
+
+
+def test_new_items_that_wait_are_counted() -> None:
+    """Of all kinds that ask; what is switched off, known, or of a kind that does not ask is not."""
+    ask = {"new": "ask", "known": ["read"]}
+    what = curation(tools={**ask, "rules": [{"match": "drop", "on": False}]}, resources=ask, prompts={"new": "off"})
+    lists: dict[str, Any] = {"tools": [READ, DROP, FIND], "resources": [{"uri": "x://a"}], "prompts": [{"name": "p"}]}
+    lists["templates"] = [{"uriTemplate": "x://{b}"}]
+    assert pending(shown(what, **lists)) == 3
+    assert pending(build([source("s", **lists)], PREFIX)) == 0
 
 
 def test_texts_names_and_annotations_are_replaced() -> None:
