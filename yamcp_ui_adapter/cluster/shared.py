@@ -18,7 +18,7 @@ from bridge.errors import HubError
 from bridge.models import Issue
 from bridge.models.cluster import ClusterState, Replica
 from yamcp_ui_adapter.cluster.copy import WorkingCopy
-from yamcp_ui_adapter.cluster.documents import NAMES, Decision, Newest, decide, digest
+from yamcp_ui_adapter.cluster.documents import NAMES, Decision, Newest, decide, digest, parsed
 from yamcp_ui_adapter.cluster.errors import ConfigNotImported, ConfigReadOnly
 from yamcp_ui_adapter.cluster.source import Applied, Source, Transaction
 from yamcp_ui_adapter.errors import issue
@@ -251,8 +251,9 @@ class SharedConfig:
     async def _commit(
         self, transaction: Transaction, before: Mapping[str, bytes | None], given: Mapping[str, bytes | None]
     ) -> None:
-        after = self.copy.read()
-        changes = dict(given) | {name: raw for name, raw in after.items() if raw != before[name]}
+        after = {name: raw for name, raw in self.copy.read().items() if raw != before[name]}
+        whole = {name: raw for name, raw in after.items() if raw is None or parsed(raw) is not None}
+        changes = dict(given) | whole  # without a file that another program is writing at this moment
         if changes:
             newest = await transaction.commit(changes, self.author("hub"))
             self.copy.save(newest)
