@@ -112,7 +112,13 @@ def test_settings_are_those_of_the_hub(values: str) -> None:
     hub = next(pod for pod in pods(rendered(values)) if pod["containers"][0]["name"] == "hub")
     variables = {each["name"]: each for each in hub["containers"][0]["env"]}
     assert variables.keys() <= known
-    secrets = {"HUB_DATABASE_URL", "HUB_CONFIG_DATABASE", "HUB_LIMITS_URL", "HUB_CACHE_URL"} & variables.keys()
+    secrets = {
+        "HUB_DATABASE_URL",
+        "HUB_CONFIG_DATABASE",
+        "HUB_REDIS_URL",
+        "HUB_LIMITS_URL",
+        "HUB_CACHE_URL",
+    } & variables.keys()
     assert all("secretKeyRef" in variables[name]["valueFrom"] for name in secrets)
     assert variables["HUB_REPLICA"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
     assert not [each for each in resources(rendered(values)) if each["kind"] == "Secret"]

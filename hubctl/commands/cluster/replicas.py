@@ -22,17 +22,15 @@ async def read_replicas(context: Context) -> ReplicasState:
 
 
 def lines(state: ReplicasState, context: Context) -> list[str]:
-    """Format the replicas: sums, and a table of all. Nothing for a hub that is none."""
+    """Format the replicas: sums, if all are known, and a table. Nothing for a hub that is none."""
     said = [_error(state.error, context.paint)] if state.error else []
     if state.transport == "off":
         return said
-    everywhere = state.up_to_date == state.live
-    where = "everywhere" if everywhere else f"at {state.up_to_date} of {state.live}"
-    said.append(
-        f"replicas  {state.live} of {len(state.replicas)}, {count(state.sessions, 'session')}, "
-        f"{count(state.calls_in_flight, 'call')} in progress"
-    )
-    said.append(f"applied   {where if everywhere else context.paint.warn(where)}")
+    if not state.error:
+        everywhere = state.up_to_date == state.live
+        where = "everywhere" if everywhere else context.paint.warn(f"at {state.up_to_date} of {state.live}")
+        sums = f"{count(state.sessions, 'session')}, {count(state.calls_in_flight, 'call')} in progress"
+        said += [f"replicas  {state.live} of {len(state.replicas)}, {sums}", f"applied   {where}"]
     rows = [_row(each, state.own, context.paint) for each in state.replicas]
     return [*said, "", *table(HEADER, rows, context.paint, context.columns, whole=("REPLICA", "STATE"))]
 

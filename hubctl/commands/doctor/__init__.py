@@ -24,7 +24,7 @@ from bridge.models import (
 )
 from bridge.settings import Settings, settings_file_names
 from hubctl.commands.doctor.secret_findings import secrets
-from hubctl.commands.doctor.server_findings import Finding, enforcement, hub_tools, servers, workspaces
+from hubctl.commands.doctor.server_findings import Finding, enforcement, hub_tools, servers, troubles, workspaces
 from hubctl.commands.doctor.trust_findings import trust_files
 from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
@@ -93,7 +93,7 @@ async def findings(context: Context) -> list[Finding]:
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
         found += secrets(desired, settings)
     if isinstance(status, Status):
-        found += unconfigured(status)
+        found += [*unconfigured(status), *troubles(status)]
         found += [*servers(status, time.time()), *enforcement(status), *hub_tools(status), *workspaces(status)]
     return found
 

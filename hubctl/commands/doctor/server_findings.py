@@ -35,6 +35,14 @@ def servers(status: Status, now: float) -> list[Finding]:
     return found or [Finding(level="ok", subject="servers", message="all that should run are ready.")]
 
 
+def troubles(status: Status) -> list[Finding]:
+    """Report what is amiss with the hub itself, such as a Redis that does not answer."""
+    return [
+        Finding(level="warning", subject="hub", message=each.message, hint=each.hint, code=each.code)
+        for each in status.troubles
+    ]
+
+
 def _server(server: ServerStatus, now: float) -> Finding:
     tries = f" after {count(server.attempts, 'start')} that failed" if server.attempts > 1 else ""
     message = f"{server.state} for {span(now - server.since)}{tries}"

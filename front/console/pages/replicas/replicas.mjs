@@ -64,11 +64,10 @@ function Found({ state }) {
   if (state.transport === 'off')
     return html`<${Notice} tone="warn"><p>This hub is a replica (<code>HUB_REPLICA</code>), but has no way to learn of the others: set <code>HUB_REDIS_URL</code> to the same Redis at all of them.</p></${Notice}>`;
   const rows = state.replicas.map((replica) => ({ ...replica, own: replica.name === state.own }));
-  return html`
-    ${state.error && html`<${Notice} error=${state.error} tone="warn" />`}
-    <p>${sums(state)}.</p>
+  return html`<div class="stack">
+    ${state.error ? html`<${Notice} error=${state.error} tone="warn" />` : html`<p>${sums(state)}.</p>`}
     <${Table} label="Replicas" columns=${COLUMNS} rows=${rows} rowKey=${(/** @type {Replica} */ { name }) => name} />
-  `;
+  </div>`;
 }
 
 /** Return the replicas, requested again every two seconds while the page is visible. */

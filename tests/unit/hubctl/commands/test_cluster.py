@@ -84,6 +84,12 @@ async def test_replicas(hub: CannedHub) -> None:
     assert json.loads(out)["hubs"]["replicas"][2]["state"] == "lost"
     hub.answers = {ReadCluster: alone, ReadReplicas: state.model_copy(update={"up_to_date": 2})}
     assert "applied   everywhere" in (await hub.hubctl("cluster"))[1]
+    away = ErrorBody(code="REPLICAS_UNKNOWN", message="Redis does not answer.")
+    alone_known = ReplicasState(transport="redis", own="r0", error=away, replicas=(serving,), live=1, up_to_date=1)
+    hub.answers = {ReadCluster: alone, ReadReplicas: alone_known}
+    out = (await hub.hubctl("cluster"))[1]
+    assert "REPLICAS_UNKNOWN" in out and "r0" in out
+    assert "everywhere" not in out, "nobody knows of the others"
 
 
 async def test_import(hub: CannedHub, tmp_path: Path) -> None:
