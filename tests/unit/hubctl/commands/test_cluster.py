@@ -20,7 +20,8 @@ from bridge.models.cluster import (
     Replica,
 )
 from bridge.models.replicas import ReadReplicas, ReplicasState, ReplicaStatus
-from tests.unit.hubctl.canned import CannedHub
+from hubctl.commands import doctor
+from tests.unit.hubctl.canned import CannedHub, status
 
 pytestmark = pytest.mark.outside
 
@@ -90,6 +91,15 @@ async def test_replicas(hub: CannedHub) -> None:
     out = (await hub.hubctl("cluster"))[1]
     assert "REPLICAS_UNKNOWN" in out and "r0" in out
     assert "everywhere" not in out, "nobody knows of the others"
+
+
+async def test_what_is_amiss_with_the_hub(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that does not answer, by status and doctor."""
+    monkeypatch.setattr(doctor, "running", lambda _: True)
+    away = ErrorBody(code="CACHE_UNAVAILABLE", message="Redis does not answer.", hint="Start it.")
+    hub.status = status([], []).model_copy(update={"troubles": (away,)})
+    assert "CACHE_UNAVAILABLE: Redis does not answer. Start it." in (await hub.hubctl("status"))[1]
+    assert "warning  hub: Redis does not answer." in (await hub.hubctl("doctor"))[1]
 
 
 async def test_import(hub: CannedHub, tmp_path: Path) -> None:
