@@ -204,7 +204,7 @@ image: ## Build the container image: IMAGE=<name>, YAMCP_UI=<dir of a built YAMC
 
 image-test: $(NODE_DEV) ## Build the container image and test it, with the console and with a stand-in for YAMCP-UI
 	@bash tests/real/setup.sh
-	@bash tests/integration/proxies/setup.sh nginx
+	@bash tests/integration/proxies/setup.sh nginx haproxy
 	@bash tests/kubernetes/setup.sh
 	@CI=true bash tests/browser/setup.sh
 	@echo "test: node --test tests/container"

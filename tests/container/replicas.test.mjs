@@ -22,6 +22,8 @@ const CLIENTS = 8; // of each transport
 const TOOLS = join(ROOT, '.envs/kubernetes/bin');
 const NAME = `hub-test-${process.pid}`;
 const PATH = `${process.env.PATH}:/usr/sbin:${ROOT}/.envs/proxies/usr/sbin`;
+/** Of HAProxy, where it did not come with Debian. */
+const LIBRARIES = `${ROOT}/.envs/proxies/usr/lib/x86_64-linux-gnu`;
 const run = promisify(execFile);
 const podman = (process.env.TEST_IMAGE_ENGINE ?? '').split('\n')[0].endsWith('podman');
 const only = podman ? LIMIT : { skip: 'kube play is podman’s' };
@@ -34,6 +36,10 @@ let url = '';
 let headers = {};
 /** @type {import('node:child_process').ChildProcess | undefined} */
 let nginx;
+/** @type {import('node:child_process').ChildProcess | undefined} */
+let haproxy;
+/** The chart's configuration of HAProxy. */
+let balancer = '';
 
 /** What helm makes of the chart, as objects. @returns {Promise<any[]>} */
 async function rendered() {
@@ -48,7 +54,7 @@ async function rendered() {
     fullnameOverride: NAME,
     image: { repository, tag, pullPolicy: 'Never' },
     token: { existingSecret: NAME },
-    balancer: { enabled: false },
+    balancer: { maxReplicas: 2 },
     persistence: { enabled: false },
     configuration: { providers: { notes }, workspaces: { office: ['notes'] } },
     resources: { requests: { memory: '256Mi' }, limits: { memory: '1Gi' } },
@@ -65,13 +71,16 @@ async function rendered() {
   return JSON.parse((await run(join(TOOLS, 'python'), ['-c', toJson, stdout])).stdout);
 }
 
+/** One of the resources. @param {any[]} resources @param {string} kind @param {string} name */
+const named = (resources, kind, name) => resources.find((each) => each.kind === kind && each.metadata.name === name);
+
 /**
  * The pods of the StatefulSet, which podman does not know, as it would make them. Podman has one namespace for volumes,
  * wants to be told that Secrets are not optional, and its names of hosts have no domain.
  * @param {any[]} resources
  */
 function pods(resources) {
-  const { template } = resources.find(({ kind }) => kind === 'StatefulSet').spec;
+  const { template } = named(resources, 'StatefulSet', NAME).spec;
   return ports.map((hostPort, number) => {
     const { metadata, spec } = structuredClone(template);
     const name = `${NAME}-${number}`;
@@ -96,7 +105,8 @@ before(async () => {
     ['token', 'replicas'].map((key) => [key, Buffer.from(`${key}-`.repeat(8)).toString('base64')]),
   );
   const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: NAME }, data };
-  const all = [...resources.filter(({ kind }) => kind === 'ConfigMap'), secret, ...pods(resources)];
+  balancer = named(resources, 'ConfigMap', `${NAME}-balancer`).data['haproxy.cfg'];
+  const all = [named(resources, 'ConfigMap', `${NAME}-configuration`), secret, ...pods(resources)];
   writeFileSync(file, all.map((each) => JSON.stringify(each)).join('\n---\n'));
   await engine('kube', 'play', file);
   await Promise.all(ports.map((port, number) => passes(port, number)));
@@ -108,6 +118,7 @@ before(async () => {
 
 after(async () => {
   nginx?.kill();
+  haproxy?.kill();
   if (podman) {
     await engine('kube', 'down', file);
     await engine('secret', 'rm', NAME);
@@ -155,10 +166,31 @@ async function balanced() {
     stdio: 'inherit',
     env: { ...process.env, PATH },
   });
+  return listens(port);
+}
+
+/** Start HAProxy with the configuration that the chart makes; its URL. Names of pods are replaced by published ports. */
+async function balancedByChart() {
+  const port = await freePort();
+  const text = balancer
+    .replace('maxconn 10000', 'maxconn 1000') // for the limit of open files here
+    .replace('bind :8080', `bind 127.0.0.1:${port}`)
+    .replace(' resolvers cluster init-addr none', '')
+    .replace(/ \S+-(\d)\.\S+:8765/g, (_, number) => ` 127.0.0.1:${ports[number]}`);
+  writeFileSync(join(directory, 'haproxy.cfg'), text);
+  haproxy = spawn('haproxy', ['-db', '-f', join(directory, 'haproxy.cfg')], {
+    stdio: 'ignore',
+    env: { ...process.env, PATH, LD_LIBRARY_PATH: LIBRARIES },
+  });
+  return listens(port);
+}
+
+/** Wait until somebody answers there; the URL. @param {number} port */
+async function listens(port) {
   for (const end = performance.now() + PATIENCE; performance.now() < end; await pause(LOOK)) {
     if (await fetch(`http://127.0.0.1:${port}/mcp/office`).catch(() => null)) return `http://127.0.0.1:${port}`;
   }
-  throw new Error('nginx does not listen');
+  throw new Error(`nobody listens at port ${port}`);
 }
 
 test('clients of both transports, behind nginx, each reach the replica that has their session', only, async () => {
@@ -206,3 +238,23 @@ test('the pods are as the chart says: read-only, without rights, and told their 
   assert.match(said, new RegExp(`^${NAME}-1\n10001\nCapEff:\\s+0+$`, 'm'));
   assert.match(said, /'\/configuration\/x': Read-only file system/);
 });
+
+test(
+  'sessions of a pod that is stopped as Kubernetes does it go on at the other one, behind the chart’s balancer',
+  only,
+  async () => {
+    const through = await balancedByChart();
+    const connecting = Array.from({ length: 4 }, () => McpClient.connect(`${through}/mcp/office`, headers));
+    const clients = await Promise.all(connecting);
+    const owners = clients.map(({ client }) => client.transport.sessionId.split('.')[0]);
+    assert.ok(owners.includes(`${NAME}-1`));
+    const call = () => Promise.all(clients.map((client) => client.call('notes_list_notes')));
+    await call();
+    await engine('exec', `${NAME}-1-hub`, 'hubctl', 'drain'); // the preStop hook
+    await call();
+    await engine('stop', '-t', '30', `${NAME}-1-hub`); // not the pod, whose network podman takes down at once
+    await call();
+    assert.ok(clients.every(({ closed }) => !closed));
+    await Promise.all(clients.map((client) => client.close()));
+  },
+);
