@@ -170,8 +170,15 @@ class Connection(asyncio.Protocol):
 
     # --- the parser's callbacks ----------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """The parser begins with a response: close the connection if nobody has asked for it."""
+        if self._complete:
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser has read a header."""
+        if self._complete:
+            return
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > MAX_HEADERS:
             self.close()
@@ -180,6 +187,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The parser has read a head; one with a status of 1xx is not that of the response (RFC 9110, 15.2)."""
+        if self._complete:
+            return
         status = self._parser.get_status_code()
         if status < 200:
             self.headers = []
@@ -188,6 +197,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """The parser has read a piece of the body."""
+        if self._complete:
+            return
         self._pieces.append(data)
         self._queued += len(data)
         if self._queued > MAX_QUEUED and not self._paused and self._transport is not None:
@@ -196,7 +207,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The parser has read a response."""
-        if self._has_head:
+        if self._has_head and not self._complete:
             self._complete, self._busy = True, False
             self._keep = bool(self._parser.should_keep_alive())  # the parser knows it now only
 
