@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from typing import Literal
 
 from bridge.author import ASKED
 from bridge.errors import HubError
@@ -57,6 +58,7 @@ class SharedConfig:
         self._replica = replica
         self._error: HubError | None = None
         self._since = time.time()
+        self._told = "current"
         self._empty = False
         self._overruled: tuple[str, ...] = ()
         self._retry = FIRST_RETRY_SECONDS
@@ -148,7 +150,7 @@ class SharedConfig:
         self.copy.write({name: newest.documents.get(name) for name in NAMES})
         self.copy.save(newest)
         self._empty, self._overruled = False, ()
-        self._announce()
+        self._tell()
 
     async def _report(self) -> None:
         made = self.copy.base.epoch, self.hash
@@ -157,13 +159,18 @@ class SharedConfig:
 
     def _note(self, error: HubError | None) -> None:
         if (error and error.code) != (self._error and self._error.code):
-            self._since = time.time()
             if error:
                 fields = {"code": error.code, "why": error.message}
                 log.warning("the shared configuration is not available; the last good copy is in use", extra=fields)
             else:
                 log.info("the shared configuration is available again", extra={"epoch": self.copy.base.epoch})
         self._error = error
+        self._tell()
+
+    def _tell(self) -> None:
+        """Note since when the present state lasts, and announce the issues."""
+        if self._told != self._state:
+            self._told, self._since = self._state, time.time()
         self._announce()
 
     # --- what people see ---------------------------------------------------------------------------------------------
@@ -196,7 +203,7 @@ class SharedConfig:
         return ClusterState(
             source=self.source.kind,
             target=self.source.target,
-            state="unavailable" if self._error else "empty" if self._empty else "current",
+            state=self._state,
             since=self._since,
             error=self._error.body() if self._error else None,
             replica=self._replica,
@@ -207,6 +214,10 @@ class SharedConfig:
                 Replica(name=name, epoch=epoch, hash=hash_, seen=seen) for name, epoch, hash_, seen in replicas
             ),
         )
+
+    @property
+    def _state(self) -> Literal["current", "empty", "unavailable"]:
+        return "unavailable" if self._error else "empty" if self._empty else "current"
 
     @property
     def hash(self) -> str:

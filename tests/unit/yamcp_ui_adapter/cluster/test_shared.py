@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 
 from bridge.errors import HubError
+from bridge.models.cluster import ClusterState
 from yamcp_ui_adapter.cluster.copy import WorkingCopy
 from yamcp_ui_adapter.cluster.documents import Newest
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable, ConfigNotImported
@@ -125,3 +126,23 @@ async def test_an_edit_that_is_refused_changes_nothing(tmp_path: Path, made: Mad
     with pytest.raises(ConfigNotImported):
         async with empty.shared.editing(PROVIDERS):
             pass
+
+
+async def test_the_state_says_since_when_it_lasts(tmp_path: Path, made: Made) -> None:
+    """A look that finds nothing new does not change it."""
+    empty = Made(tmp_path, MemorySource({}, epoch=0))
+    began = (await empty.shared.state()).since
+    await empty.shared.refresh()
+    first, again = await empty.shared.state(), await looked(empty)
+    assert (first.state, again.state) == ("empty", "empty")
+    assert [each.code for each in empty.shared.issues] == ["CONFIG_EMPTY"]
+    assert began < first.since == again.since
+    empty.shared.take_all(made.source.newest)
+    then = await empty.shared.state()
+    assert (then.state, then.since > first.since, empty.shared.issues) == ("current", True, ())
+
+
+async def looked(made: Made) -> ClusterState:
+    """Its state after a further look."""
+    await made.shared.refresh()
+    return await made.shared.state()
