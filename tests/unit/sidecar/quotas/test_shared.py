@@ -128,6 +128,21 @@ async def test_calls_at_once() -> None:
         assert codes([await one.enter(), await one.enter()]) == ["ok", "ok"]
 
 
+async def test_redis_does_not_learn_who_calls() -> None:
+    """Neither keys nor values have a principal's id or name."""
+    async with replicas(
+        limit(requests_per_second=5, burst=5, concurrent=2, sessions=3, bytes_per_day=100),
+        limit(tools=("find",), concurrent=1),
+    ) as (one, _):
+        assert codes([await one.enter()]) == ["ok"]
+        await one.shared.flush()
+        client, found = one.shared._redis, list[bytes]()
+        async for name in client.scan_iter():
+            found += [name, await client.dump(name)]
+        assert len(found) >= 8
+        assert not [each for each in found if b"k-ci" in each or b"find" in each]
+
+
 async def test_a_lease_is_prolonged() -> None:
     """While its call goes on; when it has ended, it is not made anew."""
     async with replicas(limit(concurrent=1)) as (one, two):
