@@ -67,6 +67,21 @@ async function changesWhileSixRetry(/** @type {Page} */ page) {
   });
 }
 
+test('among many tools, the hub searches: the best match comes first', OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  const names = Array.from({ length: 60 }, (_, n) => `quill1_tool${n}`);
+  const tools = names.map((name) => ({ name, inputSchema: { type: 'object' } }));
+  const best = ['quill1_tool7', 'quill1_tool3'].map((tool) => ({ tool, server: 'quill1', score: 1 }));
+  await visit.page.route('**/api/hub/tools?*', (route) => route.fulfill({ json: { tools } }));
+  await visit.page.route('**/api/hub/tools/search?*', (route) => route.fulfill({ json: { tools: best } }));
+  await visit.page.goto('/hub/#/tools?workspace=one');
+  await visit.page.getByRole('searchbox', { name: 'Search tools' }).fill('issues of a project');
+  const found = visit.page.getByRole('region', { name: 'Best matches' });
+  await found.waitFor();
+  assert.deepEqual(await found.getByRole('link').allTextContents(), ['quill1_tool7', 'quill1_tool3']);
+  await visit.end();
+});
+
 test('while 6 of 51 servers retry, the page updates little more than their rows', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const tools = Array.from({ length: 500 }, (_, n) => ({ name: `quill1_tool${n}`, inputSchema: { type: 'object' } }));

@@ -30,6 +30,16 @@ async function tools(workspace) {
   return (await (await fetch(`${hub.url}/api/hub/tools?workspace=${workspace}`)).json()).tools;
 }
 
+/** Change the curation of `alpha` as another administrator does, while the page shows the one before. */
+async function changeElsewhere() {
+  const { curation } = await (await fetch(`${hub.url}/api/hub/curation?name=alpha`)).json();
+  curation.servers.a.tools.items.echo.name = 'told';
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ curation });
+  const url = `${hub.url}/api/hub/workspaces?name=alpha`;
+  assert.equal((await fetch(url, { method: 'PATCH', headers, body })).status, 200);
+}
+
 test(
   'an administrator switches a tool off, renames it, fixes an argument, and copies the curation',
   LIMIT,
@@ -72,6 +82,16 @@ test(
     await page.getByRole('textbox', { name: 'Name or pattern' }).fill('s*');
     await page.getByRole('button', { name: 'Add rule' }).click();
     await table.getByText('by rule 1').first().waitFor();
+
+    visit.expect(/409 PATCH/, /status of 409/);
+    await changeElsewhere();
+    await table.getByRole('switch', { name: 'add of a', exact: true }).click();
+    await page.getByText('EDIT_CONFLICT').waitFor();
+    await table.getByText('a_told').waitFor();
+    assert.equal(
+      (await tools('alpha')).some(({ name }) => name === 'a_add'),
+      false,
+    );
 
     await page.getByRole('button', { name: 'Export, import or copy' }).click();
     await page.getByRole('button', { name: 'Copy to it' }).click();
