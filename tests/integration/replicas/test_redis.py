@@ -17,13 +17,11 @@ from bridge.models.replicas import ReadReplicas, ReplicasState
 from sidecar import redis_connection
 from sidecar.app import App
 from sidecar.cluster import replicas as heartbeats
-from tests.integration.test_replicas import Replicas, logging_as_it_was, text
 from tests.support.fake_server import text as answered
 from tests.support.fake_server import until, within
 from tests.support.raw_client import connected
 from tests.support.redis import redis
-
-__all__ = ["logging_as_it_was"]
+from tests.support.replicas import Replicas, text
 
 
 @pytest.fixture
