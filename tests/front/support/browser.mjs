@@ -57,7 +57,7 @@ export class Window {
       baseURL: url,
     });
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(60_000);
     const visit = new Visit(context, await context.newPage(), url);
     this.#visits.add(visit);
     return visit;
