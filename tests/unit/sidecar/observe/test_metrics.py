@@ -62,8 +62,9 @@ def samples(figures: Metrics) -> dict[tuple[str, ...], float]:
 
 
 def of_calls(page: bytes) -> list[str]:
-    """The lines of a page that are about calls."""
-    return [line for line in page.decode().splitlines() if "yamcp_hub_call" in line]
+    """The lines of a page that are about calls that have ended."""
+    lines = page.decode().splitlines()
+    return [line for line in lines if "yamcp_hub_call" in line and "calls_in_flight" not in line]
 
 
 def timeless(page: bytes) -> list[str]:
@@ -182,7 +183,7 @@ def test_states_and_restarts() -> None:
     figures.restarted("s")
     found = samples(figures)
     states = {labels[2]: value for labels, value in found.items() if labels[0] == "yamcp_hub_upstream_state"}
-    others = ("starting", "degraded", "sleeping", "sign_in_required", "backoff", "failed", "stopped")
+    others = ("starting", "degraded", "sleeping", "sign_in_required", "elsewhere", "backoff", "failed", "stopped")
     assert states == {"ready": 1, **dict.fromkeys(others, 0)}
     assert found["yamcp_hub_upstream_restarts_total", "s"] == 1
 

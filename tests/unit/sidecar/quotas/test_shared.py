@@ -31,12 +31,6 @@ from tests.unit.sidecar.quotas.test_quotas import FakeSession, Place, key, limit
 pytestmark = pytest.mark.outside
 
 
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine is no Redis that is away."""
-    monkeypatch.setattr(redis_connection, "TIMEOUT_SECONDS", 10)
-
-
 class Replica:
     """The gates of one of several hubs."""
 
