@@ -16,11 +16,11 @@ from typing import Any, cast
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from sidecar.errors import SidecarError
+from sidecar.errors import HubStopping, SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.listener.client_connections import ClientConnections, Owed
 from sidecar.listener.known_heads import HEAD_END, KnownHead, TryDirect, known_head, line_of
-from sidecar.listener.raw_responses import refusal
+from sidecar.listener.raw_responses import Farewell, refusal
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ MAX_KNOWN_HEADS = 64
 
 TryWrite = Callable[[bytes], bool]
 """Writes a piece of a response without waiting; returns False, and writes nothing, if that is not possible."""
-
 
 Move = Callable[[int, bytes], None]
 """Moves a connection to another process: the descriptor, which the callee closes, and the kind of the connection."""
@@ -65,6 +64,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The descriptor of a connection that has ended here and is to be moved."""
         self._adopted = False
         """Whether the connection came from another process, between two requests."""
+        self.of_replica = False  # whether another replica hands requests over on it, which is told when it ends
         self._received_head = b""
         self._body_received = 0
         """Bytes received of an incomplete body, which are not reported to `clients` yet."""
@@ -185,6 +185,9 @@ class HttpProtocol(HttpToolsProtocol):
                 self._moving = os.dup(self.transport.get_extra_info("socket").fileno())
             except OSError as error:  # no descriptor is left
                 log.warning("a connection could not be moved", extra={"reason": error.strerror})
+        elif self.of_replica:
+            Farewell(self, HubStopping("The hub is stopping."), self.transport)
+            return
         self.transport.close()
 
     def on_response_complete(self) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from http import HTTPStatus
 
 from sidecar.errors import SidecarError
 from sidecar.protocol import codec, jsonrpc
+
+LINGER_SECONDS = 1.0
+"""Seconds that the other side of a connection has to read the last response and to close."""
 
 
 @cache
@@ -26,3 +30,24 @@ def refusal(error: SidecarError) -> bytes:
 def with_status(head: bytes, status: int) -> bytes:
     """Replace the status of a response head, which is 200."""
     return status_line(status) + head.removeprefix(status_line(200))
+
+
+class Farewell(asyncio.Protocol):
+    """Ends a connection between two requests with an error response, and reads nothing of a request that comes all the
+    same: who sent it gets this response, and knows that it was not carried out.
+
+    The connection is not closed before the other side has closed, since bytes that nobody has read would destroy the
+    response on its way (RFC 9112, 9.6).
+    """
+
+    def __init__(self, connection: asyncio.Protocol, error: SidecarError, transport: asyncio.Transport) -> None:
+        """`connection` is the protocol until now; it is told when the connection is lost."""
+        self._connection = connection
+        transport.write(refusal(error))
+        transport.write_eof()
+        transport.set_protocol(self)
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side has closed."""
+        self._connection.connection_lost(exc)

@@ -222,25 +222,28 @@ class Connections:
         self._idle: list[Connection] = []
         self._open = 0
 
-    async def take(self) -> tuple[Connection, bool]:
-        """A connection for one request, which the caller gives back; and whether it was used before.
+    def has_idle(self) -> bool:
+        """Whether `take` gets a connection that is open already."""
+        now = asyncio.get_running_loop().time()
+        while self._idle and not (self._idle[-1].open and now - self._idle[-1].used < KEEPALIVE):
+            self._idle.pop().close()
+        return bool(self._idle)
+
+    async def take(self) -> Connection:
+        """A connection for one request, which the caller gives back.
 
         Raises:
             Away: the replica cannot be connected to.
             Busy: too many are open.
         """
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.open and now - connection.used < KEEPALIVE:
-                self._open += 1
-                return connection, True
-            connection.close()
+        if self.has_idle():
+            self._open += 1
+            return self._idle.pop()
         if self._open >= MAX_OPEN:
             raise Busy
         self._open += 1
         try:
-            return await self._connect(), False
+            return await self._connect()
         except BaseException:
             self._open -= 1
             raise
@@ -272,10 +275,10 @@ class Connections:
 
 
 @contextlib.asynccontextmanager
-async def taken(connections: Connections) -> AsyncIterator[tuple[Connection, bool]]:
+async def taken(connections: Connections) -> AsyncIterator[Connection]:
     """A connection for one request, as `Connections.take`."""
-    connection, reused = await connections.take()
+    connection = await connections.take()
     try:
-        yield connection, reused
+        yield connection
     finally:
         connections.give_back(connection)

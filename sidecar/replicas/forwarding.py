@@ -45,6 +45,8 @@ AWAY_SECONDS = 3.0
 """Seconds for which a replica that could not be reached, or does not serve, is not tried again."""
 MAX_AWAY = 1000
 """Replicas that are remembered so."""
+PING = b'{"jsonrpc":"2.0","id":0,"method":"ping"}'
+"""Asks a replica whether it serves a session; it does nothing."""
 LOG_INTERVAL = 1.0
 """Minimum number of seconds between two log lines about refused requests."""
 _NOT_SENT = HOP_BY_HOP | {b"content-length", b"x-forwarded-for", b"expect", HEADER}
@@ -148,6 +150,7 @@ class Forwarding:
             self._log_refusal(error)
             await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
+        scope["state"][CONNECTION_KEY].of_replica = True
         scope["state"][HEAD_KEY] = b""  # each has another head, so the direct way has nothing to learn
         scope["client"] = (sender.address, 0)
         scope["headers"] = [each for each in scope["headers"] if each[0] not in (HEADER, b"x-forwarded-for")]
@@ -173,18 +176,19 @@ class Forwarding:
             if name == self._own:
                 continue
             url = self._addresses.url(name)
-            if url is None or self._is_away(name, body):
+            if url is None or self._is_away(name, session, body):
                 continue
             try:
-                await self._hops.serve(url, self._request(name, body, scope), body.receive, send)
+                if session and self._is_to_be_asked(name, url, body):
+                    await self._hops.ask(url, self._request(name, PING, scope))
+                    self._note_reached(name)
+                await self._hops.serve(url, self._request(name, body.content, scope), body.receive, send)
             except Away as away:
                 self._note_away(name, leaving=isinstance(away, Refused) and away.leaving)
             except Busy:
                 raise ReplicaBusy(f"Too many requests are being handed to the replica {name!r}.") from None
             except Lost as lost:
-                # one that is about to stop carries out no request, and closes connections that it has kept
-                unread = lost.reused and name in self._stopping and not owners.is_about_call(body.content)
-                if lost.begun or not (unread or owners.may_repeat(body.content)):
+                if lost.begun or not owners.may_repeat(body.content):
                     log.warning("a replica was lost with a request", extra={"replica": name})
                     await _tell_lost(lost, name, body, scope, send)
                     return True
@@ -219,21 +223,28 @@ class Forwarding:
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    def _request(self, name: str, body: Body, scope: Scope) -> Request:
+    def _request(self, name: str, body: bytes, scope: Scope) -> Request:
         """The request for the replica `name`, signed: with the head as it came, for its credential and Host count."""
         address = address_of(scope)
-        signed = _signed(scope, body.content)
+        signed = _signed(scope, body)
         headers: Headers = [each for each in scope["headers"] if each[0] not in _NOT_SENT]
         headers.append((HEADER, self._signer.sign(name, address, signed)))
         if address:
             headers.append((b"x-forwarded-for", address.encode("latin-1")))
-        return Request(signed.method, signed.target, headers, body.content)
+        return Request(signed.method, signed.target, headers, body)
 
-    def _is_away(self, name: str, body: Body) -> bool:
+    def _is_away(self, name: str, session: str, body: Body) -> bool:
         now = time.monotonic()
         if now < self._away.get(name, 0.0):
             return True
-        return now < self._stopping.get(name, 0.0) and not owners.is_about_call(body.content)
+        return bool(session) and now < self._stopping.get(name, 0.0) and not owners.is_about_call(body.content)
+
+    def _is_to_be_asked(self, name: str, url: str, body: Body) -> bool:
+        """Whether a replica is to be asked first if it is there: a request that may not be repeated would be lost with
+        it on a new connection that nobody has accepted. On an open one, a replica that stops says so (`Farewell`)."""
+        if self._hops.knows(url) and name not in self._stopping:
+            return False
+        return not (owners.may_repeat(body.content) or owners.is_about_call(body.content))
 
     def _note_away(self, name: str, *, leaving: bool = False) -> None:
         noted = self._stopping if leaving else self._away

@@ -13,11 +13,13 @@ from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.listener.asgi import disconnected
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
-from sidecar.replicas.connection import Broken, Connection, Connections, Headers, Refused, taken
+from sidecar.replicas.connection import Away, Broken, Connection, Connections, Headers, Refused, taken
 
 WRITE_SECONDS = 30.0
 READ_SECONDS = 60.0
 """Seconds without a byte after which a replica is lost, beside four pings of its streams."""
+ASK_SECONDS = 10.0
+"""Seconds for each piece of an answer that a replica owes at once."""
 MAX_REFUSAL = 64 * 1024
 """Bytes of a response that is read to see whether the replica has refused to serve."""
 NOT_SERVED = frozenset({"HUB_STOPPING", "HUB_STARTING", "HUB_DRAINING", "SIDECAR_AWAY", "FRONT_AWAY"})
@@ -53,13 +55,9 @@ class Request(NamedTuple):
 class Lost(Exception):  # becomes ReplicaLost
     """The connection broke after the replica may have got the request. `begun`: a part of the response was sent on."""
 
-    def __init__(
-        self, *, begun: bool = False, is_stream: bool = False, between: bool = False, reused: bool = False
-    ) -> None:
+    def __init__(self, *, begun: bool = False, is_stream: bool = False, between: bool = False) -> None:
         super().__init__()
         self.begun = begun
-        self.reused = reused
-        """Whether the connection had been kept from an earlier request."""
         self.is_stream = is_stream
         """Whether the response is an event stream."""
         self.between = between
@@ -113,16 +111,41 @@ class Hops:
         for scope in self._streams:
             scope.cancel()
 
+    def knows(self, url: str) -> bool:
+        """Whether there is a connection to the replica at `url` on which it has served a request."""
+        return self._to(url).has_idle()
+
+    async def ask(self, url: str, request: Request) -> None:
+        """Send a request whose answer does not matter, to see whether the replica at `url` serves.
+
+        Raises:
+            Away: it does not (Refused), or the connection broke.
+            Busy: there are too many connections to it.
+        """
+        async with taken(self._to(url)) as connection:
+            try:
+                await connection.send(request.encoded(), WRITE_SECONDS)
+                await connection.head(ASK_SECONDS)
+                if await self._refusal(connection) is None:
+                    async with aclosing(connection.body(ASK_SECONDS)) as pieces:
+                        async for _ in pieces:
+                            pass
+            except Broken:
+                raise Away from None
+
+    def _to(self, url: str) -> Connections:
+        return self._connections.get(url) or self._connections.setdefault(url, Connections(url))
+
     async def _pass_on(self, url: str, request: Request, send: Send, begun: Callable[[], None]) -> None:
         """As `serve`; `begun` is called when the head of the response is sent on."""
-        connections = self._connections.get(url) or self._connections.setdefault(url, Connections(url))
-        async with taken(connections) as (connection, reused):
+        connections = self._to(url)
+        async with taken(connections) as connection:
             try:
                 await connection.send(request.encoded(), WRITE_SECONDS)
                 await connection.head(self._read_seconds)
                 refusal = await self._refusal(connection)
             except Broken:
-                raise Lost(reused=reused) from None
+                raise Lost from None
             kept = [each for each in connection.headers if each[0] not in HOP_BY_HOP]
             await send({"type": "http.response.start", "status": connection.status, "headers": kept})
             begun()

@@ -51,7 +51,7 @@ async def connected(script: Script) -> AsyncIterator[Connections]:
 
 async def ask(connections: Connections, seconds: float = 30) -> tuple[int, bytes]:
     """The status and the body of a response."""
-    async with taken(connections) as (connection, _):
+    async with taken(connections) as connection:
         await connection.send(REQUEST, seconds)
         await connection.head(seconds)
         return connection.status, b"".join([piece async for piece in connection.body(seconds)])
@@ -69,7 +69,7 @@ async def test_responses() -> None:
 async def test_a_long_response() -> None:
     """It is read no faster than it is taken."""
     script = Script(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (MAX_QUEUED * 40) + bytes(MAX_QUEUED * 40))
-    async with connected(script) as connections, taken(connections) as (connection, _):
+    async with connected(script) as connections, taken(connections) as connection:
         await connection.send(REQUEST, 30)
         await connection.head(30)
         await until(lambda: connection._paused)
