@@ -114,7 +114,7 @@ class App:
         self.cluster = Cluster(settings, self.hub, self.reconciler, self.reporter, self)
         router = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.forwarding = optional.forwarding(
-            router, settings, self.hub, self.streamable, self.reporter, self.publisher.publish
+            router, settings, self.hub, self.streamable, self.reporter, self.publisher.publish, self.metrics
         )
         self.layers = (self.forwarding,) if self.forwarding else ()
         endpoints, self.streams = self.forwarding or router, (self.sse, self.streamable, self.hub, *self.layers)

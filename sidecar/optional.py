@@ -45,6 +45,7 @@ def forwarding(
     sessions: HttpTransport,
     reporter: StatusReporter,
     publish: Callable[[Event], None],
+    metrics: Metrics,
 ) -> Forwarding | None:
     """The layer around `router` that hands requests to other replicas; None where HUB_REPLICAS is not set.
 
@@ -61,7 +62,7 @@ def forwarding(
     assert key is not None  # noqa: S101  # HUB_REPLICAS is set
     draining = Draining(hub, settings.drain_seconds, settings.drain_timeout, publish)
     reporter.troubles.append(draining.trouble)
-    return Forwarding(router, settings, key, hub.admission, sessions, draining)
+    return Forwarding(router, settings, key, hub.admission, sessions, draining, metrics.handed)
 
 
 def gate(endpoints: ASGIApp, settings: Settings, hub: Hub, sessions: HttpTransport, redactor: Redactor) -> Gate | None:

@@ -77,6 +77,8 @@ class DrainState(Model):
     """Since when it drains."""
     busy: int = Field(ge=0)
     """Connections of clients with a request or a stream."""
+    late: int = Field(0, ge=0)
+    """Requests that came after HUB_DRAIN_SECONDS: the load balancer still sends some here."""
     done: bool
     """Whether it may be stopped: nothing is in progress any more, or HUB_DRAIN_TIMEOUT is over."""
 

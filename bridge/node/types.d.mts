@@ -1552,6 +1552,8 @@ export interface DrainState {
   seconds: number;
   /** Connections of clients with a request or a stream. */
   busy: number;
+  /** Requests that came after HUB_DRAIN_SECONDS: the load balancer still sends some here. */
+  late: number;
   /** Whether it may be stopped: nothing is in progress any more, or HUB_DRAIN_TIMEOUT is over. */
   done: boolean;
 }

@@ -191,6 +191,7 @@ class Metrics:
         )
         self._shares_limits: Gauge | None = None
         self._knows_replicas: Gauge | None = None
+        self._handed: Counter | None = None
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -255,6 +256,18 @@ class Metrics:
                 registry=self._registry,
             )
         self._knows_replicas.set(reachable)
+
+    def handed(self, outcome: str) -> None:
+        """Count a request that was for another replica, by what became of it (`replicas.forwarding.Outcome`); the
+        metric is absent before the first."""
+        if self._handed is None:
+            self._handed = Counter(
+                "yamcp_hub_handed",
+                "Requests that were for another replica.",
+                ["outcome"],
+                registry=self._registry,
+            )
+        self._handed.labels(outcome).inc()
 
     def records_lost(self, count: int) -> None:
         """Count records of the history that were lost before they reached the recorder."""

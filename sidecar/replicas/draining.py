@@ -38,6 +38,8 @@ class Draining:
         self.active = False
         self.noticed = False
         """Whether `notice` is over: load balancers send no more requests, and streams end."""
+        self.late = 0
+        """Requests that came after that."""
         self._hub, self._publish = hub, publish
         self._notice, self._limit = notice, limit
         self._began = 0.0
@@ -68,7 +70,9 @@ class Draining:
             self._publish(Event(topic="workspace"))
             log.info("this replica is draining", extra={"seconds": self._limit})
         done = self._task is not None and self._task.done()
-        return DrainState(seconds=round(time.monotonic() - self._began, 3), busy=self._busy(), done=done)
+        return DrainState(
+            seconds=round(time.monotonic() - self._began, 3), busy=self._busy(), late=self.late, done=done
+        )
 
     async def finish(self, limit: float, at_once: Callable[[], bool]) -> None:
         """Begin to leave, and wait until that is done, at most `limit` seconds in all, or until `at_once` is true."""

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +32,8 @@ from sidecar.replicas.hop import HOP_BY_HOP, Hops, Lost, Request
 from sidecar.replicas.signature import HEADER, Signed, Signer, Verifier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.settings import Settings
     from bridge.settings.replicas import ReplicaAddresses
     from sidecar.admission.admission import Admission
@@ -52,6 +54,12 @@ LOG_INTERVAL = 1.0
 _NOT_SENT = HOP_BY_HOP | {b"content-length", b"x-forwarded-for", b"expect", HEADER}
 
 
+Outcome = Literal["owner", "heir", "here", "lost", "busy"]
+"""What became of a request for another replica: it, or the one that goes on with its sessions, has answered; it was
+served here, as none of these was there; it was lost with one; or too many were under way (REPLICA_LOST, REPLICA_BUSY).
+"""
+
+
 class Forwarding:
     """Serves requests by `app`, the endpoints of this replica, or by another replica."""
 
@@ -63,9 +71,10 @@ class Forwarding:
         admission: Admission,
         sessions: StreamSessions[HttpSession],
         draining: Draining,
+        count: Callable[[Outcome], None],
     ) -> None:
         """`key` signs what the replicas hand each other (`signature.PURPOSE`); `sessions` are those over Streamable
-        HTTP."""
+        HTTP; `count` counts requests for other replicas."""
         assert settings.replica_addresses is not None  # noqa: S101  # the layer exists only then
         self._app = app
         self._addresses: ReplicaAddresses = settings.replica_addresses
@@ -75,7 +84,7 @@ class Forwarding:
         self._hops = Hops(settings.ping_interval)
         self._refusals = Refusals(admission)
         self._requests, self._sessions = sessions.requests, sessions
-        self.draining = draining
+        self.draining, self._count = draining, count
         self._away: dict[str, float] = {}
         """Replicas that could not be reached, and until when they are not tried again; kept until they are reached."""
         self._stopping: dict[str, float] = {}
@@ -172,7 +181,7 @@ class Forwarding:
         """Have another replica serve a request; False if this one is to serve it. Raises ReplicaBusy."""
         for name in (owner, *(self._addresses.heirs(owner, session) if session else ())):
             if name == self._own and not self.draining.active:
-                return False
+                break
             if name == self._own:
                 continue
             url = self._addresses.url(name)
@@ -186,16 +195,20 @@ class Forwarding:
             except Away as away:
                 self._note_away(name, leaving=isinstance(away, Refused) and away.leaving)
             except Busy:
+                self._count("busy")
                 raise ReplicaBusy(f"Too many requests are being handed to the replica {name!r}.") from None
             except Lost as lost:
                 if lost.begun or not owners.may_repeat(body.content):
                     log.warning("a replica was lost with a request", extra={"replica": name})
+                    self._count("lost")
                     await _tell_lost(lost, name, body, scope, send)
                     return True
                 self._note_away(name)
             else:
                 self._note_reached(name)
+                self._count("owner" if name == owner else "heir")
                 return True
+        self._count("here")
         return False
 
     # --- when this replica is about to stop --------------------------------------------------------------------------
@@ -219,7 +232,10 @@ class Forwarding:
     def _leaving(self, scope: Scope, send: Send) -> Send:
         """The `send` for a request while this replica is draining: its client is to connect elsewhere next time."""
         scope["state"][HEAD_KEY] = b""
-        return _closing(send) if self.draining.noticed else send
+        if not self.draining.noticed:
+            return send
+        self.draining.late += 1
+        return _closing(send)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

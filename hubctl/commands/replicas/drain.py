@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.models import Drain
+from bridge.models import Drain, DrainState
 from hubctl.context import Context
 from hubctl.render import count
 
@@ -27,8 +27,21 @@ async def drain(context: Context) -> int:
     if context.json:
         context.emit(state)
     elif state.busy:
-        left = count(state.busy, "connection")
-        context.say(f"{left} still in use after {state.seconds:.1f} s; a stop ends the calls.")
+        context.say(*_in_use(state))
     else:
         context.say(f"This replica has nothing in progress after {state.seconds:.1f} s: stop it now.")
     return STILL_BUSY if state.busy else 0
+
+
+def _in_use(state: DrainState) -> tuple[str, ...]:
+    """What to say where calls are in progress when the time is over: why, and what to do."""
+    left = f"{count(state.busy, 'connection')} still in use after {state.seconds:.1f} s (HUB_DRAIN_TIMEOUT)."
+    if not state.late:
+        return (left, "A stop ends these calls, which have begun before; a longer HUB_DRAIN_TIMEOUT lets them finish.")
+    return (
+        left,
+        f"{count(state.late, 'request')} came after HUB_DRAIN_SECONDS, so the load balancer still sends requests here.",
+        "The sessions are handed over; a stop ends only what is in progress just then. Have the load balancer check",
+        "/healthz?probe=readiness and send nothing to a replica that fails it, or set HUB_DRAIN_SECONDS to the time",
+        "that it takes to notice.",
+    )

@@ -11,12 +11,15 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from bridge.settings import Settings
 from sidecar.protocol.eras import CAPABILITIES_KEY, MODERN_VERSION
+from sidecar.replicas.signature import PURPOSE, Signed, Signer
 from tests.support.fake_server import FakeChannel, until, within
 from tests.support.fake_server import text as answered
 from tests.support.hub import free_ports, running
-from tests.support.raw_client import EVENT_ENDS, MODERN, Connection, Way, connected, read, unchunked
+from tests.support.raw_client import EVENT_ENDS, INITIALIZE, MODERN, Connection, Way, connected, read, unchunked
 from tests.support.replicas import SECRET, WAIT, Replicas, code, text
 from tests.support.yamcp import mock
 
@@ -137,6 +140,30 @@ async def test_what_no_replica_has_signed(replicas: Replicas) -> None:
     async with connected(replicas.ports[0], "w", "http") as client:
         client._headers["yamcp_replica"] = "1 r1 r0 0 00 1 - 00"
         assert code(await client.call("a_who")) == "REPLICA_SIGNATURE_INVALID"
+
+
+async def test_a_stolen_secret() -> None:
+    """Who has it gets no further than the credential allows that comes with a request."""
+    [port] = free_ports(1)
+    variables = {"HUB_REPLICAS": f"r0=http://127.0.0.1:{port}", "HUB_REPLICAS_SECRET": SECRET, "HUB_TOKEN": "t" * 32}
+    async with running(
+        {"m": mock("m")}, {"w": ["m"]}, front=True, HUB_REPLICA="r0", HUB_PORT=str(port), **variables
+    ) as hub:
+        key = Settings(replica="r0", replicas=variables["HUB_REPLICAS"], replicas_secret=SecretStr(SECRET)).replica_key(
+            PURPOSE
+        )
+        assert key is not None
+        signer = Signer(key, "r1")
+        body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
+        found = []
+        for token in ("x" * 32, "t" * 32):
+            signed = Signed("POST", b"/mcp/w", json.dumps(body).encode(), f"Bearer {token}".encode())
+            asking = Connection(*await asyncio.open_connection("127.0.0.1", hub.settings.port))
+            header = signer.sign("r0", "127.0.0.9", signed).decode()
+            asking.send("POST", "/mcp/w", body, authorization=f"Bearer {token}", yamcp_replica=header)
+            found.append((await asking.head())["status"])
+            asking.writer.close()
+        assert found == ["401", "200"]
 
 
 async def test_addresses_that_are_wrong(replicas: Replicas) -> None:

@@ -21,6 +21,13 @@ def begin_to_drain(replicas: Replicas) -> None:
     layer.draining.begin()
 
 
+def handed(replicas: Replicas) -> dict[str, int]:
+    """The requests that r1 has counted as those of another replica, by outcome."""
+    lines = replicas.apps[1].metrics.render()[0].decode().splitlines()
+    found = (line.partition('yamcp_hub_handed_total{outcome="')[2].partition('"} ') for line in lines)
+    return {outcome: int(float(number)) for outcome, _, number in found if outcome}
+
+
 async def test_a_kept_connection_that_the_owner_closes(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has read nothing of a request that comes just then, and says so: the request goes to the heir."""
     await replicas.start_both()
@@ -35,6 +42,7 @@ async def test_a_kept_connection_that_the_owner_closes(replicas: Replicas, monke
         assert text(await client.call("a_who")) == "r0"
         monkeypatch.setattr(connection.Connection, "send", late)
         assert text(await client.call("a_who")) == "r1"
+    assert handed(replicas) == {"owner": 1, "here": 1}
 
 
 async def test_a_new_connection_that_breaks(replicas: Replicas) -> None:
@@ -68,6 +76,7 @@ async def test_a_call_that_may_have_begun(replicas: Replicas) -> None:
             each.transport.abort()
         assert code(await within(waiting)) == "REPLICA_LOST"
         assert replicas.gate.entered == 1
+    assert handed(replicas)["lost"] == 1
 
 
 async def test_what_a_leaving_replica_still_serves(replicas: Replicas) -> None:
