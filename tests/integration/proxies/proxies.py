@@ -94,7 +94,7 @@ def nginx_with(root: Path, site: str) -> list[str]:
     user = "user root;" if os.geteuid() == 0 else ""
     (root / "nginx.conf").write_text(
         f"daemon off; worker_processes 1; pid {root}/nginx.pid; {user}\n"
-        f"events {{}}\nhttp {{ {temporary} include {root}/site.conf; }}\n"
+        f"events {{ worker_connections 8192; }}\nhttp {{ {temporary} include {root}/site.conf; }}\n"
     )
     return [program("nginx"), "-p", str(root), "-e", str(root / "error.log"), "-c", str(root / "nginx.conf")]
 

@@ -1,0 +1,1 @@
+"""Three replicas behind nginx and Envoy, with real PostgreSQL and Redis: `make replicas` (docs/scaling.md)."""
