@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers catalog-check image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers replicas catalog-check image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -174,6 +174,11 @@ real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd o
 
 catalog-check: $(DEV) ## Install and start every shipped entry of the catalogue that needs no key; WRITE=1: dates and tools into it, too (network)
 	@$(BIN)/python -m tests.catalog $(if $(WRITE),--write)
+
+replicas: $(DEV) $(NODE_DEV) ## Three replicas behind nginx and Envoy: SESSIONS (1000) of each transport, kill -9, rolling restart, partitions, clocks; WRITE=1: into docs/scaling.md, too
+	@CI=true bash tests/integration/proxies/setup.sh nginx envoy
+	@CI=true bash tests/integration/databases/setup.sh
+	@$(BIN)/python -m tests.replicas --sessions $(or $(SESSIONS),1000) $(if $(WRITE),--write)
 
 search-recall: $(DEV) ## Install 25 real servers from locks and measure how well the tool search finds their tools (network)
 	@bash tests/search/setup.sh

@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     trusted = tuple(ip_network(each, strict=False) for each in options.trusted)
-    acceptor = Acceptor(loop, listener, SocketPaths(options.sidecar, options.front, options.own), log, trusted)
+    places = SocketPaths(options.sidecar, options.front, options.own)
+    acceptor = Acceptor(loop, listener, places, log, trusted, replica=options.replica)
     log.write("info", "acceptor started", port=listener.getsockname()[1])
     heartbeat.start(loop)
     gc.freeze()
@@ -75,6 +76,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sidecar", required=True, help="Unix socket that the sidecar takes connections at")
     parser.add_argument("--front", required=True, help="Unix socket that the front listens on")
     parser.add_argument("--own", required=True, help="Unix socket that the sidecar gives connections back at")
+    parser.add_argument("--replica", action="store_true", help="listen only while the sidecar takes connections")
     parser.add_argument("--trusted", action="append", default=[], help="network of trusted proxies; may be repeated")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
     return parser.parse_args(arguments)

@@ -12,6 +12,7 @@ from acceptor.clients import Clients, Networks, most_connections, plain
 from acceptor.handover import Handover
 from acceptor.log import Log
 from acceptor.loop import Loop, Timer
+from acceptor.opening import Opening, shut
 from acceptor.peek import MAX_PEEK, owner
 from acceptor.refusals import Form, Refusal, response
 from acceptor.relay import Relay
@@ -51,8 +52,16 @@ class Acceptor:
     """Accepts the connections of a listening socket, and hands each to the sidecar or the front."""
 
     def __init__(
-        self, loop: Loop, listener: socket.socket, places: SocketPaths, log: Log, trusted: Networks = ()
+        self,
+        loop: Loop,
+        listener: socket.socket,
+        places: SocketPaths,
+        log: Log,
+        trusted: Networks = (),
+        *,
+        replica: bool = False,
     ) -> None:
+        """`replica`: `listener` is bound only, and listens while the sidecar can take connections (opening.py)."""
         self._loop = loop
         self._listener = listener
         self._places = places
@@ -60,8 +69,12 @@ class Acceptor:
         self._clients = Clients(most_connections(), trusted)
         self._handover = Handover(loop, places.sidecar)
         self._returns = Returns(loop, places.own, self._came_back)
+        self._replica, self._listening = replica, False
         listener.setblocking(False)
-        loop.watch(listener, self._accept)
+        if replica:
+            Opening(loop, listener, places.sidecar, self._open)
+        else:
+            self._open()
 
     def close(self) -> None:
         """Accept no more connections, and refuse those that are not handed over yet."""
@@ -72,10 +85,20 @@ class Acceptor:
 
     def finish(self, seconds: float) -> None:
         """Accept no more connections, and wait at most `seconds` for the existing ones to end."""
-        self.close()
         deadline = time.monotonic() + seconds
+        if self._replica and self._listening:
+            self._accept()
+            shut(self._listener)
+            self._loop.forget(self._listener)
+            while len(self._handover) and time.monotonic() < deadline:
+                self._loop.run_once(0.1)
+        self.close()
         while len(self._clients) and time.monotonic() < deadline:
             self._loop.run_once(0.1)
+
+    def _open(self) -> None:
+        self._listening = True
+        self._loop.watch(self._listener, self._accept)
 
     # --- accepting ---------------------------------------------------------------------------------------------------
 

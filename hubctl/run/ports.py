@@ -112,6 +112,8 @@ def check_port(port: Port) -> None:
 def listen(settings: Settings) -> int:
     """Listen on the public port; return the descriptor, which supervisord inherits and passes to the acceptor.
 
+    With HUB_REPLICA, only bind it: the acceptor listens when the hub can answer, as a load balancer wants it.
+
     Raises:
         PortTaken: another program listens there.
     """
@@ -121,7 +123,8 @@ def listen(settings: Settings) -> int:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
+        if not settings.replica:
+            listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise PortTaken(f"HUB_PORT: port {port} on {host} cannot be listened on: {error.strerror}.") from None

@@ -174,6 +174,8 @@ def acceptor(settings: Settings) -> list[str]:
         "--own": settings.acceptor_socket,
     }
     words += [str(word) for pair in places.items() for word in pair]
+    if settings.replica:
+        words.append("--replica")
     for network in listed(settings.trusted_proxies):
         words += ["--trusted", network]
     return words

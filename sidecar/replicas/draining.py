@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
+LAST_SECONDS = 0.3
+"""For which a replica still listens that has drained: its acceptor, which stops at the same time, has connections."""
 
 
 class Streams(Protocol):
@@ -70,14 +72,18 @@ class Draining:
             self._publish(Event(topic="workspace"))
             log.info("this replica is draining", extra={"seconds": self._limit})
         done = self._task is not None and self._task.done()
-        return DrainState(
-            seconds=round(time.monotonic() - self._began, 3), busy=self._busy(), late=self.late, done=done
-        )
+        # that it was idle once counts: modern clients may go on calling until it is stopped, and are served
+        idle = self._task is not None and done and not self._task.cancelled() and self._task.result()
+        busy = 0 if idle else self._busy()
+        seconds = round(time.monotonic() - self._began, 3)
+        return DrainState(seconds=seconds, busy=busy, late=self.late, done=done)
 
     async def finish(self, limit: float, at_once: Callable[[], bool]) -> None:
         """Begin to leave, and wait until that is done, at most `limit` seconds in all, or until `at_once` is true."""
         self.begin()
-        if self._task is not None and not self._task.done():
+        if self._task is not None and self._task.done():
+            await asyncio.sleep(LAST_SECONDS)
+        elif self._task is not None:
             self._task.cancel()
             await self._run(limit, at_once)
 

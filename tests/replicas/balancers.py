@@ -19,15 +19,12 @@ FIRST, SECOND = "10.0.0.10", "10.0.0.11"
 def nginx(root: Path, port: int, hubs: Sequence[int]) -> list[str]:
     """Write the configuration below `root`, for replicas r0, r1, … with these ports; the words that start it."""
     text = (EXAMPLES / "replicas.nginx.conf").read_text()
-    head, rest = text.split("upstream yamcp_hub_any", 1)
-    head = (
-        head.split("map ", 1)[0] + "map " + head.split("map ", 1)[1].split("{")[0] + "{\n    default yamcp_hub_any;\n"
-    )
+    head = text.split("{", 1)[0] + "{\n    default yamcp_hub_any;\n"
     head += "".join(f'    "~^r{n}\\." yamcp_hub_r{n};\n' for n in range(len(hubs))) + "}\n"
     site = head + _upstream("any", hubs, ())
     for number, hub in enumerate(hubs):
         site += _upstream(f"r{number}", (hub,), [each for each in hubs if each != hub])
-    site += "\nserver {" + rest.rpartition("\nserver {")[2]
+    site += "\nserver {" + text.rpartition("\nserver {")[2]
     changes = {"listen 8080;": f"listen 127.0.0.1:{port};", "/var/log/nginx/yamcp-hub.log": str(root / "access.log")}
     return nginx_with(root, replaced(site, changes))
 

@@ -208,6 +208,7 @@ class Client:
             for waiting in self._answers.values():
                 if not waiting.done():
                     waiting.set_exception(Failed("STREAM_ENDED"))
+                    waiting.exception()  # perhaps nobody waits any more: its request was refused
 
     def close(self) -> None:
         """End all of its connections."""

@@ -124,7 +124,7 @@ async def until(true: Any, what: str) -> float:
     begin = asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout(PATIENCE):
-            while not await true():
+            while not await true():  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(POLL)
     except TimeoutError:
         raise TimeoutError(f"not within {PATIENCE} s: {what}") from None

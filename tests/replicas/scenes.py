@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from typing import Any
 
@@ -26,26 +25,10 @@ async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
     """`count` sessions of each transport and era that exist at the same time, half of them through each balancer."""
     for way in WAYS:
         clients = [Client(way, [hubs.ports[number % 2]]) for number in range(count)]
-        turns = asyncio.Semaphore(AT_ONCE)
-        wrong: Counter[str] = Counter()
-        begin = time.perf_counter()
         before = await memory(hubs)
-
-        async def use(number: int, open_it: bool) -> None:
-            client = clients[number]
-            async with turns:
-                try:
-                    if open_it:
-                        await client.open()
-                    for call in range(CALLS):
-                        await client.call(f"{client.way} {number} {open_it} {call}")
-                except Failed as failed:
-                    wrong[failed.code] += 1
-
-        await asyncio.gather(*(use(number, True) for number in range(count)))
+        wrong = await use(clients, open_them=True)
         opened = await memory(hubs) - before
-        await asyncio.gather(*(use(number, False) for number in range(count)))
-        took = time.perf_counter() - begin
+        wrong += await use(clients, open_them=False)
         owners = Counter(each.owner for each in clients if each.owner)
         for each in clients:
             each.close()
@@ -54,8 +37,26 @@ async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
         note = f" in {2 * CALLS * count:,} calls" + (f" ({shares})" if shares else "")
         report.none(f"{what}: failed calls, wrong answers", wrong, note)
         if way != "modern":
-            report.add(f"{what}: memory of a session (sidecars, RSS)", "", f"{opened / count / 1e3:.0f} KB")
-        print(f"       {took:.0f} s", flush=True)
+            report.add(f"{what}: memory of one (sidecars, RSS)", "", f"{opened / count / 1e3:.0f} KB")
+
+
+async def use(clients: list[Client], *, open_them: bool) -> Counter[str]:
+    """Let each call some times; the failures by code. `open_them`: open their sessions before."""
+    turns = asyncio.Semaphore(AT_ONCE)
+    wrong: Counter[str] = Counter()
+
+    async def use_one(number: int, client: Client) -> None:
+        async with turns:
+            try:
+                if open_them:
+                    await client.open()
+                for call in range(CALLS):
+                    await client.call(f"{client.way} {number} {open_them} {call}")
+            except Failed as failed:
+                wrong[failed.code] += 1
+
+    await asyncio.gather(*(use_one(number, each) for number, each in enumerate(clients)))
+    return wrong
 
 
 async def memory(hubs: Hubs) -> int:
@@ -189,7 +190,7 @@ def current(replicas: list[Replica]) -> Any:
 
 
 async def skewed(hubs: Hubs, report: Report) -> None:
-    """The clock of one of them jumps; the requests of each session come to all replicas in turn, so most are handed on."""
+    """The clock of one of them jumps. The requests of each session come to all replicas in turn: most are handed on."""
     direct = hubs.direct
     rounds = [[*direct[number:], *direct[:number]] for number in range(len(direct))]
     odd = hubs.replicas[2]
