@@ -83,7 +83,7 @@ class Client:
     """A client of a workspace. `ports`: where its requests go, one after the other; with HTTP+SSE, its stream, too."""
 
     def __init__(self, way: Way, ports: list[int], slug: str = "w") -> None:
-        self.way = way
+        self.way, self.ports = way, ports
         self._root = f"/mcp/{slug}"
         self._posts = [Connection(port) for port in ports]
         self._stream = Connection(ports[0])

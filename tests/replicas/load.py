@@ -46,6 +46,8 @@ class Player:
                 self.calls += 1
             except Failed as failed:
                 self.failures[failed.code] += 1
+                if failed.code.startswith("HTTP_"):
+                    print(f"       {self.client.way} {self.client.owner} at {self.client.ports}: {failed}", flush=True)
                 if failed.code in ANEW:
                     await self._anew()
             await asyncio.sleep(random.uniform(0, 2 * THINK_SECONDS))
