@@ -30,6 +30,8 @@ LOOK_SECONDS = 1.0
 """Seconds between looks for changes of this hub's files by other programs."""
 POLL_SECONDS = 10.0
 """Seconds between looks into the source, in case a notice was missed."""
+STATE_SECONDS = 2.0
+"""Seconds that the source has to say what the replicas have, for the state; then what it said last counts."""
 FIRST_RETRY_SECONDS = 0.5
 MAX_RETRY_SECONDS = 10.0
 SUBJECT = "cluster"
@@ -61,6 +63,7 @@ class SharedConfig:
         self._told = "current"
         self._empty = False
         self._overruled: tuple[str, ...] = ()
+        self._replicas: list[Applied] = []
         self._retry = FIRST_RETRY_SECONDS
         self._next_poll = 0.0
 
@@ -194,12 +197,15 @@ class SharedConfig:
 
     async def state(self) -> ClusterState:
         """Return the state of the shared configuration, as this hub sees it now."""
-        replicas: list[Applied] = []
         if not self._error:
-            try:
-                replicas = await self.source.applied()
-            except HubError as error:
-                self._note(error)
+            # a source that does not answer is noted by `refresh`, which waits longer than who asks for the state
+            with contextlib.suppress(TimeoutError):
+                try:
+                    async with asyncio.timeout(STATE_SECONDS):
+                        self._replicas = await self.source.applied()
+                except HubError as error:
+                    self._note(error)
+        replicas = [] if self._error else self._replicas
         return ClusterState(
             source=self.source.kind,
             target=self.source.target,
