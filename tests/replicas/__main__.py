@@ -22,6 +22,8 @@ async def run(names: list[str], sessions: int) -> Report:
             else:
                 await SCENES[name](made, report)
             print(f"       {name}: {time.perf_counter() - begin:.0f} s", flush=True)
+        most = made.single.most
+        report.add("processes of a server with placement one, in all of this", "<= 1", str(most), most <= 1)
     return report
 
 

@@ -14,7 +14,7 @@ class Gate:
     """Connects a port of loopback with a Unix socket."""
 
     def __init__(self, socket: Path) -> None:
-        self._socket = socket
+        self.socket = socket
         self._open = asyncio.Event()
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,7 +53,7 @@ class Gate:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._open.wait()
-            far_reader, far_writer = await asyncio.open_unix_connection(str(self._socket))
+            far_reader, far_writer = await asyncio.open_unix_connection(str(self.socket))
             try:
                 _, pending = await asyncio.wait(
                     [

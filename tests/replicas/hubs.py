@@ -15,8 +15,10 @@ from typing import Any
 import httpx2
 import psutil
 
+from redis.asyncio import Redis
+
 from tests.integration.proxies.proxies import started
-from tests.replicas import balancers
+from tests.replicas import balancers, single
 from tests.replicas.gate import Gate, gate
 from tests.support.hub import free_port
 from tests.support.postgres import Postgres, running_postgres
@@ -108,6 +110,12 @@ class Hubs:
         self.ports = ports
         """Those of nginx and Envoy."""
         self.postgres, self.redis, self.server = postgres, redis, server
+        self.single = single.Watch()
+
+    async def redis_commands(self) -> int:
+        """How many commands Redis has carried out."""
+        async with Redis(unix_socket_path=str(self.redis.socket)) as client:
+            return int((await client.info("stats"))["total_commands_processed"])
 
     @property
     def direct(self) -> list[int]:
@@ -162,11 +170,12 @@ async def hubs() -> AsyncIterator[Hubs]:
             each.run.env["HUB_REPLICAS"] = addresses
         first, *others = replicas
         (first.run.root / "yamcp").mkdir()
-        write_in_place(first.run.root / "yamcp/workspaces.json", {"w": ["m"]})
-        write_in_place(first.run.root / "yamcp/providers.json", {"m": mock("m")})
+        write_in_place(first.run.root / "yamcp/workspaces.json", {"w": ["m"], "x": [single.KEY]})
+        write_in_place(first.run.root / "yamcp/providers.json", {"m": mock("m"), single.KEY: mock(single.KEY)})
         await first.start()
-        code, out, err = await first.run.hubctl("cluster", "import")
-        assert code == 0, (out, err)
+        for words in (("cluster", "import"), ("set", single.KEY, "placement=one")):
+            code, out, err = await first.run.hubctl(*words)
+            assert code == 0, (out, err)
         await asyncio.gather(*(each.start() for each in others))
         ports = []
         for make in (balancers.nginx, balancers.envoy):
@@ -174,4 +183,6 @@ async def hubs() -> AsyncIterator[Hubs]:
             (place := root / make.__name__).mkdir()
             words = make(place, port, [each.port for each in replicas])
             await stack.enter_async_context(started(words, place, port))
-        yield Hubs(replicas, ports, to_postgres, to_redis, server)
+        made = Hubs(replicas, ports, to_postgres, to_redis, server)
+        made.single = await stack.enter_async_context(single.watched())
+        yield made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 
@@ -23,6 +24,7 @@ AHEAD = 60
 
 async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
     """`count` sessions of each transport and era that exist at the same time, half of them through each balancer."""
+    begin, commands = time.monotonic(), await hubs.redis_commands()
     for way in WAYS:
         clients = [Client(way, [hubs.ports[number % 2]]) for number in range(count)]
         before = await memory(hubs)
@@ -38,6 +40,9 @@ async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
         report.none(f"{what}: failed calls, wrong answers", wrong, note)
         if way != "modern":
             report.add(f"{what}: memory of one (sidecars, RSS)", "", f"{opened / count / 1e3:.0f} KB")
+    rate = (await hubs.redis_commands() - commands) / (time.monotonic() - begin)
+    found = f"{hubs.postgres.connections}, {hubs.redis.connections}, {rate:.0f}/s"
+    report.add("connections to PostgreSQL, to Redis, commands to Redis, of all three replicas", "", found)
 
 
 async def use(clients: list[Client], *, open_them: bool) -> Counter[str]:
@@ -128,7 +133,9 @@ async def rolling(hubs: Hubs, report: Report) -> None:
         report.none(f"rolling restart: {NAMES['http']}, sessions lost", sessions)
         what = f"rolling restart: {NAMES['sse']}, clients that did not reconnect exactly once for their replica's stop"
         report.none(what, extra, f" ({again} reconnected)")
-        report.none(f"rolling restart: {NAMES['sse']}, failed calls", failed["sse"])
+        refused = failed["sse"]
+        what = f"rolling restart: {NAMES['sse']}, calls refused while the stream ended, asked again after it"
+        report.add(what, "", told(refused), set(refused) <= {"SESSION_UNKNOWN"})
 
 
 def all_known(hubs: Hubs) -> Any:
@@ -156,9 +163,13 @@ async def partitions(hubs: Hubs, report: Report) -> None:
         refused = code != 0 and "CONFIG_DATABASE_UNAVAILABLE" in err
         report.add("no way to PostgreSQL: an edit", "CONFIG_DATABASE_UNAVAILABLE", err.strip()[:60] or "taken", refused)
         await running.each_calls()
+        took = await until(runs(hubs, 0), "the server of one replica has stopped")
+        report.add("no way to PostgreSQL: a server with placement one is stopped after another", "", f"{took:.0f} s")
         hubs.postgres.mend()
         took = await until(current(hubs.replicas), "all replicas have the configuration of PostgreSQL")
         report.add("PostgreSQL is back: all replicas use it again after", "", f"{took:.0f} s")
+        took = await until(runs(hubs, 1), "the server of one replica runs again")
+        report.add("PostgreSQL is back: the server with placement one runs again after another", "", f"{took:.0f} s")
         report.none("no way to PostgreSQL, and back: failed calls", failures(running.players))
         report.none("no way to PostgreSQL, and back: sessions lost", anew(running.players))
 
@@ -177,6 +188,15 @@ async def partitions(hubs: Hubs, report: Report) -> None:
         report.add("Redis is back: all replicas know each other after", "", f"{took:.0f} s")
         report.none("no way to Redis, and back: failed calls", failures(running.players))
         report.none("no way to Redis, and back: sessions lost", anew(running.players))
+
+
+def runs(hubs: Hubs, count: int) -> Any:
+    """Whether that many processes of the server with placement one run."""
+
+    async def so() -> bool:
+        return hubs.single.now == count
+
+    return so
 
 
 def current(replicas: list[Replica]) -> Any:

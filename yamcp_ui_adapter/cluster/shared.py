@@ -20,7 +20,7 @@ from bridge.models import Issue
 from bridge.models.cluster import ClusterState, Replica
 from yamcp_ui_adapter.cluster.copy import WorkingCopy
 from yamcp_ui_adapter.cluster.documents import NAMES, Decision, Newest, decide, digest, parsed
-from yamcp_ui_adapter.cluster.errors import ConfigNotImported, ConfigReadOnly
+from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable, ConfigNotImported, ConfigReadOnly
 from yamcp_ui_adapter.cluster.source import Applied, Source, Transaction
 from yamcp_ui_adapter.errors import issue
 
@@ -32,6 +32,8 @@ POLL_SECONDS = 10.0
 """Seconds between looks into the source, in case a notice was missed."""
 STATE_SECONDS = 2.0
 """Seconds that the source has to say what the replicas have, for the state; then what it said last counts."""
+EDIT_SECONDS = 4.0
+"""Seconds within which an edit must have begun; who asked for it waits 5 s for an answer (BridgeClient)."""
 FIRST_RETRY_SECONDS = 0.5
 MAX_RETRY_SECONDS = 10.0
 SUBJECT = "cluster"
@@ -244,7 +246,7 @@ class SharedConfig:
         if fixed := self.source.fixed(names):
             raise ConfigReadOnly(f"{next(iter(fixed))} comes from {self.source.target}, which the hub only reads.")
         try:
-            async with self.source.transaction() as transaction:
+            async with self._begun() as transaction:
                 if not transaction.newest.epoch:
                     raise ConfigNotImported(f"{self.source.target} has no configuration yet.")
                 decisions = self._decide(transaction.newest)
@@ -264,6 +266,18 @@ class SharedConfig:
                 self._note(error)
             raise
         self._overruled = ()
+
+    @contextlib.asynccontextmanager
+    async def _begun(self) -> AsyncIterator[Transaction]:
+        """A transaction that began in time: whoever asked for the edit does not wait longer for its answer."""
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(EDIT_SECONDS):
+                    transaction = await stack.enter_async_context(self.source.transaction())
+            except TimeoutError:
+                message = f"{self.source.target} was not free for this edit within {EDIT_SECONDS:g} s."
+                raise ConfigDatabaseUnavailable(message) from None
+            yield transaction
 
     async def _commit(
         self, transaction: Transaction, before: Mapping[str, bytes | None], given: Mapping[str, bytes | None]
