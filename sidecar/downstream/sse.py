@@ -99,19 +99,27 @@ class SseSession(StreamSession):
 
         Raises:
             MessageInvalid: the id of the request is in use.
+            SessionUnknown: the stream on which a response would come is about to end.
         """
         if "method" not in frame:
             self.handle_response(frame)
         elif "id" not in frame:
             self.handle_notification(frame)
-        elif not self.ended:
+        elif self.ended or self.stream_scope.cancel_called:
+            raise SessionUnknown("The stream of this session has ended.")
+        else:
             await self._serve_request(frame, scope, send)
             return
         await _respond_accepted(send)
 
     def try_direct(self, frame: Frame) -> bool:
         """Handle a message on the direct way; False if that is not possible, then nothing has happened."""
-        if self.modern or not self.version or not direct_call.is_direct_candidate(self, frame):
+        if (
+            self.modern
+            or not self.version
+            or self.stream_scope.cancel_called
+            or not direct_call.is_direct_candidate(self, frame)
+        ):
             return False
         return direct_call.try_direct(self, frame, self.put_notification, self.stream.put)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
-LAST_SECONDS = 0.3
-"""For which a replica still listens that has drained: its acceptor, which stops at the same time, has connections."""
+LAST_SECONDS = 1.0
+"""For which a replica still serves that has drained: connections that load balancers use end with a response."""
 
 
 class Streams(Protocol):
@@ -81,11 +81,13 @@ class Draining:
     async def finish(self, limit: float, at_once: Callable[[], bool]) -> None:
         """Begin to leave, and wait until that is done, at most `limit` seconds in all, or until `at_once` is true."""
         self.begin()
-        if self._task is not None and self._task.done():
-            await asyncio.sleep(LAST_SECONDS)
-        elif self._task is not None:
+        if self._task is not None and not self._task.done():
             self._task.cancel()
             await self._run(limit, at_once)
+        # each response ends its connection now; one that is closed while it is idle may lose a request on its way
+        until = time.monotonic() + LAST_SECONDS
+        while time.monotonic() < until and not at_once():  # noqa: ASYNC110 (a second signal sets it)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _run(self, limit: float, at_once: Callable[[], bool]) -> bool:
         """Wait `notice` and until no request is in progress, at most `limit`; returns whether none is."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx2
 import psutil
-
 from redis.asyncio import Redis
 
 from tests.integration.proxies.proxies import started

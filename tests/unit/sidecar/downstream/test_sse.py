@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from sidecar.downstream import event_stream, sse
+from sidecar.errors import SessionUnknown
 from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
@@ -330,3 +331,16 @@ async def test_headers_that_contradict_the_body(hub: World, headers: dict[str, s
         peer.http.headers |= headers
         error = (await peer.request("tools/call", {"name": "a_big"})).answer.get("error", {})
         assert error.get("code") == code, error
+
+
+async def test_a_request_while_the_stream_ends(hub: World) -> None:
+    """It is refused, on every way, instead of accepted without an answer: its client opens a new session."""
+    async with peer_of(hub) as peer:
+        [session] = hub.sse._sessions.values()
+        hub.sse.end_idle_streams()
+        assert not session.ended
+        call = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
+        with pytest.raises(SessionUnknown):
+            await session.serve(call, {"type": "http", "headers": []}, sse._discard)
+        assert not session.try_direct({**call, "method": "tools/call", "params": {"name": "a_big", "arguments": {}}})
+        del peer
