@@ -106,7 +106,7 @@ ORDER = {
         *("app", "__main__"),
     ],
     "own_servers": ["errors", "changes prints python_file openapi", "__main__"],
-    "acceptor": ["loop log peek refusals clients", "handover heartbeat relay returns", "app", "__main__"],
+    "acceptor": ["loop log peek refusals clients", "handover heartbeat opening relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""
 FRONT = ROOT / "front"
