@@ -69,7 +69,10 @@ async def main() -> None:
         for count in range(1, MOST + 1):
             (place := root / str(count)).mkdir()
             fronts.append(port := free_port())
-            await stack.enter_async_context(started(nginx(place, port, ports[:count]), place, port))
+            words = nginx(place, port, ports[:count])
+            whole = place / "nginx.conf"  # the load client keeps its connections; nginx ends them after 1000 requests
+            whole.write_text(whole.read_text().replace("http {", "http { keepalive_requests 1000000000;", 1))
+            await stack.enter_async_context(started(words, place, port))
         for _ in range(ROUNDS):
             for way in WAYS:
                 for count, port in enumerate(fronts, 1):
