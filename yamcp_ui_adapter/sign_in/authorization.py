@@ -46,7 +46,7 @@ class Authorization:
         self._reports = reports
         self._lifetimes = lifetimes
         self._workspaces = workspaces
-        self._codes = Codes()
+        self.codes = Codes()
 
     def handlers(self) -> Handlers:
         """Return the handlers of the requests on the desired socket."""
@@ -94,7 +94,7 @@ class Authorization:
         holder = self._holder(body.principal, body.workspace)
         now = self._ledger.now()
         self._ledger.commit(self._ledger.state.clients.use(body.client, now))
-        return CodeIssued(code=self._codes.issue(body, holder.mark, now))
+        return CodeIssued(code=self.codes.issue(body, holder.mark, now))
 
     def _check_redirect(self, body: IssueCode) -> None:
         if (
@@ -128,7 +128,7 @@ class Authorization:
             DataDirUnusable: nothing has changed.
         """
         self._ledger.follow()
-        code, now = self._codes.find(body.code), self._ledger.now()
+        code, now = self.codes.find(body.code), self._ledger.now()
         try:
             check(code, body, now)
             self._check_mark(code)

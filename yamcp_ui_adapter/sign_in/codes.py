@@ -62,6 +62,15 @@ class Codes:
             raise GrantInvalid("The authorization code is unknown or has expired.")
         return found
 
+    def get(self, hashed: str) -> IssuedCode | None:
+        """The code with that hash; None if it is unknown."""
+        return self._codes.get(hashed)
+
+    def put(self, hashed: str, code: IssuedCode) -> None:
+        """Take a code that another hub has issued, or used."""
+        self._make_room(code.asked.principal, code.issued)
+        self._codes[hashed] = code
+
     def _make_room(self, principal: str, now: float) -> None:
         for key in [key for key, code in self._codes.items() if code.issued + REMEMBERED_SECONDS <= now]:
             del self._codes[key]

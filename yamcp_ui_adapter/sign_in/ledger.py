@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bridge.credentials.records import AnyRecord
+from bridge.credentials.records import AnyRecord, line_of
 from yamcp_ui_adapter.errors import DataDirUnusable
 from yamcp_ui_adapter.sign_in.state import State
 from yamcp_ui_adapter.sign_in.store import Store
@@ -23,6 +23,8 @@ class Ledger:
         self.now = now
         self._store = Store(path)
         self._most_clients = most_clients
+        self.on_commit: Callable[[Sequence[AnyRecord]], None] = lambda _: None
+        """Told of the records of this hub when they are written."""
         self.state = State(most_clients)
         self.loads = 0
         """How often the journal was read."""
@@ -46,13 +48,28 @@ class Ledger:
     def commit(self, records: Sequence[AnyRecord]) -> None:
         """Write records, and apply them. Raises DataDirUnusable: nothing has changed."""
         self.follow()
-        if not records:
-            return
+        if records:
+            self.take(records)
+            self.on_commit(records)
+
+    def take(self, records: Sequence[AnyRecord]) -> None:
+        """Write records, which may be of another hub, and apply them. Raises DataDirUnusable: nothing has changed."""
         self._store.append(records, self.state.records(self.now()))
         for record in records:
             self.state.apply(record)
         if self._store.grown:
             self._compact()
+
+    def replace(self, records: Iterable[AnyRecord]) -> None:
+        """Replace everything by the state after these records, unless it is so already. Raises DataDirUnusable."""
+        state, now = State(self._most_clients), self.now()
+        for record in records:
+            state.apply(record)
+        if sorted(map(line_of, state.records(now))) == sorted(map(line_of, self.state.records(now))):
+            return
+        self._store.compact(state.records(now))
+        self.state = state
+        self.loads += 1
 
     def close(self) -> None:
         """Close the journal."""

@@ -74,11 +74,11 @@ class OnDemand:
 
     async def run(self) -> None:
         """Keep up grants and users, as soon as there are some, until cancelled."""
-        if self._path.exists():
+        if self._path.exists() or self._settings.config_database_url:
             with self._logged():
                 self._open()
         await self._opened.wait()
-        await self._open().upkeep.run()
+        await self._open().run()
 
     def close(self) -> None:
         """Close the journal, if it is open."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from bridge.credentials.records import GrantRecord, GrantUsed
@@ -20,12 +21,16 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 0.4
 """Seconds between two checks of keys and workspaces: a grant ends within a second with its key."""
+SUSPECT_SECONDS = 15.0
+"""How long a hub that shares its grants waits for the key or workspace of one."""
 EXPIRY_CHECKS = 150
 """Every so many checks, what has expired is ended: once a minute."""
 
 
 class Upkeep:
-    """`workspaces` returns the names of all workspaces."""
+    """`workspaces` returns the names of all workspaces. `shared`, for a journal that several hubs share, returns whether
+    its database is there: without it nothing is ended, as other hubs may have prolonged it.
+    """
 
     def __init__(
         self,
@@ -33,11 +38,15 @@ class Upkeep:
         principals: Principals,
         reports: Reports,
         workspaces: Callable[[], Collection[str]],
+        shared: Callable[[], bool] | None = None,
     ) -> None:
         self._ledger = ledger
         self._principals = principals
         self._reports = reports
         self._workspaces = workspaces
+        self._shared = shared
+        self._suspects: dict[str, float] = {}
+        """In a shared journal: the grants whose principal seems to be gone, and since when."""
         self._known: frozenset[str] | None = None
         """The workspaces at the last check."""
         self._seen: tuple[int, int] | None = None
@@ -59,6 +68,9 @@ class Upkeep:
     def check(self) -> None:
         """End the grants whose workspace was removed, or whose key was revoked. Raises DataDirUnusable."""
         self._ledger.follow()
+        if self._shared:
+            self._check_shared()
+            return
         present = frozenset(self._workspaces())
         gone = (self._known or frozenset()) - present
         grants = self._ledger.state.grants_of(None)
@@ -72,10 +84,30 @@ class Upkeep:
         self._end(revoked, "its key was revoked, or may no longer use the workspace")
         self._seen = seen
 
+    def _check_shared(self) -> None:
+        """As `check`. Keys and workspaces come from other hubs on another way than grants: a grant may be here before
+        its key, or still name a workspace by its old name. So it ends after SUSPECT_SECONDS; meanwhile, its tokens are
+        refused where the key is gone. Grants of removed workspaces end by `expire`.
+        """
+        if not (self._shared and self._shared()):
+            self._suspects = {}
+            return
+        seen, now = (self._principals.version, self._ledger.loads), time.monotonic()
+        if seen == self._seen and not self._suspects:
+            return
+        ended = [each for each in self._ledger.state.grants_of(None) if self._principals.has_ended(each)]
+        self._suspects = {each.id: self._suspects.get(each.id, now) for each in ended}
+        over = [each for each in ended if now - self._suspects[each.id] >= SUSPECT_SECONDS]
+        if over:
+            self._end(over, "its key was revoked, or may no longer use the workspace")
+        self._seen = seen
+
     def expire(self) -> None:
         """End what has expired, and grants for workspaces that have been unknown since the last time (a workspace may
         have been removed while the adapter did not run). Raises DataDirUnusable.
         """
+        if self._shared and not self._shared():
+            return
         state, now = self._ledger.state, self._ledger.now()
         known = frozenset(self._workspaces())
         strays = frozenset(each.id for each in state.grants_of(None) if each.workspace not in known)
