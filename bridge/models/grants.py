@@ -79,8 +79,8 @@ class CodeIssued(Model):
 
 class IssueCode(Request[CodeIssued], kind="issue_code", sockets=("desired",), repeatable=False):
     """Make an authorization code after a principal has allowed a client to use a workspace. It can be redeemed once,
-    within a minute, by the process that made it. Refused with NO_SUCH_CLIENT, CLIENT_INVALID (another redirect URI than
-    the client registered), NO_SUCH_WORKSPACE, PRINCIPAL_UNKNOWN, OAUTH_OFF.
+    within a minute, by the process that made it, or any hub that shares its grants. Refused with NO_SUCH_CLIENT,
+    CLIENT_INVALID (another redirect URI than the client registered), NO_SUCH_WORKSPACE, PRINCIPAL_UNKNOWN, OAUTH_OFF.
     """
 
     client: Uri

@@ -1014,7 +1014,7 @@ export interface Grants {
   grants: Grant[];
 }
 
-/** Make an authorization code after a principal has allowed a client to use a workspace. It can be redeemed once, within a minute, by the process that made it. Refused with NO_SUCH_CLIENT, CLIENT_INVALID (another redirect URI than the client registered), NO_SUCH_WORKSPACE, PRINCIPAL_UNKNOWN, OAUTH_OFF. */
+/** Make an authorization code after a principal has allowed a client to use a workspace. It can be redeemed once, within a minute, by the process that made it, or any hub that shares its grants. Refused with NO_SUCH_CLIENT, CLIENT_INVALID (another redirect URI than the client registered), NO_SUCH_WORKSPACE, PRINCIPAL_UNKNOWN, OAUTH_OFF. */
 export interface IssueCode {
   /** A registered id, or the URL of a Client ID Metadata Document, which the front has checked. */
   client: string;

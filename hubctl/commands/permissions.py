@@ -56,6 +56,7 @@ def _rules(settings: Settings) -> Iterator[_Rule]:
     for name in (
         "keys.json",
         "credentials.jsonl",
+        "credentials.unsent.json",
         "hub.json",
         "access.json",
         "access.applied.json",

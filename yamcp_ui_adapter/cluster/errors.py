@@ -6,12 +6,12 @@ from bridge.errors import HubError
 
 
 class ConfigDatabaseUnavailable(HubError):
-    """The database of the shared configuration cannot be reached, so an edit was refused. Calls are not affected: the
-    hub uses its last good copy.
+    """The database of the shared configuration cannot be reached, so an edit, a sign-in or a token was refused. Calls
+    are not affected: the hub uses its last good copy.
     """
 
     code = "CONFIG_DATABASE_UNAVAILABLE"
-    hint = "Start the database, or correct HUB_CONFIG_DATABASE; the hub connects again by itself. Then repeat the edit."
+    hint = "Start the database, or correct HUB_CONFIG_DATABASE; the hub connects again by itself. Then repeat it."
 
 
 class ConfigNotImported(HubError):

@@ -28,8 +28,8 @@ EXPIRY_CHECKS = 150
 
 
 class Upkeep:
-    """`workspaces` returns the names of all workspaces. `shared`, for a journal that several hubs share, returns whether
-    its database is there: without it nothing is ended, as other hubs may have prolonged it.
+    """`workspaces` returns the names of all workspaces. `shared`, for a journal that several hubs share, returns
+    whether its database is there: without it nothing is ended, as other hubs may have prolonged it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Two adapters that share OAuth clients, grants and logins in a real PostgreSQL; the sidecars' view is their journal."""
+"""Two adapters that share clients, grants and logins in a real PostgreSQL; a journal shows what a sidecar accepts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from bridge.models import (
     EndLogins,
     IssueCode,
     ListGrants,
+    PutWorkspace,
     RedeemCode,
     RefreshGrant,
     RegisterClient,
     RevokeToken,
     SignInUser,
 )
+from bridge.models.cluster import ImportConfig
 from tests.support.postgres import Postgres
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server, until
 from tests.unit.yamcp_ui_adapter.sign_in.hub import CHALLENGE, HUB_TOKEN, URI, VERIFIER
@@ -77,7 +79,6 @@ async def running(*replicas: Replica) -> AsyncIterator[list[BridgeClient]]:
 @pytest.fixture
 def pair(tmp_path: Path, postgres: Postgres, schema: str) -> tuple[Replica, Replica]:
     """Two replicas, not started."""
-    postgres.start()
     return Replica(tmp_path, "r1", postgres, schema), Replica(tmp_path, "r2", postgres, schema)
 
 
@@ -97,10 +98,10 @@ async def test_each_step_of_a_sign_in_can_be_at_another_hub(pair: tuple[Replica,
         newest = await first.request(RefreshGrant(refresh_token=newer.refresh_token, client=client))
         await until(lambda: two.accepts(newest.access_token))
         replay = RefreshGrant(refresh_token=tokens.refresh_token, client=client)
-        assert await refusal(second, replay) == "GRANT_INVALID"
+        assert await refusal(second, replay) == "OAUTH_GRANT_INVALID"
         assert not two.accepts(newest.access_token)
         await until(lambda: not one.accepts(newest.access_token))
-        assert await refusal(second, redemption) == "GRANT_INVALID"  # the code was used at the other hub
+        assert await refusal(second, redemption) == "OAUTH_GRANT_INVALID"  # the code was used at the other hub
 
         client, tokens = await signed_in(first)
         await second.request(RevokeToken(token=tokens.refresh_token, client=client))
@@ -178,10 +179,10 @@ async def test_hubs_that_had_grants_before_join_them(
     one, two = pair
     tokens = []
     for each in pair:
-        database, each.settings.config_database = each.settings.config_database, None
+        together, each.settings = each.settings, each.settings.model_copy(update={"config_database": None})
         async with each.running() as client:
             tokens.append((await signed_in(client))[1].access_token)
-        each.settings.config_database = database
+        each.settings = together
     async with running(one, two):
         await until(lambda: all(each.accepts(token) for each in pair for token in tokens))
         monkeypatch.setattr(journal, "COMPACT_RECORDS", -1000)
@@ -190,6 +191,11 @@ async def test_hubs_that_had_grants_before_join_them(
             await until(lambda: all(third.accepts(token) for token in tokens))
             made = (await signed_in(client))[1].access_token
             await until(lambda: one.accepts(made) and two.accepts(made) and one.accepts(tokens[1]))
+    for each in pair:  # the database is lost, and a new one begins with what the hubs have
+        each.settings = each.settings.model_copy(update={"config_schema": f"{schema}_new"})
+    async with running(one, two) as (first, second):
+        for client in (first, second):
+            assert len((await client.request(ListGrants())).grants) == 3
 
 
 async def test_a_grant_whose_key_is_not_here_yet_waits_for_it(
@@ -197,12 +203,25 @@ async def test_a_grant_whose_key_is_not_here_yet_waits_for_it(
 ) -> None:
     """A hub with another token refuses the token at once, but ends the grant only when it is sure."""
     one, two = pair
-    two.settings.own_token_file.write_text("another token 123")
+    two.settings.own_token_file.write_text("another-token-12345")
     monkeypatch.setattr(upkeep, "CHECK_SECONDS", 0.01)
     async with running(one, two) as (first, _):
         _, tokens = await signed_in(first)
         await until(lambda: two.accepts(tokens.access_token))
         assert one.accepts(tokens.access_token)
         monkeypatch.setattr(upkeep, "SUSPECT_SECONDS", 0.0)
-        two.settings.own_token_file.write_text("yet another token")
+        two.settings.own_token_file.write_text("yet-another-token-1")
         await until(lambda: not one.accepts(tokens.access_token))
+
+
+async def test_a_renamed_workspace_keeps_its_grants_at_all_hubs(pair: tuple[Replica, Replica]) -> None:
+    """Also at the hub that learns the new name and the grant on different ways."""
+    one, two = pair
+    async with running(one, two) as (first, second):
+        await first.request(ImportConfig())
+        _, tokens = await signed_in(first)
+        await until(lambda: two.accepts(tokens.access_token))
+        await second.request(PutWorkspace(name="v", old_name="w", servers=("a",)))
+        for each in pair:
+            await until(lambda each=each: each.journal.grant(tokens.grant).grant.workspace == "v")
+            assert each.accepts(tokens.access_token)

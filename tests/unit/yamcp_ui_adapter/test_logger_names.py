@@ -27,6 +27,7 @@ NAMES = {
     "sign_in.ledger",
     "sign_in.on_demand",
     "sign_in.reports",
+    "sign_in.shared.journal",
     "sign_in.store",
     "sign_in.upkeep",
     "state",

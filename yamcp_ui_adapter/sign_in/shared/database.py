@@ -26,13 +26,14 @@ CODE_SECONDS = 3600
 TABLES = """
 CREATE TABLE journal (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    identity text NOT NULL DEFAULT gen_random_uuid()::text,
     generation text NOT NULL DEFAULT gen_random_uuid()::text,
     size bigint NOT NULL DEFAULT 0);
 CREATE TABLE journal_records (seq bigserial PRIMARY KEY, record text NOT NULL);
 CREATE TABLE journal_codes (
     hash text PRIMARY KEY, content text NOT NULL, issued timestamptz NOT NULL DEFAULT now());
 INSERT INTO journal DEFAULT VALUES"""
-HEAD = """SELECT generation, size, (SELECT coalesce(min(seq), 0) FROM journal_records) AS first,
+HEAD = """SELECT identity, generation, size, (SELECT coalesce(min(seq), 0) FROM journal_records) AS first,
     (SELECT coalesce(max(seq), 0) FROM journal_records) AS last FROM journal"""
 APPEND = (
     "INSERT INTO journal_records (record) SELECT line FROM unnest($1::text[]) WITH ORDINALITY AS l(line, n) ORDER BY n"
@@ -45,6 +46,8 @@ FIND_CODE = "SELECT content, extract(epoch FROM now() - issued)::float8 AS age F
 class Head(NamedTuple):
     """What the table of records has."""
 
+    identity: str
+    """Of the database: another one has other records."""
     generation: str
     """Another one after each compaction."""
     size: int
@@ -54,9 +57,10 @@ class Head(NamedTuple):
 
 
 class Turn:
-    """One transaction. `read_only`: it has no lock, and writes nothing."""
+    """One transaction. `fresh`: the first one of a connection; the database may have been restored since the last."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, fresh: bool) -> None:
+        self.fresh = fresh
         self._connection = connection
 
     async def head(self) -> Head:
@@ -107,8 +111,8 @@ class JournalDatabase:
 
     @contextlib.asynccontextmanager
     async def turn(self, *, read_only: bool = False) -> AsyncIterator[Turn]:
-        """One transaction, which is committed unless the block raises. Not two at once."""
-        connection = None
+        """One transaction, which is committed unless the block raises. `read_only`: without lock. Not two at once."""
+        connection, before = None, self._connection
         try:
             with failures():
                 connection = await self._ready()
@@ -116,7 +120,7 @@ class JournalDatabase:
                 async with connection.transaction(isolation=isolation, readonly=read_only):
                     if not read_only:
                         await connection.execute("SELECT 1 FROM journal FOR UPDATE")
-                    yield Turn(connection)
+                    yield Turn(connection, connection is not before)
         except (DatabaseFailed, asyncio.CancelledError) as error:
             if connection:
                 connection.terminate()  # its state is unknown

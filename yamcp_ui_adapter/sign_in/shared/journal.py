@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bridge.credentials.records import (
     AnyRecord,
@@ -40,6 +40,7 @@ from bridge.models import (
     RevokeToken,
 )
 from bridge.private import write_file
+from bridge.server import Handlers
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable
 from yamcp_ui_adapter.errors import DataDirUnusable
 from yamcp_ui_adapter.sign_in.codes import Codes, IssuedCode
@@ -67,18 +68,11 @@ SPREADS = (RedeemCode, RefreshGrant, BeginLogin)
 Handler = Callable[[Request[Any]], Awaitable[Model]]
 
 
-class Outcome(NamedTuple):
-    """What a handler has answered, or raised."""
-
-    answer: Model | None
-    error: HubError | None
-
-
 class SharedJournal:
     """The journal of all hubs, seen from this one.
 
     Every request that changes something has a turn: it begins with the newest records, and its own are in the database
-    when it is answered. `available` says whether the database answered the last time.
+    when it is answered.
     """
 
     def __init__(self, database: JournalDatabase, ledger: Ledger, codes: Codes, unsent: Path) -> None:
@@ -87,8 +81,8 @@ class SharedJournal:
         self._head: Head | None = None
         """What this hub's journal is equal to; None if it has to be compared in full."""
         self._loads = ledger.loads
-        self._joined = False
-        """Whether this hub's own journal has once become a part of the shared one."""
+        self._joined = ""
+        """The identity of the database that this hub's own journal has become a part of."""
         self._file_due = False
         """Whether the file has something."""
         self._sending: list[AnyRecord] = []
@@ -96,7 +90,19 @@ class SharedJournal:
         self.available = False
         ledger.on_commit = self._committed
 
+    def is_available(self) -> bool:
+        """Whether the database answered the last time."""
+        return self.available
+
     # --- Requests -----------------------------------------------------------------------------------------------------
+
+    def handlers(self, handlers: Handlers) -> Handlers:
+        """The same handlers, on the journal of all hubs."""
+
+        async def handle(body: Request[Any]) -> Model:
+            return await self.handle(body, handlers[type(body)])
+
+        return dict.fromkeys(handlers, handle)
 
     async def handle(self, body: Request[Any], handler: Handler) -> Model:
         """Answer a request. Raises ConfigDatabaseUnavailable, and as the handler."""
@@ -106,15 +112,14 @@ class SharedJournal:
             return await handler(body)
         async with self._using:
             outcome = await self._decide(body, handler)
-        if outcome.error:
-            raise outcome.error
+        if isinstance(outcome, HubError):
+            raise outcome
         if isinstance(body, SPREADS):
             await asyncio.sleep(SPREAD_SECONDS)
-        assert outcome.answer is not None
-        return outcome.answer
+        return outcome
 
-    async def _decide(self, body: Request[Any], handler: Handler) -> Outcome:
-        outcome: Outcome | None = None
+    async def _decide(self, body: Request[Any], handler: Handler) -> Model | HubError:
+        outcome: Model | HubError | None = None
         try:
             async with self._database.turn() as turn:
                 await self._take(turn)
@@ -132,19 +137,19 @@ class SharedJournal:
             raise
         return outcome
 
-    async def _attempt(self, body: Request[Any], handler: Handler, turn: Turn | None = None) -> Outcome:
+    async def _attempt(self, body: Request[Any], handler: Handler, turn: Turn | None = None) -> Model | HubError:
         """Let the handler decide. A refusal can have ended a grant, so that it is no reason to roll back."""
         if turn and isinstance(body, RedeemCode):
             await self._take_code(turn, token_hash(body.code))
-        outcome = Outcome(None, None)
+        outcome: Model | HubError
         try:
-            outcome = Outcome(await handler(body), None)
+            outcome = await handler(body)
         except HubError as error:
-            outcome = Outcome(None, error)
+            outcome = error
         if turn and isinstance(body, RedeemCode):
             await self._give_code(turn, token_hash(body.code))
-        if turn and isinstance(outcome.answer, CodeIssued):
-            await self._give_code(turn, token_hash(outcome.answer.code))
+        if turn and isinstance(outcome, CodeIssued):
+            await self._give_code(turn, token_hash(outcome.code))
         return outcome
 
     async def _take_code(self, turn: Turn, hashed: str) -> None:
@@ -186,7 +191,7 @@ class SharedJournal:
         async with self._using:
             self._database.noticed.clear()
             try:
-                giving = bool(self._unsent) or not self._joined
+                giving = bool(self._unsent) or self._head is None
                 async with self._database.turn(read_only=not giving) as turn:
                     await self._take(turn)
                     head = await self._give(turn) if giving else self._head
@@ -194,8 +199,11 @@ class SharedJournal:
             except ConfigDatabaseUnavailable as error:
                 self._lost(error)
             except DataDirUnusable as error:
-                self._head = None
+                self._forget_made()
                 log.error("the shared journal cannot be followed", extra={"code": error.code, "why": error.message})  # noqa: TRY400
+            except BaseException:
+                self._forget_made()
+                raise
 
     async def _take(self, turn: Turn) -> None:
         """Bring this hub's journal to the newest records."""
@@ -203,19 +211,26 @@ class SharedJournal:
         head, had = await turn.head(), self._head
         whole = (
             had is None
+            or turn.fresh
             or had.generation != head.generation
             or head.last < had.last
             or self._loads != self._ledger.loads
         )
         records = _records(await turn.lines(0 if whole or had is None else had.last))
         if whole:
-            own = [] if self._joined else list(self._ledger.state.records(self._ledger.now()))
-            self._unsent = [*own, *(each for each in self._unsent if each not in own)]
-            self._ledger.replace([*records, *own, *filter(_ends, self._unsent)])
-            self._loads = self._ledger.loads
+            self._replace(records, joined=self._joined == head.identity)
         elif records:
             self._ledger.take(records)
         self._head = head
+
+    def _replace(self, records: list[AnyRecord], *, joined: bool) -> None:
+        """Make this hub's journal equal to all records and those that are not in the database yet."""
+        own = [] if joined else list(self._ledger.state.records(self._ledger.now()))
+        beside = [each for each in self._unsent if each not in own]
+        self._ledger.replace([*records, *own, *filter(_ends, beside)])
+        if again := [each for each in beside if isinstance(each, GrantRecord | GrantUsed) and self._counts(each)]:
+            self._ledger.take(again)
+        self._unsent, self._loads = [*own, *beside], self._ledger.loads
 
     async def _give(self, turn: Turn) -> Head | None:
         """Write what is not in the database yet."""
@@ -253,8 +268,8 @@ class SharedJournal:
         if not self.available:
             log.info("OAuth grants and logins are shared", extra={"database": self._database.target})
         self.available = True
-        if self._file_due or not self._joined:
-            self._joined = True
+        if head and (self._file_due or self._joined != head.identity):
+            self._joined = head.identity
             self._save()
 
     def _lost(self, error: HubError) -> None:
@@ -268,17 +283,17 @@ class SharedJournal:
         """What a turn has made is in this hub's file only, and nobody was told: the next look takes it back."""
         self._unsent, self._sending, self._head = [*self._sending, *self._unsent], [], None
         if self._joined:
-            self._unsent = [each for each in self._unsent if _ends(each) or isinstance(each, GrantUsed)]
+            self._unsent = [each for each in self._unsent if _ends(each) or isinstance(each, GrantRecord | GrantUsed)]
 
     def _load_unsent(self) -> list[AnyRecord]:
         try:
             content = json.loads(self._path.read_bytes())
             found = _records(str(line).encode() for line in content["ended"])
+            self._joined, self._file_due = str(content["database"]), bool(found)
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataDirUnusable(f"{self._path} cannot be read: {type(error).__name__}.") from None
-        self._joined, self._file_due = True, bool(found)
         return found
 
     def _save(self) -> None:
@@ -288,7 +303,7 @@ class SharedJournal:
             return  # this hub's whole journal will be given
         self._file_due = bool(ended)
         try:
-            write_file(self._path, json.dumps({"ended": ended}).encode())
+            write_file(self._path, json.dumps({"database": self._joined, "ended": ended}).encode())
         except OSError as error:
             raise DataDirUnusable(f"{self._path} cannot be written: {error.strerror}.") from None
 
@@ -299,7 +314,7 @@ def _ends(record: AnyRecord) -> bool:
 
 def _records(lines: Iterable[bytes]) -> list[AnyRecord]:
     """The records of lines, without those that this version does not know, and first lines of files."""
-    found = []
+    found: list[AnyRecord] = []
     for line in lines:
         try:
             record = record_of(line)
