@@ -116,15 +116,17 @@ class App:
         self.forwarding = optional.forwarding(
             router, settings, self.hub, self.streamable, self.reporter, self.publisher.publish, self.metrics
         )
-        self.layers = (self.forwarding,) if self.forwarding else ()
+        self.placement = optional.placement(settings, self.hub)
+        self.placed = optional.placed_servers(settings, self.hub, self.placement)
+        self.layers = tuple(each for each in (self.forwarding, self.placed) if each)
         endpoints, self.streams = self.forwarding or router, (self.sse, self.streamable, self.hub, *self.layers)
         own: Handlers = {NoteRefusals: note, Drain: lambda _: optional.drain(self.forwarding)}
         parts = (api, self.sign_ins, self.trust, self.cluster)
         handlers = {kind: handle for part in parts for kind, handle in part.handlers().items()} | dict(own)
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
-        self.placement = optional.placement(settings, self.hub)
         self.gate = optional.gate(endpoints, settings, self.hub, self.streamable, self.redactor)
-        self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
+        served = self.placed.around(self.gate or endpoints) if self.placed else self.gate or endpoints
+        self.http = HttpServer(served, settings, self.metrics.connection_ended)
         if self.forwarding:
             self.forwarding.draining.of(self.http, self.streams)
         self.public = PublicPort(settings, self.http, self.gate)
@@ -363,14 +365,14 @@ class App:
             max_line=self.settings.max_line_bytes,
             secrets=SecretSources.allowed_by(self.settings),
         )
-        connector.placement = self.placement
+        optional.place(connector, self.placement, self.placed)
         connector.hub_tools, self.reporter.hub_tools = hub_tools(self.settings.desired_address)
         return Pool(
             connector=connector,
             shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
             fingerprint=partial(fingerprint, key=self._fingerprint_key(), variables=self.variables.file.in_file),
-            listener=self.hub,
+            listener=self.placed or self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
             redact=self.redactor,

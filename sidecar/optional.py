@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sidecar.observe.redaction import Redactor
     from sidecar.placement.leases import Placement
     from sidecar.replicas.forwarding import Forwarding
+    from sidecar.replicas.placed import PlacedServers
+    from sidecar.upstream.connector import Connector
 
 
 def traced(
@@ -104,3 +106,28 @@ def placement(settings: Settings, hub: Hub) -> Placement:
 
     store = PostgresLeases(url, settings.config_schema, uuid4().hex, settings.replica)
     return leases.LeaseKeeper(store, wanted, lambda server: hub.pool.reconnect(server))  # noqa: PLW0108  # it has none yet
+
+
+def placed_servers(settings: Settings, hub: Hub, placement: Placement) -> PlacedServers | None:
+    """What makes servers that only one replica runs usable at all of them; None without HUB_REPLICAS, or leases.
+
+    Raises:
+        SettingInvalid: the file with the secret of the replicas cannot be used.
+    """
+    from sidecar.placement.leases import LeaseKeeper  # noqa: PLC0415
+
+    if not settings.replicas or not isinstance(placement, LeaseKeeper):
+        return None
+    from sidecar.replicas.others import PURPOSE  # noqa: PLC0415
+    from sidecar.replicas.placed import PlacedServers  # noqa: PLC0415
+
+    key = settings.replica_key(PURPOSE)
+    assert key is not None  # noqa: S101  # HUB_REPLICAS is set
+    return PlacedServers(settings, key, hub, placement)
+
+
+def place(connector: Connector, placement: Placement, placed: PlacedServers | None) -> None:
+    """Tell a connector where the servers run that only one replica runs."""
+    connector.placement = placement
+    if placed:
+        connector.elsewhere, placed.connector = placed.open, connector

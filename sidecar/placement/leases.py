@@ -129,17 +129,33 @@ class LeaseKeeper:
         self._running: Counter[str] = Counter()
         self._ended = asyncio.Event()
         """Set when a server has ended."""
+        self._found: dict[str, str] = {}
+        """Where each server was found to run when it was last opened here; empty: unknown."""
+        self.watchers: list[Callable[[str], None]] = []
+        """Called as `changed`, and before it. With any, `changed` is also called when another replica gets the lease
+        of a server that was used at a third one, or could not be opened here."""
 
     @contextlib.asynccontextmanager
     async def running(self, key: str) -> AsyncIterator[int]:
         """A block in which the server runs; see `Placement`."""
-        held = self._valid(key) or await self._acquire(key)
+        held = self._valid(key) or await self._acquire_or_note(key)
         self._running[key] += 1
         try:
             yield held.epoch
         finally:
             self._running[key] -= 1
             self._ended.set()
+
+    def holds(self, key: str) -> bool:
+        """Whether the server may run here now."""
+        return self._valid(key) is not None
+
+    async def _acquire_or_note(self, key: str) -> _Held:
+        try:
+            return await self._acquire(key)
+        except PlacedElsewhere as elsewhere:
+            self._found[key] = str(elsewhere.data.get("replica", ""))
+            raise
 
     def _valid(self, key: str) -> _Held | None:
         held = self._held.get(key)
@@ -191,9 +207,16 @@ class LeaseKeeper:
                 elif (held := self._held.get(key)) and not held.lost:
                     held.until = began + TTL_SECONDS
         for key in wanted - self._held.keys():
-            with contextlib.suppress(PlacedElsewhere):
+            try:
                 await self._acquire(key)
-                self._changed(key)
+            except PlacedElsewhere as elsewhere:
+                replica = elsewhere.data.get("replica")
+                if self.watchers and replica and self._found.get(key, replica) != replica:  # it is to be used there
+                    self._found[key] = replica
+                    self._tell(key)
+            else:
+                self._found.pop(key, None)
+                self._tell(key)
 
     async def _watch(self) -> None:
         while True:
@@ -214,6 +237,11 @@ class LeaseKeeper:
     def _lose(self, key: str) -> None:
         self._held[key].lost = True
         log.warning("the lease of a server is lost; it is stopped here", extra={"server": key})
+        self._tell(key)
+
+    def _tell(self, key: str) -> None:
+        for watcher in self.watchers:
+            watcher(key)
         self._changed(key)
 
     async def _end(self) -> None:

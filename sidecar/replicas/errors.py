@@ -40,6 +40,15 @@ class ReplicaBusy(SidecarError):
     hint = "Wait for answers before sending more. Let the load balancer route by replica, as docs/scaling.md describes."
 
 
+class PlacedChannelLost(SidecarError):
+    """Another replica sends messages for a server over a channel that has ended here."""
+
+    code = "PLACED_CHANNEL_LOST"
+    status = 404
+    rpc_code = INVALID_REQUEST
+    hint = "The other replica opens a new channel by itself."
+
+
 class HubDraining(SidecarError):
     """A client opens a session at a replica that is about to stop."""
 

@@ -21,6 +21,7 @@ from sidecar.errors import HandshakeFailed, Refused
 from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
+from sidecar.placement.errors import PlacedElsewhere
 from sidecar.placement.leases import EverywherePlacement, Placement
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.protocol.in_process import InProcessLaunch
@@ -40,6 +41,10 @@ every URL; such a server's transport is detected."""
 
 Claims = Callable[[], Mapping[str, str]]
 """Returns the claims of the user for whom a connection is opened: `id`, `sub`, `name`, `email`."""
+
+
+Elsewhere = Callable[[str, str, bool, OnFrame], AbstractAsyncContextManager[Channel]]
+"""Opens a channel to a server that another replica runs: replica, server, whether its clients share it, on_frame."""
 
 
 Authorize = Callable[[str], Authorizer]
@@ -85,6 +90,8 @@ class Connector:
         """Opens a channel to the hub's own tools in a workspace."""
         self.placement: Placement = EverywherePlacement()
         """Says whether a server runs here that only one replica runs."""
+        self.elsewhere: Elsewhere | None = None
+        """Opens channels to servers that other replicas run; None where replicas do not reach each other."""
         self._secrets = secrets or SecretSources()
         self._max_line = max_line
         self._limits = limits or LimitSettings()
@@ -119,17 +126,49 @@ class Connector:
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
             keep = shared and spec.settings.keep and not one
             opening = partial(self._open, spec, on_frame, detected, keep, authorize, claims)
-            return self._placed(spec.key, opening) if one else opening(0)
+            if not one:
+                return opening(0)
+            for_all = authorize is None and claims is no_claims  # credentials of users stay at this replica
+            return self._placed(spec.key, opening, self.elsewhere if for_all else None, shared, on_frame)
 
         return connect
 
     @asynccontextmanager
-    async def _placed(
-        self, key: str, opening: Callable[[int], AbstractAsyncContextManager[Channel]]
-    ) -> AsyncIterator[Channel]:
-        """Open a channel to a server that only one replica runs. Raises PlacedElsewhere if that is another one."""
-        async with self.placement.running(key) as epoch, opening(epoch) as channel:
+    async def opened_here(self, spec: ServerSpec, on_frame: OnFrame) -> AsyncIterator[Channel]:
+        """A channel of its own to a server that only one replica runs, for another replica.
+
+        Raises:
+            PlacedElsewhere: this replica does not run it.
+            SidecarError: it cannot be started or reached.
+        """
+        if spec.settings.container and self._containers:
+            await self._containers.prepare(spec, lambda _: None)
+        opening = partial(self._open, spec, on_frame, _DetectedTransport(), False, None, no_claims)
+        async with self._placed(spec.key, opening) as channel:
             yield channel
+
+    @asynccontextmanager
+    async def _placed(
+        self,
+        key: str,
+        opening: Callable[[int], AbstractAsyncContextManager[Channel]],
+        elsewhere: Elsewhere | None = None,
+        shared: bool = False,
+        on_frame: OnFrame = lambda _: None,
+    ) -> AsyncIterator[Channel]:
+        """Open a channel to a server that only one replica runs; by `elsewhere` if that is another one.
+
+        Raises:
+            PlacedElsewhere: another one runs it, and `elsewhere` is None, or it is unknown which one.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                opened = opening(await stack.enter_async_context(self.placement.running(key)))
+            except PlacedElsewhere as placed:
+                if elsewhere is None or not (replica := placed.data.get("replica")):
+                    raise
+                opened = elsewhere(replica, key, shared, on_frame)
+            yield await stack.enter_async_context(opened)
 
     async def remote_launch(self, spec: ServerSpec, claims: Mapping[str, str]) -> RemoteLaunch:
         """The launch of a remote server, with its references replaced. `claims`: those of a user, for headers.

@@ -60,6 +60,7 @@ test('public are only /healthz, the pages of logins, and what OAuth wants to be'
     '/login/oidc/callback': ['GET'],
     '/logout/backchannel': ['POST'],
     '/connect/client-metadata.json': ['GET', 'HEAD'],
+    '/mcp/replicas/placed': ['POST'],
   });
 });
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
+import time
 from itertools import pairwise
+from typing import Any
 
 import asyncpg
+import httpx2
+import mcp
+import mcp_types
 import psutil
 
 from bridge.models import ServerStatus, Status
 from sidecar.placement.leases import StoreFailed
 from sidecar.placement.postgresql import PostgresLeases
+from tests.support.clients import sdk
+from tests.support.hub import free_ports
 from tests.support.postgres import Postgres
 from tests.support.sidecar import Sidecar, mock, running, workspace
 
@@ -91,3 +99,83 @@ async def test_one_of_two_sidecars_runs_it(postgres: Postgres, schema: str) -> N
                 assert not any(psutil.pid_exists(pid) for pid in taken.pids)
     finally:
         await admin.close()
+
+
+async def test_the_other_uses_it_there(postgres: Postgres, schema: str) -> None:
+    """With HUB_REPLICAS, both list and call its tools, in one process, also with two clients' processes of their own;
+    when the holder has gone, the other one goes on."""
+    items = mock("a", placement="one"), mock("b", placement="one", session="per_client"), workspace("w", mock("a"))
+    ports = dict(zip(("r1", "r2"), free_ports(2), strict=True))
+    shared = {
+        "HUB_CONFIG_DATABASE": postgres.url(),
+        "HUB_CONFIG_SCHEMA": schema,
+        "HUB_REPLICAS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items()),
+        "HUB_REPLICAS_SECRET": "s" * 32,
+    }
+    items = (*items, workspace("own", mock("b")))
+    admin = await asyncpg.connect(postgres.url())
+
+    def variables(name: str) -> dict[str, str]:
+        return {**shared, "HUB_REPLICA": name, "HUB_SIDECAR_PORT": str(ports[name])}
+
+    try:
+        async with running(*items, **variables("r1")) as one, running(*items, **variables("r2")) as two:
+            pids = (await until(one, "ready")).pids
+            assert not (await until(two, "ready")).pids
+            changed = asyncio.Event()
+
+            async def heard(message: Any) -> None:
+                if isinstance(message, mcp_types.ToolListChangedNotification):
+                    changed.set()
+
+            async with sdk(one.http("w"), "http", "legacy") as near:
+                async with sdk(two.http("w"), "http", "legacy", message_handler=heard) as far:
+                    names = [{tool.name for tool in (await each.list_tools()).tools} for each in (near, far)]
+                    assert "a_pid" in names[0]
+                    assert names[0] == names[1]
+                    assert await told(near, "a_pid") == await told(far, "a_pid") in {str(pid) for pid in pids}
+                    assert (await far.read_resource("mock://counter")).contents
+                    assert (await far.list_prompts()).prompts
+                    reports: list[float] = []
+
+                    async def progressed(value: float, total: float | None, text: str | None) -> None:
+                        reports.append(value)
+
+                    await far.call_tool("a_chatty", {"count": 3, "delay": 0}, progress_callback=progressed)
+                    assert reports == [1, 2, 3]
+                    waiting = asyncio.create_task(far.call_tool("a_slow", {"seconds": 1000}))
+                    while json.loads(await told(near, "a_connection"))["in_flight"] != 1:
+                        pass
+                    waiting.cancel()
+                    while json.loads(await told(near, "a_connection"))["in_flight"]:
+                        pass
+                    await near.call_tool("a_change_tools", {"name": "more"})
+                    await asyncio.wait_for(changed.wait(), 60)
+                    assert "a_more" in {tool.name for tool in (await far.list_tools()).tools}
+            async with sdk(one.http("own"), "http", "legacy") as near, sdk(two.http("own"), "http", "legacy") as far:
+                own = {int(await told(each, "b_pid")) for each in (near, far)}
+                assert len(own) == 2
+                assert own <= {each.pid for each in psutil.Process(one.pid("sidecar")).children(recursive=True)}
+            refused = await post(ports["r1"], {"yamcp-replica": f"1 r2 r1 {int(time.time())} x 1 - {'0' * 64}"})
+            assert (refused.status_code, refused.json()["error"]["data"]["code"]) == (403, "REPLICA_SIGNATURE_INVALID")
+            assert (await post(ports["r1"], {})).status_code == 404
+            await one.kill("sidecar", signal.SIGKILL)
+            await admin.execute(f"UPDATE {schema}.leases SET until = clock_timestamp()")  # 20 s have passed
+            taken = state_of(await two.wait_status(lambda status: bool(state_of(status).pids), "taken over"))
+            async with sdk(two.http("w"), "http", "legacy") as far:
+                assert await told(far, "a_pid") in {str(pid) for pid in taken.pids}
+    finally:
+        await admin.close()
+
+
+async def told(client: mcp.Client, tool: str) -> str:
+    """The text that a tool answers."""
+    answer = (await client.call_tool(tool, {})).content[0]
+    assert isinstance(answer, mcp_types.TextContent)
+    return answer.text
+
+
+async def post(port: int, headers: dict[str, str]) -> httpx2.Response:
+    """A request as of another replica."""
+    async with httpx2.AsyncClient() as client:
+        return await client.post(f"http://127.0.0.1:{port}/mcp/replicas/placed", json={"server": "a"}, headers=headers)
