@@ -7,6 +7,7 @@ goes as requests of their own, one after the other. All are signed, and without 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 PATH = "/mcp/replicas/placed"
 """The path of these requests: none of a workspace."""
+DIGEST = b"yamcp-digest"
+"""The header with the SHA-256 of the body (hex). It is what is signed, so that no body of a stranger is read."""
 PURPOSE = "servers of other replicas"
 """The purpose of the key that signs them (`ReplicaSettings.replica_key`)."""
 ALIVE_SECONDS = 10.0
@@ -40,6 +43,16 @@ ENVELOPE = 1024
 MAX_ANSWER = 64 * 1024
 """Bytes of a response that is an error."""
 ADVICE = "The hub tries again. Look at the status of that replica, and at the addresses in HUB_REPLICAS."
+
+
+def digest_of(body: bytes) -> bytes:
+    """The value of DIGEST for a body."""
+    return hashlib.sha256(body).hexdigest().encode()
+
+
+def signed(method: str, digest: bytes) -> Signed:
+    """What is signed of a request whose body has this digest."""
+    return Signed(method, PATH.encode(), digest, b"")
 
 
 class OtherReplicas:
@@ -110,8 +123,10 @@ class OtherReplicas:
 
     def _request(self, replica: str, body: bytes) -> Request:
         """A signed request. Its Host is one that every hub serves, as no client has sent it."""
-        signature = self._signer.sign(replica, "", Signed("POST", PATH.encode(), body, b""))
-        headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), (HEADER, signature)]
+        digest = digest_of(body)
+        signature = self._signer.sign(replica, "", signed("POST", digest))
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        headers += [(DIGEST, digest), (HEADER, signature)]
         return Request("POST", PATH.encode(), headers, body)
 
 

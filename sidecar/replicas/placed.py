@@ -26,11 +26,11 @@ from sidecar.protocol import codec
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.protocol.jsonrpc import as_dict, as_list
 from sidecar.replicas import owner as owners
-from sidecar.replicas.errors import HubDraining, PlacedChannelLost
+from sidecar.replicas.errors import HubDraining, PlacedChannelLost, ReplicaSignatureInvalid
 from sidecar.replicas.forwarding import Body
-from sidecar.replicas.others import ALIVE_SECONDS, PATH, OtherReplicas
+from sidecar.replicas.others import ALIVE_SECONDS, DIGEST, PATH, OtherReplicas, digest_of, signed
 from sidecar.replicas.relay import OwnRelay, Relay, SharedRelay
-from sidecar.replicas.signature import HEADER, Signed, Verifier
+from sidecar.replicas.signature import HEADER, Verifier
 from sidecar.upstream.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -173,14 +173,16 @@ class PlacedServers:
             await self.app(scope, receive, send)
             return
         scope.setdefault("state", {})[HEAD_KEY] = b""  # the direct way has nothing to learn
-        body = Body(receive, self._limit)
-        if not await body.read():
-            return
         try:
+            digest = header(scope, DIGEST)
+            sender = self._verifier.verify(header(scope, HEADER), signed(scope["method"], digest))
+            body = Body(receive, self._limit)
+            if not await body.read():
+                return
             if body.too_large:
                 raise BodyTooLarge(f"The body is larger than {self._limit} bytes.")
-            signed = Signed(scope["method"], scope.get("raw_path") or PATH.encode(), body.content, b"")
-            sender = self._verifier.verify(header(scope, HEADER), signed)
+            if digest_of(body.content) != digest:
+                raise ReplicaSignatureInvalid("The body is not the one that was signed.")
             asked = as_dict(owners.message_of(body.content))
             if "server" in asked:
                 opening = self._opened(str(asked["server"]), asked.get("shared") is True)

@@ -128,30 +128,32 @@ async def test_the_other_uses_it_there(postgres: Postgres, schema: str) -> None:
                 if isinstance(message, mcp_types.ToolListChangedNotification):
                     changed.set()
 
-            async with sdk(one.http("w"), "http", "legacy") as near:
-                async with sdk(two.http("w"), "http", "legacy", message_handler=heard) as far:
-                    names = [{tool.name for tool in (await each.list_tools()).tools} for each in (near, far)]
-                    assert "a_pid" in names[0]
-                    assert names[0] == names[1]
-                    assert await told(near, "a_pid") == await told(far, "a_pid") in {str(pid) for pid in pids}
-                    assert (await far.read_resource("mock://counter")).contents
-                    assert (await far.list_prompts()).prompts
-                    reports: list[float] = []
+            async with (
+                sdk(one.http("w"), "http", "legacy") as near,
+                sdk(two.http("w"), "http", "legacy", message_handler=heard) as far,
+            ):
+                names = [{tool.name for tool in (await each.list_tools()).tools} for each in (near, far)]
+                assert "a_pid" in names[0]
+                assert names[0] == names[1]
+                assert await told(near, "a_pid") == await told(far, "a_pid") in {str(pid) for pid in pids}
+                assert (await far.read_resource("mock://counter")).contents
+                assert (await far.list_prompts()).prompts
+                reports: list[float] = []
 
-                    async def progressed(value: float, total: float | None, text: str | None) -> None:
-                        reports.append(value)
+                async def progressed(value: float, total: float | None, text: str | None) -> None:
+                    reports.append(value)
 
-                    await far.call_tool("a_chatty", {"count": 3, "delay": 0}, progress_callback=progressed)
-                    assert reports == [1, 2, 3]
-                    waiting = asyncio.create_task(far.call_tool("a_slow", {"seconds": 1000}))
-                    while json.loads(await told(near, "a_connection"))["in_flight"] != 1:
-                        pass
-                    waiting.cancel()
-                    while json.loads(await told(near, "a_connection"))["in_flight"]:
-                        pass
-                    await near.call_tool("a_change_tools", {"name": "more"})
-                    await asyncio.wait_for(changed.wait(), 60)
-                    assert "a_more" in {tool.name for tool in (await far.list_tools()).tools}
+                await far.call_tool("a_chatty", {"count": 3, "delay": 0}, progress_callback=progressed)
+                assert reports == [1, 2, 3]
+                waiting = asyncio.create_task(far.call_tool("a_slow", {"seconds": 1000}))
+                while json.loads(await told(near, "a_connection"))["in_flight"] != 1:
+                    pass
+                waiting.cancel()
+                while json.loads(await told(near, "a_connection"))["in_flight"]:
+                    pass
+                await near.call_tool("a_change_tools", {"name": "more"})
+                await asyncio.wait_for(changed.wait(), 60)
+                assert "a_more" in {tool.name for tool in (await far.list_tools()).tools}
             async with sdk(one.http("own"), "http", "legacy") as near, sdk(two.http("own"), "http", "legacy") as far:
                 own = {int(await told(each, "b_pid")) for each in (near, far)}
                 assert len(own) == 2

@@ -216,3 +216,26 @@ async def test_never_two(pair: tuple[Replica, Replica], clock: Clock, seed: int)
                     ran.add(replica)
         assert not all(replica.runs for replica in pair)
     assert ran
+
+
+async def test_those_who_use_it_elsewhere_follow_it(pair: tuple[Replica, Replica], clock: Clock) -> None:
+    """A replica is told once when another one than before gets the lease, if it uses servers there."""
+    one, two = pair
+    three = Replica("r3", clock, one.store._rows)
+    told: list[str] = []
+    three.keeper.watchers.append(told.append)
+    await one.start()
+    with pytest.raises(PlacedElsewhere):
+        await three.start()
+    await three.keeper.renew()
+    assert told == three.changes == []
+    clock.now += TTL_SECONDS
+    await two.start()
+    for _ in range(2):
+        await three.keeper.renew()
+        assert told == three.changes == ["a"]
+    assert not three.keeper.holds("a")
+    clock.now += TTL_SECONDS
+    await three.keeper.renew()
+    assert three.keeper.holds("a")
+    assert told == three.changes == ["a", "a"]
