@@ -100,7 +100,8 @@ class OtherReplicas:
         away = Unreachable(f"The replica {replica!r} cannot be reached.", hint=ADVICE)
         while True:
             try:
-                connection, reused = await connections.take()
+                reused = connections.has_idle()
+                connection = await connections.take()
             except (Away, Busy):
                 raise away from None
             try:
