@@ -1,4 +1,4 @@
-"""Channels to servers that another replica runs (`placement: one`, ADR 59).
+"""Channels to servers that another replica runs (`placement: one`, ADR 60).
 
 A channel is one request whose response does not end: its lines are the server's messages. What is sent to the server
 goes as requests of their own, one after the other. All are signed, and without any credential.

@@ -1,4 +1,4 @@
-"""Servers that only one replica runs, used by all (`placement: one`, ADR 59): an ASGI layer that serves the channels
+"""Servers that only one replica runs, used by all (`placement: one`, ADR 60): an ASGI layer that serves the channels
 of other replicas (others.py) to the servers for which this one has the lease.
 
 Only replicas get here, by their signature. A request is never handed on: without the lease it is refused.

@@ -1,4 +1,4 @@
-"""What the channels of other replicas to servers of this one are joined to (`placement: one`, ADR 59)."""
+"""What the channels of other replicas to servers of this one are joined to (`placement: one`, ADR 60)."""
 
 from __future__ import annotations
 
