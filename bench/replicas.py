@@ -77,10 +77,10 @@ async def main() -> None:
             for way in WAYS:
                 for count, port in enumerate(fronts, 1):
                     found[*way, count].append(await measure(hubs[:count], port, *way))
-    print("| transport | replicas | calls/s | calls per second of CPU time of the sidecars |\n|---|---|---|---|")
-    for (transport, era, count), rounds in found.items():
-        rate, per_cpu = (statistics.median(each[index] for each in rounds) for index in (0, 1))
-        print(f"| {transport} {era} | {count} | {rate:,.0f} | {per_cpu:,.0f} |")
+        print("| transport | replicas | calls/s | calls per second of CPU time of the sidecars |\n|---|---|---|---|")
+        for (transport, era, count), rounds in found.items():
+            rate, per_cpu = (statistics.median(each[index] for each in rounds) for index in (0, 1))
+            print(f"| {transport} {era} | {count} | {rate:,.0f} | {per_cpu:,.0f} |")
 
 
 if __name__ == "__main__":
