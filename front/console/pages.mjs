@@ -143,23 +143,32 @@ export function loaded(page, item) {
   return module ?? null;
 }
 
-/** Load the pages that were not shown yet, one after the other, when the browser is idle. */
+/**
+ * Load the pages that were not shown yet, one after the other, when the browser is idle. At one that cannot be loaded it
+ * ends: the hub is away, and the next connection to it begins again.
+ */
 export function prefetch() {
   const loads = Object.values(PAGES).flatMap((entry) => [entry.load, ...(entry.loadItem ? [entry.loadItem] : [])]);
   const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 200));
   idle(async () => {
-    for (const load of loads) if (!isLeaving()) await fetchModule(load);
+    for (const load of loads) if (isLeaving() || !(await fetchModule(load, true))) return;
   });
 }
 
-/** @param {() => Promise<any>} load */
-async function fetchModule(load) {
-  if (requested.has(load)) return;
+/**
+ * Load a module; resolves to whether it is there, or on its way. The error of one that is loaded ahead is not shown.
+ *
+ * @param {() => Promise<any>} load
+ * @param {boolean} [ahead]
+ */
+async function fetchModule(load, ahead = false) {
+  if (requested.has(load)) return true;
   requested.add(load);
   /** @type {{ Page?: any, error?: any }} */
   const found = await load().then((module) => ({ Page: module.default }), loadError);
   if (found.error) requested.delete(load);
-  modules.value = new Map(modules.value).set(load, found);
+  if (!found.error || !ahead) modules.value = new Map(modules.value).set(load, found);
+  return !found.error;
 }
 
 /** @param {Error} error */

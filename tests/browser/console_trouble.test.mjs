@@ -14,12 +14,14 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Window, Visit} from '../front/support/browser.mjs' */
 
 const OPTIONS = { timeout: 180_000 };
-/** What Chromium itself writes to the console while nobody listens on the hub's port. */
+/** What Chromium itself writes to the console while nobody listens on the hub's port, or the front is away. */
 const AWAY = [
   /net::ERR_(CONNECTION_(RESET|CLOSED)|EMPTY_RESPONSE)/,
   /WebSocket connection to .* failed/,
   /net::ERR_CONNECTION_REFUSED/,
   /net::ERR_INCOMPLETE_CHUNKED_ENCODING/,
+  /answer: 503 GET .*\/hub\/assets\//,
+  /status of 503 \(Service Unavailable\)/,
 ];
 /** @type {Run} */
 let run;
@@ -110,6 +112,8 @@ test('a page that lost its connection says so, and catches up after it reconnect
   await banner.waitFor({ state: 'detached' });
   await switchOf('dev', false).click();
   await switchOf('dev', true).waitFor();
+  await page.getByRole('link', { name: 'History' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Calls' }).waitFor(); // whatever could not be loaded meanwhile
   await visit.end();
 });
 
