@@ -106,6 +106,7 @@ def _looking(command: Adds) -> None:
     one.add_argument("-f", "--follow", action="store_true", help="print new ones until Ctrl-C")
     one.add_argument("--server", help="only records about this server")
     one.add_argument("--call", metavar="ID", help="only records about the request with this id")
+    one.add_argument("--replica", metavar="NAME", help="those of this replica of the hub, or `all`: of each")
 
 
 def _trust(command: Adds) -> None:

@@ -126,7 +126,8 @@ class App:
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         self.gate = optional.gate(endpoints, settings, self.hub, self.streamable, self.redactor)
         served = self.placed.around(self.gate or endpoints) if self.placed else self.gate or endpoints
-        self.http = HttpServer(served, settings, self.metrics.connection_ended)
+        asked = optional.questions(served, settings, api, self.logs.find, self.cluster)
+        self.http = HttpServer(asked, settings, self.metrics.connection_ended)
         if self.forwarding:
             self.forwarding.draining.of(self.http, self.streams)
         self.public = PublicPort(settings, self.http, self.gate)

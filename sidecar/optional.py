@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.keys import Keyring
 from sidecar.hub.endings import Endings
@@ -11,14 +11,16 @@ from sidecar.listener.auth import Gate
 from sidecar.listener.challenges import Challenges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp
 
-    from bridge.models import DrainState, Event
+    from bridge.models import DrainState, Event, LogRecords, Logs
     from bridge.settings import Settings
+    from sidecar.cluster.on_demand import Cluster
     from sidecar.downstream.router import Router
     from sidecar.downstream.streamable import HttpTransport
+    from sidecar.hub.bridge_api import BridgeApi
     from sidecar.hub.hub import Hub
     from sidecar.hub.status import StatusReporter
     from sidecar.observe.metrics import Metrics
@@ -65,6 +67,33 @@ def forwarding(
     draining = Draining(hub, settings.drain_seconds, settings.drain_timeout, publish)
     reporter.troubles.append(draining.trouble)
     return Forwarding(router, settings, key, hub.admission, sessions, draining, metrics.handed)
+
+
+def questions(
+    app: ASGIApp, settings: Settings, api: BridgeApi, find: Callable[[Logs], Iterable[dict[str, Any]]], cluster: Cluster
+) -> ASGIApp:
+    """The layer around `app` for what replicas ask each other, which `api` uses; `app` where HUB_REPLICAS is not set.
+
+    Raises:
+        SettingInvalid: the file with the secret of the replicas cannot be used.
+    """
+    addresses = settings.replica_addresses
+    if addresses is None:
+        api.logs_of_replicas = _alone
+        return app
+    from sidecar.replicas.questions import PURPOSE, Questions  # noqa: PLC0415
+
+    key = settings.replica_key(PURPOSE)
+    assert key is not None  # noqa: S101  # HUB_REPLICAS is set
+    made = Questions(app, key, addresses, find, cluster.state)
+    api.logs_of_replicas = made.logs
+    return made
+
+
+async def _alone(_: Logs) -> LogRecords:
+    from sidecar.replicas.errors import ReplicasOff  # noqa: PLC0415
+
+    raise ReplicasOff("This hub has no other replicas.", hint="Leave the replica out, or set HUB_REPLICAS.")
 
 
 def gate(endpoints: ASGIApp, settings: Settings, hub: Hub, sessions: HttpTransport, redactor: Redactor) -> Gate | None:

@@ -214,10 +214,25 @@ class Ask(Request[AskResult], kind="ask", sockets=("actual",), repeatable=False)
     timeout: float = Field(60, gt=0, le=3600)
 
 
+ALL_REPLICAS = "all"
+"""In place of a replica's name: each of them."""
+
+
+class UnansweredReplica(Model):
+    """A replica that did not answer."""
+
+    name: str
+    error: ErrorBody
+
+
 class LogRecords(Model):
     """The answer to `logs`."""
 
     records: tuple[dict[str, Any], ...]
+    replicas: tuple[str, ...] = ()
+    """The replicas that were asked, if any were, by name. Then `logged_by` in each record names its replica."""
+    unanswered: tuple[UnansweredReplica, ...] = ()
+    """Those that did not answer."""
 
 
 class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
@@ -229,6 +244,8 @@ class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
     until: float | None = None
     call: str | None = None
     """The id of the request that a record is about: the hub's (`correlation`), or the client's (`request_id`)."""
+    replica: str | None = None
+    """The replica whose records these are, or `all`; by default the one that is asked."""
 
 
 class Figure(Model):

@@ -289,6 +289,10 @@ export interface ListTools {
 /** The answer to `logs`. */
 export interface LogRecords {
   records: Record<string, any>[];
+  /** The replicas that were asked, if any were, by name. Then `logged_by` in each record names its replica. */
+  replicas: string[];
+  /** Those that did not answer. */
+  unanswered: UnansweredReplica[];
 }
 
 /** Request the newest log records to which all that is given applies, oldest first. */
@@ -299,6 +303,8 @@ export interface Logs {
   until?: number | null;
   /** The id of the request that a record is about: the hub's (`correlation`), or the client's (`request_id`). */
   call?: string | null;
+  /** The replica whose records these are, or `all`; by default the one that is asked. */
+  replica?: string | null;
 }
 
 /** Request the prompts, resources and resource templates of a workspace as its clients see them. */
@@ -397,6 +403,12 @@ export interface Status {
 /** The answer to `tools`: the tools as in a result of `tools/list`. */
 export interface Tools {
   tools: Record<string, any>[];
+}
+
+/** A replica that did not answer. */
+export interface UnansweredReplica {
+  name: string;
+  error: ErrorBody;
 }
 
 /** The status of a workspace. */

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bridge.models import Event, Logs
+from bridge.models import Event, Logs, UnansweredReplica
 from hubctl.context import Context, dumps
-from hubctl.render import Paint, clean
+from hubctl.errors import ArgumentsInvalid
+from hubctl.render import Paint, clean, error_line
 
 REMEMBERED = 10_000
 """Number of printed records that are remembered, to skip duplicates."""
@@ -18,15 +19,19 @@ _LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
 
 
 def asked(arguments: argparse.Namespace) -> Logs:
-    """Return the request for the records that the arguments of the command describe."""
-    return Logs(limit=arguments.lines, server=arguments.server, call=arguments.call)
+    """Return the request for the records that the arguments of the command describe. Raises ArgumentsInvalid."""
+    if arguments.replica is not None and arguments.follow:
+        raise ArgumentsInvalid("--follow shows the records of this replica only: leave out --replica or --follow.")
+    return Logs(limit=arguments.lines, server=arguments.server, call=arguments.call, replica=arguments.replica)
 
 
 async def logs(context: Context, wanted: Logs, follow: bool) -> int:
     """Print the newest records, oldest first; with `follow`, print further ones until interrupted."""
     if not follow:
-        await _recent(context, wanted, {})
-        return 0
+        unanswered = await _recent(context, wanted, {})
+        for each in unanswered:
+            context.err.write(f"{error_line(each.error)}\n")
+        return 1 if unanswered else 0
     shown: dict[str, None] = {}
     async with context.events("log") as events:
         async for event in events:
@@ -37,11 +42,13 @@ async def logs(context: Context, wanted: Logs, follow: bool) -> int:
     return 0
 
 
-async def _recent(context: Context, wanted: Logs, shown: dict[str, None]) -> None:
+async def _recent(context: Context, wanted: Logs, shown: dict[str, None]) -> tuple[UnansweredReplica, ...]:
+    """Print the newest records; returns the replicas that were asked for theirs and did not answer."""
     async with context.actual() as hub:
         answer = await hub.request(wanted)
     for record in answer.records:
         _show(context, record, shown)
+    return answer.unanswered
 
 
 def concerns(event: Event, wanted: Logs) -> bool:

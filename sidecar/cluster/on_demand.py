@@ -62,14 +62,15 @@ class Cluster:
 
     def handlers(self) -> Handlers:
         """The handlers for the bridge's `actual` socket."""
-        return {ReadReplicas: self._state}
+        return {ReadReplicas: lambda _: self.state()}
 
     async def run(self) -> None:
         """Tell the other replicas of this one, if that is configured, until cancelled."""
         if self._replicas is not None:
             await self._replicas.run()
 
-    async def _state(self, _: ReadReplicas) -> ReplicasState:
+    async def state(self) -> ReplicasState:
+        """The replicas, as this one knows them."""
         return ReplicasState() if self._replicas is None else await self._replicas.state()
 
     def report(self) -> ReplicaReport:

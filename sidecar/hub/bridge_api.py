@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bridge.errors import HubError
@@ -105,6 +105,8 @@ class BridgeApi:
         self._reporter = reporter
         self._logs = logs
         self._key_uses = key_uses
+        self.logs_of_replicas: Callable[[Logs], Awaitable[LogRecords]] | None = None
+        """Returns records of other replicas, or raises ReplicasOff; None: there are only those of this process."""
 
     def handlers(self) -> Handlers:
         """The handlers for the bridge's `actual` socket, by kind of request."""
@@ -196,6 +198,8 @@ class BridgeApi:
         return Done()
 
     async def _records(self, request: Logs) -> LogRecords:
+        if request.replica is not None and self.logs_of_replicas:
+            return await self.logs_of_replicas(request)
         return LogRecords(records=tuple(self._logs.find(request)))
 
     async def _history(self, request: ReadHistory) -> History:

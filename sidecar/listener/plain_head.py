@@ -25,6 +25,7 @@ _EXCLUDED = frozenset(
     | {b"origin", b"sec-fetch-site", b"access-control-request-method"}
 )
 """Headers that change how the message is read or answered, or that web pages send."""
+_QUESTION = b"POST /mcp/_replica/logs HTTP/1.1"
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 
@@ -35,6 +36,8 @@ class PlainHead(NamedTuple):
     """The length of the body in bytes."""
     host: str
     authorization: bytes
+    of_replica: bool = False
+    """Whether it may be a question of another replica, which has no credential of a client."""
 
 
 def plain_head(head: bytes) -> PlainHead | None:
@@ -59,7 +62,8 @@ def plain_head(head: bytes) -> PlainHead | None:
     ):
         return None
     host = found.get(b"host", b"").decode("latin-1")
-    return PlainHead(int(length or 0), host, found.get(b"authorization", b"")) if host else None
+    of_replica = line == _QUESTION
+    return PlainHead(int(length or 0), host, found.get(b"authorization", b""), of_replica) if host else None
 
 
 _LINES = (b"POST /mcp/", b"GET /mcp/", b"DELETE /mcp/")

@@ -148,6 +148,8 @@ class PublicPort:
         """Whether the sidecar serves a request. The front gets those that would be refused, and counts wrong tokens."""
         if head.length > self._settings.max_body_bytes:
             return False
+        if head.of_replica and self._settings.replicas:
+            return True
         if self._gate is not None:
             return self._gate.admits(head.authorization)
         return self._origins.refusal(head.host, "", "") is None

@@ -59,7 +59,23 @@ class HubDraining(SidecarError):
 
 
 class ReplicasOff(SidecarError):
-    """Somebody wants to drain a hub that has no other replicas."""
+    """Somebody wants to drain a hub that has no other replicas, or asks for their logs."""
 
     code = "REPLICAS_OFF"
     hint = "Set HUB_REPLICAS (docs/scaling.md), or use `hubctl reload`, which replaces a hub that is alone."
+
+
+class ReplicaUnknown(SidecarError):
+    """Somebody asks for the logs of a replica that HUB_REPLICAS does not have."""
+
+    code = "REPLICA_UNKNOWN"
+    status = 404
+    hint = "Give a name of `HUB_REPLICAS`, or `all` for all replicas."
+
+
+class ReplicaSilent(SidecarError):
+    """A replica did not answer when it was asked for its logs."""
+
+    code = "REPLICA_SILENT"
+    status = 504
+    hint = "Check that it runs, and its address in HUB_REPLICAS; `hubctl cluster status` shows how replicas are."

@@ -17,7 +17,7 @@ const MAX_LINE_LENGTH = 4000; // characters of one line
 
 /** @type {Record<string, Level>} */
 const LEVEL_OF_TONE = { bad: 'error', warn: 'warning' };
-const COMMON_FIELDS = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception']);
+const COMMON_FIELDS = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception', 'logged_by']);
 
 /** @param {{at: number, kind: string, subject: string, text: string, tone: string}} event @returns {Line} */
 export function lineOfEvent({ at, kind, subject, text, tone }) {
@@ -35,14 +35,15 @@ export function lineOfEvent({ at, kind, subject, text, tone }) {
   };
 }
 
-/** @param {Record<string, any>} record  a log line of the hub @returns {Line} */
+/** @param {Record<string, any>} record  a log line of the hub; `logged_by`: of this replica @returns {Line} */
 export function lineOfRecord(record) {
   const at = typeof record.time === 'number' ? record.time : Date.parse(record.time) / 1000 || 0;
   const level = LEVELS.find((each) => each === record.level) ?? (record.level === 'critical' ? 'error' : 'info');
   const server = typeof record.server === 'string' ? record.server : '';
   const source = server || String(record.process ?? 'hub');
-  const text = textOf(record).slice(0, MAX_LINE_LENGTH);
-  const own = record.message === 'stderr' ? text : `hub ${record.message}`; // the hub's fields: which try it was
+  const replica = typeof record.logged_by === 'string' ? `${record.logged_by}: ` : '';
+  const text = `${replica}${textOf(record)}`.slice(0, MAX_LINE_LENGTH);
+  const own = record.message === 'stderr' ? text : `${replica}hub ${record.message}`; // the hub's fields: which try it was
   const same = server && record.message !== 'server log' ? own : '';
   return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text, same, times: 1 };
 }

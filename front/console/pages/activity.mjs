@@ -27,12 +27,15 @@ const LINKS = [
   { href: href('sessions'), title: 'Sessions', current: false },
 ];
 const REDRAW_SECONDS = 0.25; // seconds between redraws, however much comes
+const REFRESH_SECONDS = 5; // seconds between requests for the lines of other replicas
 const ANNOUNCE_SECONDS = 10; // seconds between announcements
 const END_DISTANCE_PX = 24; // px from the end within which one is at the end
 
-/** @param {{ query: Record<string, string> }} props  `server`: only of this one */
+/** @param {{ query: Record<string, string> }} props  `server`: only of this one; `replica`: of this one, or `all` */
 export default function Activity({ query }) {
-  const { lines, waiting, paused, setPaused, clear, error } = useLines();
+  const [replica, setReplica] = useState(query.replica ?? '');
+  const replicas = useReplicas();
+  const { lines, waiting, paused, setPaused, clear, errors } = useLines(replica);
   const [filter, setFilter] = useState(
     /** @type {Filter} */ ({ source: query.server ? `server:${query.server}` : '', level: 'info', text: '' }),
   );
@@ -45,18 +48,38 @@ export default function Activity({ query }) {
     <${Button} onClick=${clear}>Clear</${Button}>`;
   return html`<${Page} title="Activity" lead="State changes and log lines of the hub and its servers, as they occur." actions=${actions}>
     <${Subnav} label="Activity and sessions" links=${LINKS} />
-    ${error && html`<${Notice} error=${error} tone="warn" />`}
-    <${Filters} filter=${filter} lines=${lines} follow=${follow} onChange=${setFilter} onFollow=${setFollow} />
+    ${errors.map((error) => html`<${Notice} error=${error} tone="warn" />`)}
+    <${Filters} filter=${filter} lines=${lines} follow=${follow} onChange=${setFilter} onFollow=${setFollow} replica=${replica} replicas=${replicas} onReplica=${setReplica} />
     <${Log} lines=${shownLines} all=${lines.length} follow=${follow} onFollow=${setFollow} />
   </${Page}>`;
 }
 
-/** Return the lines as they arrive, updated at most every `REDRAW` seconds; paused on request. */
-function useLines() {
-  const [lines, setLines] = useState(() => mergeLines([], events.peek().map(lineOfEvent)));
+/** Return the names of the replicas that can be asked for their logs; none for a hub that is alone. */
+function useReplicas() {
+  const [names, setNames] = useState(/** @type {string[]} */ ([]));
+  const isReplica = Boolean(state.value?.hub.replica);
+  useEffect(() => {
+    if (!isReplica) return;
+    api.get('/api/hub/logs', { replica: 'all', limit: 1 }).then(
+      ({ replicas }) => setNames(replicas),
+      () => setNames([]), // HUB_REPLICAS is not set
+    );
+  }, [isReplica]);
+  return names;
+}
+
+/** Return the events so far, which are those of the replica that serves this page. @param {string} replica */
+const linesSoFar = (replica) => (replica ? [] : mergeLines([], events.peek().map(lineOfEvent)));
+
+/**
+ * Return the lines as they arrive, updated at most every `REDRAW` seconds; paused on request.
+ * @param {string} replica  '' for the one that serves this page, which tells of each line at once
+ */
+function useLines(replica) {
+  const [lines, setLines] = useState(() => linesSoFar(replica));
   const [waiting, setWaiting] = useState(0);
   const [paused, setPaused] = useState(false);
-  const [error, setError] = useState(/** @type {any} */ (null));
+  const [errors, setErrors] = useState(/** @type {any[]} */ ([]));
   const box = useRef({ pending: /** @type {Line[]} */ ([]), timer: /** @type {any} */ (0), paused: false });
   const flush = () => {
     const { pending, paused: held } = box.current;
@@ -71,24 +94,36 @@ function useLines() {
     if (!box.current.timer) box.current.timer = setTimeout(flush, REDRAW_SECONDS * 1000);
   };
   useEffect(() => {
+    box.current.pending = [];
+    setLines(linesSoFar(replica));
+    if (replica) return;
     const offs = [
       live.onLog((record) => add([lineOfRecord(record)])),
       live.onEvent((event) => add([lineOfEvent(event)])),
     ];
     return () => {
       for (const off of offs) off();
-      clearTimeout(box.current.timer);
     };
-  }, []);
+  }, [replica]);
+  useEffect(() => () => clearTimeout(box.current.timer), []);
   const isLive = connection.value === 'live';
   useEffect(() => {
     if (!isLive) return;
-    const take = (/** @type {any} */ { records }) => {
-      setError(null);
+    let left = false;
+    const take = (/** @type {any} */ { records, unanswered }) => {
+      if (left) return;
+      setErrors(unanswered.map((/** @type {any} */ { error }) => error));
       add(records.map(lineOfRecord));
     };
-    api.get('/api/hub/logs', { limit: MAX_LINES }).then(take, setError);
-  }, [isLive]);
+    const fail = (/** @type {any} */ error) => left || setErrors([error]);
+    const look = () => api.get('/api/hub/logs', { limit: MAX_LINES, replica: replica || undefined }).then(take, fail);
+    look();
+    const timer = replica ? setInterval(() => document.hidden || look(), REFRESH_SECONDS * 1000) : 0;
+    return () => {
+      left = true;
+      clearInterval(timer);
+    };
+  }, [isLive, replica]);
   const hold = (/** @type {boolean} */ held) => {
     box.current.paused = held;
     setPaused(held);
@@ -99,7 +134,7 @@ function useLines() {
     setWaiting(0);
     setLines([]);
   };
-  return { lines, waiting, paused, setPaused: hold, clear, error };
+  return { lines, waiting, paused, setPaused: hold, clear, errors };
 }
 
 /** Announce from time to time how many lines came, not each line. @param {Line[]} lines @param {boolean} paused */
@@ -116,9 +151,10 @@ function useAnnouncements(lines, paused) {
 }
 
 /**
- * @param {{ filter: Filter, lines: Line[], follow: boolean, onChange: (filter: Filter) => void, onFollow: (on: boolean) => void }} props
+ * @param {{ filter: Filter, lines: Line[], follow: boolean, onChange: (filter: Filter) => void, onFollow: (on: boolean) => void,
+ *   replica: string, replicas: string[], onReplica: (name: string) => void }} props
  */
-function Filters({ filter, lines, follow, onChange, onFollow }) {
+function Filters({ filter, lines, follow, onChange, onFollow, replica, replicas, onReplica }) {
   const processes = [
     ...new Set(lines.filter((line) => line.kind === 'log' && !line.server).map((line) => line.source)),
   ].sort();
@@ -139,8 +175,19 @@ function Filters({ filter, lines, follow, onChange, onFollow }) {
     <${Field} label="Source" kind="select" value=${filter.source} options=${sources} onInput=${(/** @type {string} */ source) => set({ source })} />
     <${Field} label="Minimum level" kind="select" value=${filter.level} options=${LEVELS.map((value) => ({ value, label: value }))} onInput=${(/** @type {any} */ level) => set({ level })} />
     <${Field} label="Search" kind="search" value=${filter.text} onInput=${(/** @type {string} */ text) => set({ text })} />
+    ${(replicas.length > 1 || replica) && html`<${Field} label="Replica" kind="select" value=${replica} options=${choices(replicas, replica)} onInput=${onReplica} />`}
     <${Checkbox} label="Auto-scroll" checked=${follow} onChange=${onFollow} />
   </div>`;
+}
+
+/** Return the options for the replica whose lines are shown. @param {string[]} names @param {string} chosen */
+function choices(names, chosen) {
+  const known = new Set([...names, ...(chosen && chosen !== 'all' ? [chosen] : [])]);
+  return [
+    { value: '', label: 'This one, live' },
+    { value: 'all', label: 'All replicas' },
+    ...[...known].map((value) => ({ value, label: value })),
+  ];
 }
 
 /** @param {{ lines: Line[], all: number, follow: boolean, onFollow: (on: boolean) => void }} props */

@@ -132,8 +132,8 @@ function reading(hub, auth) {
     history: ({ query }) => hub.askSidecar('history', query),
     async logs({ req, query }) {
       const owned = auth.ownedBy(req)();
-      const { records } = await hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query });
-      return { records: owned ? records.filter((record) => ownsRecord(record, owned)) : records };
+      const found = await hub.askSidecar('logs', { limit: DEFAULT_LOG_LINES, ...query });
+      return owned ? { ...found, records: found.records.filter((record) => ownsRecord(record, owned)) } : found;
     },
   };
 }

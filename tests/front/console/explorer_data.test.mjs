@@ -68,6 +68,10 @@ describe('activity lines', () => {
     assert.equal(lineOfRecord(record(1, { server: 'a', tools: 5 })).text, 'at 1 · tools=5');
     assert.equal(lineOfRecord(record(1, { server: 'a', message: 'stderr', line: 'oops' })).text, 'oops');
     assert.equal(lineOfRecord({}).text, '');
+    const of = (/** @type {string} */ name) =>
+      lineOfRecord(record(1, { message: 'stderr', line: 'oops', logged_by: name }));
+    assert.equal(of('r0').text, 'r0: oops');
+    assert.notEqual(of('r0').id, of('r1').id, 'the same line of two replicas is two lines');
   });
 
   test('a line of an event names its subject', () => {

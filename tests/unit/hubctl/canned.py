@@ -78,6 +78,7 @@ from bridge.models import (
     Status,
     StdioLaunch,
     Tools,
+    UnansweredReplica,
     Undo,
     Undone,
     ViewAs,
@@ -239,6 +240,7 @@ class CannedHub:
     result: dict[str, Any] = field(default_factory=lambda: {"content": [{"type": "text", "text": "noon"}]})
     asked: list[Any] = field(default_factory=list)
     records: tuple[dict[str, Any], ...] = RECORDS
+    unanswered: tuple[UnansweredReplica, ...] = ()
     keys: tuple[Key, ...] = ()
     answers: dict[type[Request[Any]], Model] = field(default_factory=dict)
     """Answers to kinds of FURTHER."""
@@ -434,7 +436,7 @@ class CannedHub:
 
     async def _logs(self, body: Logs) -> LogRecords:
         self.asked.append(body)
-        return LogRecords(records=self.records)
+        return LogRecords(records=self.records, unanswered=self.unanswered)
 
     def context(self, json: bool = False, out: io.StringIO | None = None) -> Context:
         """What a command that asks this hub gets."""

@@ -36,14 +36,16 @@ const SIGN_INS = { since: span.since };
 export const HISTORY_ROUTES = [
   route('logs', 'GET', '/api/hub/logs', {
     summary:
-      'The newest log records of the sidecar, oldest first; `call` is the id of a request, its correlation id or that of the client.',
+      'The newest log records of the sidecar, oldest first; `call` is the id of a request, its correlation id or that of the client. `replica` is the name of a replica, or `all`: then `logged_by` in each record names its replica, `replicas` are those that were asked, and `unanswered` those that did not answer.',
     query: {
       server: text,
       ...span,
       call: text,
+      replica: text,
       limit: optional(lines),
     },
-    answer: '{records}',
+    answer: '{records, replicas, unanswered}',
+    errors: ['REPLICA_UNKNOWN', 'REPLICAS_OFF'],
   }),
   route('recordedCalls', 'GET', '/api/hub/calls', {
     summary:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.models import Call, Event, ListTools, Logs, ReadStatus, Restart, SetWorkspace
+from bridge.errors import ErrorBody
+from bridge.models import Call, Event, ListTools, Logs, ReadStatus, Restart, SetWorkspace, UnansweredReplica
 from hubctl.commands.logs import logs
 from tests.unit.hubctl.canned import CannedHub, Lines, missing, server, settings, snapshot_id, status, workspace
 
@@ -245,6 +246,18 @@ async def test_logs_are_readable(hub: CannedHub) -> None:
     assert out.splitlines() == ["10:00:00.123 error   lost  server=time", "  Trace", "  Error"]
     assert hub.asked == [Logs(limit=5, server="time")]
     assert json.loads((await hub.hubctl("logs", "--json"))[1])["message"] == "lost"
+
+
+async def test_logs_of_all_replicas(hub: CannedHub) -> None:
+    """Each record says whose it is; a replica that does not answer is named, and the exit code says so."""
+    hub.records = ({**hub.records[0], "logged_by": "r1"},)
+    silent = ErrorBody(code="REPLICA_SILENT", message="The replica 'r2' cannot be connected to.", hint="Check.")
+    hub.unanswered = (UnansweredReplica(name="r2", error=silent),)
+    code, out, err = await hub.hubctl("logs", "--replica", "all")
+    assert out.splitlines()[0].endswith("logged_by=r1")
+    assert (code, err) == (1, "REPLICA_SILENT: The replica 'r2' cannot be connected to. Check.\n")
+    assert hub.asked == [Logs(limit=100, replica="all")]
+    assert (await hub.hubctl("logs", "--replica", "r1", "-f"))[2].startswith("CLI_ARGUMENTS: --follow shows")
 
 
 async def test_following_logs_shows_each_record_once(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
