@@ -143,7 +143,7 @@ async def watch(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watch]:
     monkeypatch.setattr(doctor, "running", lambda _: True)  # there is no supervisord
     async with running({"a": mock("a")}, {"w": ["a"]}, front=True) as hub:
         (hub.yamcp_dir / "providers.json").chmod(0o600)
-        async with httpx2.AsyncClient(timeout=100) as http:
+        async with httpx2.AsyncClient(timeout=8) as http:  # for processes that hang
             yield Watch(hub, http)
 
 
