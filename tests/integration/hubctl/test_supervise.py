@@ -51,9 +51,9 @@ class Supervised:
         self.pids = {name: await self.next_pid(name) for name in NAMES}
 
     def lines(self, name: str) -> list[str]:
-        """What the program, and the supervisor about it, wrote into its log."""
+        """What the program, and the supervisor about it, wrote into its log; without a line that is not whole yet."""
         try:
-            return (self.root / f"{name}.log").read_text().splitlines()
+            return (self.root / f"{name}.log").read_text().rpartition("\n")[0].splitlines()
         except FileNotFoundError:
             return []
 
