@@ -20,10 +20,8 @@ from sidecar.app import App
 from sidecar.upstream.upstream import Upstream
 from tests.integration.spawner.conftest import Token
 from tests.integration.spawner.kept_standin import COUNTER
-from tests.integration.test_succession import (
-    Sidecars,
-    logging_as_it_was,  # noqa: F401 - a fixture
-)
+from tests.integration.test_succession import Sidecars
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.fake_server import until, within
 from tests.support.inprocess import space
 from tests.support.raw_client import Client, Way, read

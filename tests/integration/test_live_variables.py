@@ -15,7 +15,7 @@ from bridge.settings import Settings
 from bridge.settings.variables import VARIABLES_FILE, dump_variables
 from sidecar.app import App
 from tests.integration.test_references import asked, given, root, running  # noqa: F401 - root is a fixture
-from tests.integration.test_sidecar_app import logging_as_it_was  # noqa: F401 - a fixture
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.fake_server import until
 from tests.support.keys import HUB_TOKEN
 from tests.support.sidecar import mock

@@ -21,7 +21,7 @@ from bridge.memory import MemoryBridge
 from bridge.models import AccessFile, ReadStatus, RemoteLaunch, ServerSpec, Snapshot, StdioLaunch
 from bridge.settings import Settings
 from sidecar.app import App
-from tests.integration.test_sidecar_app import logging_as_it_was  # noqa: F401 - a fixture
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.fake_server import until, within
 from tests.support.grants import Grants
 from tests.support.hub import free_port

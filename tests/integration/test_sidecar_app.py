@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -26,26 +25,13 @@ from bridge.settings import Settings
 from sidecar import __main__ as entry
 from sidecar.app import App
 from sidecar.listener.server import bind
-from sidecar.observe.log_buffer import SERVER_LOGGER
 from tests.support.admission import Watcher
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 from tests.support.inprocess import space
 from tests.support.keys import HUB_TOKEN
 from tests.support.sidecar import mock
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The app configures logging for its process: take that back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("mcp", "uvicorn", "fastmcp"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.getLogger(SERVER_LOGGER).filters.clear()
 
 
 @pytest.fixture

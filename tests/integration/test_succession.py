@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,10 @@ from recorder.memory import MemoryStore
 from sidecar import app as app_module
 from sidecar.app import App
 from sidecar.errors import SuccessionFailed
-from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.succession import successor
 from sidecar.succession.wire import SOCKET, Peer, connect
 from tests.support import clients
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, until, within
 from tests.support.fake_server import text as answered
 from tests.support.hub import free_port
@@ -40,19 +39,6 @@ from tests.support.raw_client import Client, Way, connected, read, unchunked
 WAYS: list[Way] = ["http", "modern", "sse"]
 WAIT = {"name": "a_wait", "arguments": {}}
 WHO = {"name": "a_who", "arguments": {}}
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The app configures logging for its process: take that back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("mcp", "uvicorn", "fastmcp"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.getLogger(SERVER_LOGGER).filters.clear()
 
 
 class Sidecars:

@@ -23,12 +23,13 @@ from sidecar.supervision import backoff, sleep
 from sidecar.upstream import upstream as upstream_module
 from sidecar.upstream.upstream import Upstream
 from tests.integration.channels.peers import scripted
-from tests.integration.test_sidecar_app import logging_as_it_was, running, settings, snapshot
+from tests.integration.test_sidecar_app import running, settings, snapshot
 from tests.odd.remotes import Reply, StreamableServer
+from tests.support.as_it_was import process_as_it_was
 from tests.support.fake_server import until
 from tests.support.sidecar import mock, stdio
 
-__all__ = ["logging_as_it_was", "settings"]
+__all__ = ["process_as_it_was", "settings"]
 
 
 def of(app: App, key: str) -> Upstream:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from sidecar.observe.log_buffer import SERVER_LOGGER
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.replicas import Replicas
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The app configures logging for its process: take that back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("mcp", "uvicorn", "fastmcp"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.getLogger(SERVER_LOGGER).filters.clear()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_spawner_dies(runtime: Path, token: Token, number: int) -> None:
         os.kill(spawner, number)
         assert token.gone()
         assert process.poll() is None
-        assert eventually(lambda: not zombies(process.pid))
+        assert eventually(lambda: zombies(process.pid) == [])
 
 
 @pytest.mark.skipif(not (REAL / "node_modules").exists(), reason="tests/real/setup.sh was not run")
@@ -104,7 +104,7 @@ async def test_both_die(runtime: Path, token: Token, slot: int) -> None:
 
 async def test_children_fail(spawner: Spawner, token: Token) -> None:
     """When the spawner is killed, its children fail with that reason, a new one starts, and nothing is left."""
-    before, known = spawner.pid, zombies(os.getpid())
+    before = spawner.pid
     async with running(spawner, token.launch("deaf", "kid", "loner", "daemon", "bare")) as channel:
         assert spawner.pid
         os.kill(spawner.pid, signal.SIGKILL)
@@ -112,7 +112,7 @@ async def test_children_fail(spawner: Spawner, token: Token) -> None:
         async with running(spawner, token.launch()) as successor:
             assert token.pids() == list(successor.pids)
     assert spawner.pid != before
-    assert zombies(os.getpid()) <= known
+    assert zombies(os.getpid()) == []
 
 
 async def test_lost_while_starting(spawner: Spawner, token: Token) -> None:
@@ -157,9 +157,8 @@ def alive(pid: int) -> bool:
     return process is not None and process.alive
 
 
-def zombies(pid: int) -> set[int]:
-    """The dead children of a process. Other tests may leave some to this one: it adopts what their processes leave."""
-    return {process.pid for process in proc.Table().children(pid) if not process.alive}
+def zombies(pid: int) -> list[int]:
+    return [process.pid for process in proc.Table().children(pid) if not process.alive]
 
 
 async def test_cannot_be_started(runtime: Path, monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
@@ -205,7 +204,6 @@ async def test_hung_spawner_is_replaced(runtime: Path, token: Token, caplog: pyt
 
     Its servers fail with that reason; a start that waits for it fails, too, and the next one has another spawner.
     """
-    known = zombies(os.getpid())
     async with Spawner(runtime, hang_limit=0.3) as spawner:
         async with running(spawner, token.launch("deaf", "kid")) as channel:
             assert spawner.pid
@@ -219,7 +217,7 @@ async def test_hung_spawner_is_replaced(runtime: Path, token: Token, caplog: pyt
             async with running(spawner, token.launch()) as successor:
                 assert token.pids() == list(successor.pids)
         assert spawner.pid != before
-        assert zombies(os.getpid()) <= known
+        assert zombies(os.getpid()) == []
     [record] = [each for each in caplog.records if "hung" in each.getMessage()]
     assert (record.__dict__["code"], record.levelname) == ("PROCESS_HUNG", "ERROR")
 

@@ -17,10 +17,8 @@ from bridge.client import BridgeClient
 from bridge.models import ReadStatus, Request, Snapshot
 from bridge.models.trust import AcceptToolChanges, ReadToolChanges
 from sidecar.app import App
-from tests.integration.test_succession import (
-    Sidecars,
-    logging_as_it_was,  # noqa: F401 - a fixture
-)
+from tests.integration.test_succession import Sidecars
+from tests.support.as_it_was import process_as_it_was  # noqa: F401 - a fixture
 from tests.support.fake_server import until, within
 from tests.support.inprocess import space
 from tests.support.raw_client import Client, Way, connected, read
