@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import psutil
 
 from bench.load import drive, open_sessions
+from bench.replicas import open_replicas
 from bench.session import Session
-from tests.support.hub import Hub, free_ports, running
-from tests.support.yamcp import module
+from tests.support.hub import Hub, free_ports
 
 CLIENTS, ROUNDS, SECONDS = 10, 5, 1.5
 DIRECT, HANDED = "at its own replica", "handed over"
@@ -53,21 +53,8 @@ async def costs(hubs: Sequence[Hub], sessions: list[Session], port: int) -> Cost
 async def main() -> None:
     """Print a table."""
     ports = free_ports(2)
-    addresses = ",".join(f"r{number}=http://127.0.0.1:{port}" for number, port in enumerate(ports))
-    common = {"HUB_REPLICAS": addresses, "HUB_REPLICAS_SECRET": "s" * 32}
     async with contextlib.AsyncExitStack() as stack:
-        hubs = [
-            await stack.enter_async_context(
-                running(
-                    {"e": module("e", "bench.echo_server")},
-                    {"w": ["e"]},
-                    HUB_REPLICA=f"r{number}",
-                    HUB_SIDECAR_PORT=str(port),
-                    **common,
-                )
-            )
-            for number, port in enumerate(ports)
-        ]
+        hubs = await open_replicas(stack, ports)
         print("| transport | calls | calls/s | p50 | CPU of both sidecars for a call |")
         print("|---|---|---|---|---|")
         for transport, url in (("http", hubs[0].http("w")), ("sse", hubs[0].sse("w"))):

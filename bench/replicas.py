@@ -45,26 +45,31 @@ async def measure(hubs: Sequence[Hub], port: int, transport: str, era: str) -> t
     return report.calls_per_s, report.calls / used
 
 
+async def open_replicas(stack: contextlib.AsyncExitStack, ports: Sequence[int]) -> list[Hub]:
+    """Start a hub on each port that hands requests to the others, with the workspace `w` of an echo server."""
+    addresses = ",".join(f"r{number}=http://127.0.0.1:{port}" for number, port in enumerate(ports))
+    common = {"HUB_REPLICAS": addresses, "HUB_REPLICAS_SECRET": "s" * 32}
+    return [
+        await stack.enter_async_context(
+            running(
+                {"e": module("e", "bench.echo_server")},
+                {"w": ["e"]},
+                HUB_REPLICA=f"r{number}",
+                HUB_SIDECAR_PORT=str(port),
+                **common,
+            )
+        )
+        for number, port in enumerate(ports)
+    ]
+
+
 async def main() -> None:
     """Print a table."""
     ports = free_ports(MOST)
-    addresses = ",".join(f"r{number}=http://127.0.0.1:{port}" for number, port in enumerate(ports))
-    common = {"HUB_REPLICAS": addresses, "HUB_REPLICAS_SECRET": "s" * 32}
     found: defaultdict[tuple[str, str, int], list[tuple[float, float]]] = defaultdict(list)
     async with contextlib.AsyncExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        hubs = [
-            await stack.enter_async_context(
-                running(
-                    {"e": module("e", "bench.echo_server")},
-                    {"w": ["e"]},
-                    HUB_REPLICA=f"r{number}",
-                    HUB_SIDECAR_PORT=str(port),
-                    **common,
-                )
-            )
-            for number, port in enumerate(ports)
-        ]
+        hubs = await open_replicas(stack, ports)
         fronts = []
         for count in range(1, MOST + 1):
             (place := root / str(count)).mkdir()

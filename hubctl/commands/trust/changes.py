@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 
-from bridge.models.trust import (
-    AcceptToolChanges,
-    ReadToolChanges,
-    RejectToolChanges,
-    ToolChange,
-    ToolChanges,
-)
+from bridge.models.trust import AcceptToolChanges, ReadToolChanges, RejectToolChanges, ToolChange, ToolChanges
 from hubctl.commands.trust.scans import rescan, sbom, scans
 from hubctl.context import Context
 from hubctl.render import clean, span
@@ -52,10 +47,7 @@ async def accept(context: Context, arguments: argparse.Namespace) -> int:
     names, digests = tuple(arguments.name) or None, tuple(arguments.digest)
     async with context.actual() as hub:
         done = await hub.request(AcceptToolChanges(server=arguments.server, tools=names, digests=digests))
-    if context.json:
-        context.emit(done)
-    else:
-        context.say(*(f"{clean(arguments.server)}: {clean(name)} is accepted." for name in done.accepted))
+    _say(context, done, arguments.server, done.accepted, "accepted")
     return 0
 
 
@@ -68,11 +60,16 @@ async def reject(context: Context, arguments: argparse.Namespace) -> int:
     names, digests = tuple(arguments.name) or None, tuple(arguments.digest)
     async with context.actual() as hub:
         done = await hub.request(RejectToolChanges(server=arguments.server, tools=names, digests=digests))
+    _say(context, done, arguments.server, done.rejected, "rejected")
+    return 0
+
+
+def _say(context: Context, done: object, server: str, names: Sequence[str], outcome: str) -> None:
+    """Print an answer: as JSON, or a line for each name."""
     if context.json:
         context.emit(done)
     else:
-        context.say(*(f"{clean(arguments.server)}: {clean(name)} is rejected." for name in done.rejected))
-    return 0
+        context.say(*(f"{clean(server)}: {clean(name)} is {outcome}." for name in names))
 
 
 def lines(found: ToolChanges, now: float) -> list[str]:
