@@ -12,7 +12,7 @@ from sidecar.listener.asgi import header
 from sidecar.listener.request_checks import is_modern
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
-from sidecar.sessions.replica import SEPARATOR
+from sidecar.sessions.replica import split
 from sidecar.sessions.request_state import PREFIX
 
 TASK_METHODS = frozenset({b"tasks/get", b"tasks/update", b"tasks/cancel"})
@@ -29,13 +29,13 @@ def of_head(scope: Scope) -> tuple[str, str]:
     modern = is_modern(header(scope, b"mcp-protocol-version").decode("latin-1"))
     if _is_message(scope):
         found = parse_qs(scope["query_string"].decode("latin-1")).get("session_id", [""])[0]
-        return _first(found), ""
+        return split(found)[0], ""
     if not modern:
         session = header(scope, b"mcp-session-id").decode("latin-1")
-        return _first(session), session
+        return split(session)[0], session
     if header(scope, b"mcp-method") in TASK_METHODS:
         name = decode_header_value(header(scope, b"mcp-name").decode("latin-1"))
-        return _first(name or ""), ""
+        return split(name or "")[0], ""
     return "", ""
 
 
@@ -67,7 +67,7 @@ def of_body(body: bytes) -> str:
     state = as_dict(as_dict(message_of(body)).get("params")).get("requestState")
     if not isinstance(state, str) or not state.startswith(PREFIX):
         return ""
-    return _first(state.removeprefix(PREFIX))
+    return split(state.removeprefix(PREFIX))[0]
 
 
 def request_id(body: bytes) -> int | str | None:
@@ -95,12 +95,6 @@ def _is_message(scope: Scope) -> bool:
     """Whether a request is a POST of HTTP+SSE."""
     path: str = scope["path"]
     return path.rstrip("/").endswith("/messages")
-
-
-def _first(full_id: str) -> str:
-    """The name that an id begins with; empty if there is none. The rest may be the id that a server gave a task."""
-    name, separator, _ = full_id.partition(SEPARATOR)
-    return name if separator else ""
 
 
 def message_of(body: bytes) -> Any:

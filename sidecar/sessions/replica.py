@@ -16,7 +16,7 @@ def named(replica: str, own_id: str) -> str:
 
 
 def split(full_id: str) -> tuple[str, str]:
-    """The reverse of `named`: the replica's name, empty if there is none, and the rest. The rest must have been without
-    SEPARATOR."""
-    replica, _, own_id = full_id.rpartition(SEPARATOR)
-    return replica, own_id
+    """The reverse of `named`: the replica's name, empty if there is none, and the rest. Ids that `named` does not
+    make come back whole, so that each id has one spelling only: `.x` is no other form of `x`."""
+    replica, separator, own_id = full_id.partition(SEPARATOR)
+    return (replica, own_id) if replica and separator else ("", full_id)
