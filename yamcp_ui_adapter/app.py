@@ -122,6 +122,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             events.publish,
             activations.configure,
         )
+        service.on_rename = approvals.renamed
         await cluster.start()
         await service.start(FIRST_START_WAIT_SECONDS)
         handlers |= {

@@ -57,13 +57,19 @@ class Reviewable(Protocol):
 
 
 class Changes:
-    """The changes of all servers. `definition` as in definition.py; `tell` gets a server's key and its new changes."""
+    """The changes of all servers. `definition` and `launch` as in definition.py; `tell` gets a server's key and its new
+    changes."""
 
     def __init__(
-        self, pins: Pins, definition: Callable[[ServerSpec], str], tell: Callable[[str, list[Place]], None]
+        self,
+        pins: Pins,
+        definition: Callable[[ServerSpec], str],
+        launch: Callable[[ServerSpec], str],
+        tell: Callable[[str, list[Place]], None],
     ) -> None:
         self._pins = pins
         self._definition = definition
+        self._launch = launch
         self._tell = tell
         self._open: dict[str, tuple[str, dict[Place, Change]]] = {}
         """By server: the definition, and what differs."""
@@ -80,8 +86,7 @@ class Changes:
         return known.shown
 
     def _review(self, spec: ServerSpec, catalog: Catalog, before: Reviewed | None) -> Reviewed:
-        definition = self._definition(spec)
-        pins = self._pins.of(spec.key, definition)
+        definition, launch, pins = self._definition(spec), self._launch(spec), self._pins_of(spec)
         differing: dict[Place, Change] = {}
         first_sight = False
         begun = any(kind in pins.kinds for kind in LISTED)  # what is offered of another kind since then is new
@@ -92,8 +97,10 @@ class Changes:
                 first_sight = True
                 for name, item in items.items():
                     pins.put(kind, name, canonical(item))
-        if first_sight:
+        if first_sight or pins.launch != launch:
+            pins.launch = launch
             self._pins.write()
+        if first_sight:
             self._note_first_sight(spec.key, pins)
         gone = before.differing - differing.keys() if before else frozenset[Place]()
         rejected = frozenset(place for place, each in differing.items() if pins.is_rejected(*place, each.digest))
@@ -101,6 +108,9 @@ class Changes:
         withheld = frozenset(differing) if spec.settings.changes == "block" else rejected
         shown = _without(catalog, withheld)
         return Reviewed(catalog, spec.settings.changes, self._version, shown, frozenset(differing), withheld)
+
+    def _pins_of(self, spec: ServerSpec) -> ServerPins:
+        return self._pins.of(spec.key, self._definition(spec), lambda: self._launch(spec))
 
     def _note_first_sight(self, server: str, pins: ServerPins) -> None:
         text = "a server's definition has changed: it is pinned anew" if pins.renewed else "a server was pinned"
@@ -141,14 +151,14 @@ class Changes:
         """How much of a server differs from its pins, and is not rejected."""
         if spec.settings.changes == "allow" or not (differing := self._differing(spec)):
             return 0
-        pins = self._pins.of(spec.key, self._definition(spec))
+        pins = self._pins_of(spec)
         return sum(not pins.is_rejected(*place, each.digest) for place, each in differing.items())
 
     def of(self, spec: ServerSpec) -> list[ToolChange]:
         """What differs from a server's pins, with texts to show."""
         if spec.settings.changes == "allow":
             return []
-        pins, pending = self._pins.of(spec.key, self._definition(spec)), spec.settings.changes == "block"
+        pins, pending = self._pins_of(spec), spec.settings.changes == "block"
         found = []
         for (kind, name), change in sorted(self._differing(spec).items()):
             pin = pins.kinds.get(kind, {}).get(name)
@@ -176,14 +186,14 @@ class Changes:
         """When new pins were begun because the server's definition changed; None if it did not."""
         if spec.settings.changes == "allow":
             return None
-        pins = self._pins.of(spec.key, self._definition(spec))
+        pins = self._pins_of(spec)
         return pins.since if pins.renewed else None
 
     def pinned_hints(self, spec: ServerSpec) -> dict[str, tuple[str, ...]]:
         """What the offline checks find in the pinned forms, by `server kind name`."""
         if spec.settings.changes == "allow":
             return {}
-        pins = self._pins.of(spec.key, self._definition(spec))
+        pins = self._pins_of(spec)
         forms = ((kind, name, pin.form) for kind, of_kind in pins.kinds.items() for name, pin in of_kind.items())
         checked = {
             f"{spec.key} {kind} {name}".rstrip(): hints_of(kind, name, form.encode())
@@ -202,7 +212,7 @@ class Changes:
         """
         differing = self._differing(spec)
         chosen = self._chosen(spec, names, digests)
-        pins = self._pins.of(spec.key, self._definition(spec))
+        pins = self._pins_of(spec)
         for (kind, name), change in chosen.items():
             pins.put(kind, name, change.form)
             del differing[kind, name]
@@ -218,7 +228,7 @@ class Changes:
             ChangeUnknown, ChangeOutdated: as of `accept`.
         """
         chosen = self._chosen(spec, names, digests)
-        pins = self._pins.of(spec.key, self._definition(spec))
+        pins = self._pins_of(spec)
         for (kind, name), change in chosen.items():
             pins.reject(kind, name, change.digest)
         self._version += 1
@@ -230,7 +240,7 @@ class Changes:
         """The changes that a decision is about. Raises ChangeUnknown, ChangeOutdated."""
         differing, wanted = self._differing(spec), set(names or ())
         if names is None:
-            pins = self._pins.of(spec.key, self._definition(spec))
+            pins = self._pins_of(spec)
             chosen = {place: each for place, each in differing.items() if not pins.is_rejected(*place, each.digest)}
         else:
             chosen = {place: each for place, each in differing.items() if _label(place) in wanted}

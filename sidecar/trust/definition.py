@@ -29,6 +29,14 @@ def definition_of(spec: ServerSpec, key: bytes) -> str:
     return hmac.new(key, orjson.dumps([made_from, image]), hashlib.sha256).hexdigest()
 
 
+def launch_of(spec: ServerSpec, key: bytes) -> str:
+    """HMAC-SHA256 (hex) over all that is started or connected to, values of secrets included: two servers with the same
+    one are the same server under two keys.
+    """
+    made_from = [spec.launch.model_dump(mode="json"), spec.settings.container and spec.settings.container.image]
+    return hmac.new(key, orjson.dumps(made_from, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()
+
+
 def _open(part: Part) -> str:
     secret = part.kind in ("named", "member", "password") or (part.kind == "parameter" and is_secret_name(part.name))
     return "*" if secret else str(part.text)

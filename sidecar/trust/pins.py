@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +52,8 @@ class ServerPins:
     """When they were begun (Unix time, seconds)."""
     renewed: bool = False
     """Whether the server had another definition before."""
+    launch: str = ""
+    """What was started when the server's lists were last seen (`definition.launch_of`)."""
     kinds: dict[Kind, dict[str, Pin]] = field(default_factory=dict)
     rejected: dict[Kind, dict[str, str]] = field(default_factory=dict)
     """The digests of forms that an administrator has rejected, of each item the last one."""
@@ -85,12 +88,21 @@ class Pins:
         self._path = path
         self._servers: dict[str, dict[str, ServerPins]] | None = None
 
-    def of(self, server: str, definition: str) -> ServerPins:
-        """The pins of a server with a definition; new and empty ones if it has none."""
+    def of(self, server: str, definition: str, launch: Callable[[], str]) -> ServerPins:
+        """The pins of a server with a definition. If the server has no pins at all, it gets those of the server that
+        starts the same (`launch`): it was renamed or copied. Otherwise they are new and empty.
+        """
         known = self._read().setdefault(server, {})
         if definition not in known:
-            known[definition] = ServerPins(time.time(), renewed=bool(known))
+            twin = None if known else self._twin(definition, launch())
+            known[definition] = deepcopy(twin) if twin else ServerPins(time.time(), renewed=bool(known))
+            if twin:
+                self.write()
         return known[definition]
+
+    def _twin(self, definition: str, launch: str) -> ServerPins | None:
+        twins = (each[definition] for each in self._read().values() if definition in each)
+        return max((each for each in twins if each.launch == launch), key=lambda each: each.since, default=None)
 
     def keep(self, modes: Mapping[str, str]) -> None:
         """Forget the pins of servers that allow changes. `modes`: the setting `changes` of all servers, by key.
@@ -158,4 +170,5 @@ def _server_pins(kept: Any) -> ServerPins:
     rejected: dict[Kind, dict[str, str]] = {
         kind: {str(name): str(made) for name, made in refused[kind].items()} for kind in KINDS if kind in refused
     }
-    return ServerPins(float(kept["since"]), bool(kept["renewed"]), kinds, rejected)
+    launch = str(kept.get("launch", ""))
+    return ServerPins(float(kept["since"]), bool(kept["renewed"]), launch, kinds, rejected)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from bridge.models.catalog.activation import (
+    ActivationJob,
+)
 from bridge.models.catalog.approvals import (
     Proposal,
 )
 from yamcp_ui_adapter.approvals.errors import NoSuchProposal, ProposalDecided, TooManyProposals
+from yamcp_ui_adapter.approvals.shown import digest_of
 
 LIFETIME_SECONDS = 7 * 86400.0
 """How long a proposal waits."""
@@ -79,3 +83,32 @@ def waiting(queue: Iterable[Proposal], wanted: str) -> Proposal:
 def replaced(queue: Queue, proposal: Proposal) -> Queue:
     """Return the queue with this proposal in the place of the one with its id."""
     return tuple(proposal if each.id == proposal.id else each for each in queue)
+
+
+def outcome(proposal: Proposal, job: ActivationJob | None) -> Proposal:
+    """Return an approved proposal as failed if its activation has failed."""
+    if proposal.state != "approved" or job is None or job.state not in ("failed", "cancelled"):
+        return proposal
+    return proposal.model_copy(update={"state": "failed", "error": job.error})
+
+
+def renamed(queue: Queue, servers: Mapping[str, str], workspaces: Mapping[str, str]) -> Queue:
+    """Return the queue after renames (old name to new); decided proposals keep the names that they were decided under.
+
+    The digest of a proposal to add a server is of its package, too, which is not known here: it stays, so that the
+    approval fails with PROPOSAL_CHANGED once, and the proposal is shown anew.
+    """
+    return tuple(_renamed(each, servers, workspaces) if each.state == "pending" else each for each in queue)
+
+
+def _renamed(proposal: Proposal, servers: Mapping[str, str], workspaces: Mapping[str, str]) -> Proposal:
+    workspace = workspaces.get(proposal.workspace, proposal.workspace)
+    if proposal.action == "add":
+        return proposal.model_copy(update={"workspace": workspace})
+    key, shown = servers.get(proposal.key, proposal.key), proposal.shown
+    if (workspace, key) == (proposal.workspace, proposal.key):
+        return proposal
+    if shown.name == proposal.key:  # a server that is not from the catalogue
+        shown = shown.model_copy(update={"name": key})
+    digest = digest_of(shown, proposal.action, workspace, key)
+    return proposal.model_copy(update={"workspace": workspace, "key": key, "shown": shown, "digest": digest})

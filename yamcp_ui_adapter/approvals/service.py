@@ -174,6 +174,17 @@ class ApprovalsService:
 
     # --- proposals ---------------------------------------------------------------------------------------------------
 
+    def renamed(self, servers: Mapping[str, str], workspaces: Mapping[str, str]) -> None:
+        """Have proposals, and what is known of added servers, follow renames (old name to new)."""
+        try:
+            content = self._file.read()
+            added = tuple(servers.get(key, key) for key in content.added)
+            self._file.write(content.model_copy(update={"added": added}))
+            self._keep(queue.renamed(content.proposals, servers, workspaces))
+        except HubError as error:
+            fields = {"code": error.code, "why": error.message}
+            log.warning("proposals cannot be updated for renames", extra=fields)
+
     def _propose(
         self,
         body: RegistryAdd | RegistryRemove | RegistryConfigure,
@@ -280,7 +291,7 @@ class ApprovalsService:
         proposals = queue.expired(self._file.read().proposals, self._now())
         if any(each.state == "approved" and each.job for each in proposals):
             jobs = {job.id: job for job in (await self._ask(ReadActivationJobs())).jobs}
-            proposals = tuple(_outcome(each, jobs.get(each.job)) for each in proposals)
+            proposals = tuple(queue.outcome(each, jobs.get(each.job)) for each in proposals)
         if proposals != self._file.read().proposals:
             self._keep(proposals)
         return proposals
@@ -383,9 +394,3 @@ class ApprovalsService:
     async def _job(self, wanted: str) -> ActivationJob | None:
         jobs = (await self._ask(ReadActivationJobs())).jobs
         return next((job for job in jobs if job.id == wanted), None)
-
-
-def _outcome(proposal: Proposal, job: ActivationJob | None) -> Proposal:
-    if proposal.state != "approved" or job is None or job.state not in ("failed", "cancelled"):
-        return proposal
-    return proposal.model_copy(update={"state": "failed", "error": job.error})

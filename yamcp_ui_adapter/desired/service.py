@@ -96,6 +96,8 @@ class DesiredStateService:
         self._masked: MaskedSnapshot | None = None
         self.files = asyncio.Lock()
         """Held while all files are read or YAMCP's files are written, so that no read sees half of an edit."""
+        self.on_rename: Callable[[Mapping[str, str], Mapping[str, str]], None] = lambda servers, workspaces: None
+        """Called with renamed servers and workspaces (old name to new)."""
         self.shared: Shared | None = None
         """The configuration that several hubs share, of which the files are a copy."""
 
@@ -200,10 +202,15 @@ class DesiredStateService:
         renames = self._state.apply(readings)
         if renames:
             self._move_settings(renames)
-        if renames.all_workspaces:
-            self._keys.rename(renames.all_workspaces)
-        if self._access and (renames.all_servers or renames.all_workspaces):
-            self._access.rename(renames.all_servers, renames.all_workspaces)
+        self._tell_of_renames(renames.all_servers, renames.all_workspaces)
+
+    def _tell_of_renames(self, servers: Mapping[str, str], workspaces: Mapping[str, str]) -> None:
+        if workspaces:
+            self._keys.rename(workspaces)
+        if self._access and (servers or workspaces):
+            self._access.rename(servers, workspaces)
+        if servers or workspaces:
+            self.on_rename(servers, workspaces)
 
     def _move_settings(self, renames: Renames) -> None:
         """Write renames and aliases into hub.json. If that fails, they are kept in memory only, and a warning is
@@ -301,10 +308,7 @@ class DesiredStateService:
             settings(self._hub.content())  # raises before anything is written
         hub = self._hub.readable()
         written = await self._writer.change(edit)
-        if workspaces:
-            self._keys.rename(workspaces)
-        if self._access and (workspaces or servers):
-            self._access.rename(servers, workspaces)
+        self._tell_of_renames(servers, workspaces)
         try:
             if settings:
                 self._hub.write(settings)

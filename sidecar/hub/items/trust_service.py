@@ -30,7 +30,7 @@ from sidecar.hub.hub import Hub
 from sidecar.local_key import load_key
 from sidecar.observe.metrics import Metrics
 from sidecar.trust.changes import Changes, Place
-from sidecar.trust.definition import definition_of
+from sidecar.trust.definition import definition_of, launch_of
 from sidecar.trust.pins import Pins
 
 MAX_NAMED = 20
@@ -45,7 +45,7 @@ class TrustService:
         self._data_dir = data_dir
         self._metrics = metrics
         self._publish = publish
-        self.changes = Changes(Pins(data_dir / "pins.json"), self._definition, self._changed)
+        self.changes = Changes(Pins(data_dir / "pins.json"), self._definition, self._launch, self._changed)
         self.scans: scan.Scans | None = None
         """Set before the bridge is served."""
         hub.on_applied.append(self._applied)
@@ -83,6 +83,9 @@ class TrustService:
 
     def _definition(self, spec: ServerSpec) -> str:
         return definition_of(spec, self._key)
+
+    def _launch(self, spec: ServerSpec) -> str:
+        return launch_of(spec, self._key)
 
     def _applied(self, snapshot: Snapshot) -> None:
         self.changes.keep(snapshot.servers)

@@ -13,7 +13,7 @@ from bridge.models import ServerSettings, ServerSpec, StdioLaunch
 from bridge.models.desired import RemoteLaunch
 from sidecar.protocol.catalog import Catalog, Greeting
 from sidecar.trust.changes import Changes, Place, Reviewed
-from sidecar.trust.definition import definition_of
+from sidecar.trust.definition import definition_of, launch_of
 from sidecar.trust.errors import ChangeOutdated, ChangeUnknown
 from sidecar.trust.pins import MAX_VARIANTS, Pins
 from sidecar.trust.tool_hash import canonical, digest
@@ -47,7 +47,10 @@ class World:
     def begin(self) -> None:
         """As after a restart of the hub."""
         self.changes = Changes(
-            Pins(self.path), lambda spec: definition_of(spec, KEY), lambda key, places: self.told.append((key, places))
+            Pins(self.path),
+            lambda spec: definition_of(spec, KEY),
+            lambda spec: launch_of(spec, KEY),
+            lambda key, places: self.told.append((key, places)),
         )
         self.server.reviewed.clear()
 
@@ -189,6 +192,29 @@ def test_another_definition_has_pins_of_its_own(world: World) -> None:
     assert world.changes.renewed(other) is not None
     world.server.reviewed.clear()
     assert world.shown(spec("block", "--api-key", "x", env={"TOKEN": "1"})) == []  # the former pins are still there
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("gone", [False, True], ids=["copied", "renamed"])
+def test_a_renamed_or_copied_server_keeps_pins_and_decisions(world: World, gone: bool, restarted: bool) -> None:
+    original = spec("block", env={"TOKEN": "a"})
+    world.server.lists(("one", "first"))
+    world.shown(original)
+    world.server.lists(("one", "poisoned"), ("two", "new"))
+    world.shown(original)
+    world.changes.accept(original, ["two"])
+    world.changes.reject(original, ["one"])
+    other = original.model_copy(update={"key": "t"})
+    world.changes.keep([other] if gone else [original, other])
+    if restarted:
+        world.begin()
+    world.server.reviewed.clear()
+    assert world.shown(other) == ["new"]
+    assert world.changes.count(other) == 0, "the rejection counts on"
+
+    world.server.lists(("three", "of another account"))
+    stranger = spec("block", env={"TOKEN": "b"}).model_copy(update={"key": "u"})
+    assert world.shown(stranger) == ["of another account"], "the same command with other values is another server"
 
 
 def test_no_secret_is_in_the_file(world: World) -> None:

@@ -373,6 +373,39 @@ async def test_proposals_survive_a_restart_and_tell_of_failed_activations(tmp_pa
     assert (tmp_path / "approvals.json").stat().st_mode & 0o777 == 0o600
 
 
+async def test_proposals_and_added_servers_follow_renames(tmp_path: Path) -> None:
+    adapter = Adapter(tmp_path)
+    await adapter.add()
+    adapter.members["dev"].append("theirs")
+    adapter.level = "ask"
+    asked = [RegistryRemove(caller=EVERYBODY, workspace="dev", server=server) for server in ("notes", "theirs")]
+    of_notes, of_theirs = [(await adapter.service.remove(body)).proposal for body in asked]
+    adding = await adapter.proposed()
+    assert of_notes is not None
+    assert of_theirs is not None
+    [job] = adapter.jobs
+    adapter.jobs[job] = adapter.jobs[job].model_copy(update={"key": "memos"})
+    adapter.members = {"lab": ["memos", "ours"], "other": []}
+    adapter.service.renamed({"notes": "memos", "theirs": "ours"}, {"dev": "lab"})
+    adapter.service = adapter.restarted()
+
+    seen = {each.id: each for each in (await adapter.service.proposals()).proposals}
+    now = [seen[each.id] for each in (of_notes, of_theirs, adding)]
+    assert [(each.workspace, each.key) for each in now] == [("lab", "memos"), ("lab", "ours"), ("lab", "notes-2")]
+    assert now[1].shown.name == "ours"
+    with pytest.raises(ProposalChanged):  # what was seen is not what is approved
+        await adapter.service.approve(ApproveProposal(id=of_theirs.id, digest=of_theirs.digest))
+    with pytest.raises(ProposalChanged):
+        await adapter.service.approve(ApproveProposal(id=adding.id, digest=adding.digest))
+    for each in now[:2]:
+        await adapter.service.approve(ApproveProposal(id=each.id, digest=each.digest))
+    assert adapter.members["lab"] == []
+    assert RemoveInstalled(key="memos") in adapter.asked  # a registry tool had added it
+    anew = {each.id: each for each in (await adapter.service.proposals()).proposals}[adding.id]
+    await adapter.service.approve(ApproveProposal(id=anew.id, digest=anew.digest))
+    assert adapter.members["lab"] == ["notes-2"]
+
+
 async def test_a_broken_file_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "approvals.json").write_text("{")
     adapter = Adapter(tmp_path, "ask")

@@ -198,6 +198,8 @@ async def test_a_rename_moves_members_and_settings(adapter: Adapter) -> None:
     async with sidecar.running(), adapter.running() as client:
         await client.request(SetServer(key="a", settings={"max_inflight": 3}))
         await client.request(SetServer(key="b", settings={"max_inflight": 4}))
+        approvals = adapter.settings.data_dir / "approvals.json"
+        approvals.write_text('{"added": ["a"]}')
         entry = server("new", namespace="A")
         changed = await client.request(PutServer(key="c", entry=entry, old_key="a"))
         snapshot = await sidecar.until(lambda found: found.id == changed.snapshot)
@@ -205,6 +207,7 @@ async def test_a_rename_moves_members_and_settings(adapter: Adapter) -> None:
         assert {spec.name: spec.servers for spec in snapshot.workspaces} == {"w": ("c", "b"), "v": ("c",)}
         assert said(adapter.workspaces) == {"w": ["c", "b"], "v": {"name": "v", "servers": ["c"]}}
         assert list(said(adapter.hub)["servers"]) == ["c", "b"]
+        assert said(approvals)["added"] == ["c"]
     assert all(keys(found) in ({"a", "b"}, {"c", "b"}) for found in sidecar.snapshots)
     assert all(len(spec.servers) == (2 if spec.name == "w" else 1) for s in sidecar.snapshots for spec in s.workspaces)
 
