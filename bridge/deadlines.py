@@ -1,8 +1,10 @@
-"""Many deadlines with a single timer of the event loop, so that 10,000 requests need not have a timer each."""
+"""Time limits: of the wait for an event; and many deadlines with a single timer of the event loop, so that 10,000
+requests need not have a timer each."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import Callable
@@ -79,3 +81,11 @@ class Deadlines(Generic[T]):
         finally:  # also after an error in `late`, for the other items
             if self._heap:
                 self._arm(loop)
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until `event` is set, at most `seconds`; return whether it is. It stays as it is."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

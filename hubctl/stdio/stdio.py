@@ -10,6 +10,7 @@ import signal
 import time
 from pathlib import Path
 
+from bridge.deadlines import set_within
 from bridge.errors import PeerUnavailable
 from bridge.keys import hash_in
 from bridge.models import ReadStatus
@@ -178,11 +179,7 @@ class Bridge:
 
     async def _is_ready(self) -> bool:
         """Wait for a session, for at most `wait` seconds since the last one ended; return whether there is one."""
-        if not self._ready.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self._lost_at + self._wait - time.monotonic())):
-                    await self._ready.wait()
-        return self._ready.is_set()
+        return await set_within(self._ready, max(0.0, self._lost_at + self._wait - time.monotonic()))
 
     async def _post(self, session: Session, frame: Frame, message: bytes) -> None:
         """Send a frame to the hub; answer a request that the hub refuses, unless the session ends with the refusal."""

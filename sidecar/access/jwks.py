@@ -8,7 +8,6 @@ last good keys are used.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ import httpx2
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 
+from bridge.deadlines import set_within
 from bridge.settings import Settings
 from bridge.settings.jwt import is_safe
 
@@ -84,9 +84,7 @@ class KeySet:
             self._wanted.clear()
             self._fetched.set()
             self._fetched = asyncio.Event()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_SECONDS if self._keys else MIN_INTERVAL):
-                    await self._wanted.wait()
+            await set_within(self._wanted, REFRESH_SECONDS if self._keys else MIN_INTERVAL)
 
     async def _update(self) -> None:
         try:

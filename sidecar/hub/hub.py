@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from bridge.deadlines import set_within
 from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, ServerState, Snapshot
 from bridge.settings import Settings
@@ -277,9 +277,7 @@ class Hub:
     async def configured(self, most: float) -> bool:
         """Whether a snapshot is applied; waits for the first one at most `most` seconds."""
         if self.snapshot is None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(most):
-                    await self._configured.wait()
+            await set_within(self._configured, most)
         return self.snapshot is not None
 
     def every(self) -> Iterator[Workspace]:

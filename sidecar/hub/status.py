@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import time
@@ -12,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
+from bridge.deadlines import set_within
 from bridge.errors import ErrorBody
 from bridge.models import HubToolStatus, ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
 from bridge.models.trust import ScanState
@@ -82,9 +82,7 @@ class StatusReporter:
     async def run(self) -> None:
         """Measure the servers' memory when necessary, until cancelled."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(MEMORY_PERIOD):
-                    await self._memory_wanted.wait()
+            await set_within(self._memory_wanted, MEMORY_PERIOD)
             pids = [pid for upstream in self._hub.pool for pid in upstream.pids]
             try:
                 self._memory = await asyncio.to_thread(process_memory.trees, pids)

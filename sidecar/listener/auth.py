@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bridge.deadlines import set_within
 from bridge.keys import KEY_ID, POLL_SECONDS, Principal
 from sidecar.admission.admission import Admission
 from sidecar.admission.context import ANONYMOUS
@@ -205,9 +206,7 @@ class Gate:
 
     async def _look(self, until: asyncio.Event) -> None:
         while not until.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await until.wait()
+            await set_within(until, POLL_SECONDS)
             self._authenticator.refresh()
             self._check_version()
             self._end_running(lapsed_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bridge.deadlines import set_within
 from bridge.errors import HubError
 from bridge.models import Changed, Done
 from bridge.models.catalog.activation import (
@@ -87,9 +87,7 @@ class Activations:
     async def _follow(self) -> None:
         """Have what is installed follow providers.json, whenever that may have changed, and once an hour."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SETTLE_SECONDS):
-                    await self.changed.wait()
+            await set_within(self.changed, SETTLE_SECONDS)
             self.changed.clear()
             await self._settle()
 

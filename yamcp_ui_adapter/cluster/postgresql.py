@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
+from bridge.deadlines import set_within
 from bridge.postgresql.address import target
 from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures
 from yamcp_ui_adapter.cluster.documents import Newest
@@ -93,10 +94,7 @@ class PostgresSource:
 
     async def wait(self, seconds: float) -> bool:
         """Wait for a notice of another hub, or for the end of the connection."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._noticed.wait()
-        noticed = self._noticed.is_set()
+        noticed = await set_within(self._noticed, seconds)
         self._noticed.clear()
         return noticed
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pydantic import ValidationError
 
 from bridge.client import BridgeClient
+from bridge.deadlines import set_within
 from bridge.errors import ErrorBody, HubError, RemoteError, StaleSnapshot
 from bridge.models import Ping, Snapshot, SnapshotId
 from bridge.sockets import ZMQ
@@ -78,9 +79,7 @@ class SnapshotPublisher:
                     wait = self._first_wait
                     await self._news.wait()
                     continue
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self._news.wait()
+                await set_within(self._news, wait)
                 wait = min(2 * wait, MAX_RETRY_SECONDS)
 
     def _on_new_peer(self, _: str) -> None:

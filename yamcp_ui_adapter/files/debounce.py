@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+
+from bridge.deadlines import set_within
 
 QUIET_SECONDS = 0.04
 """Default of `quiet`."""
@@ -39,9 +40,6 @@ class Debouncer:
         return True
 
     async def _next(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._noticed.wait()
-        noticed = self._noticed.is_set()
+        noticed = await set_within(self._noticed, seconds)
         self._noticed.clear()
         return noticed

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 
-from bridge.deadlines import SLACK, Deadlines
+from bridge.deadlines import SLACK, Deadlines, set_within
 
 
 class Item:
@@ -83,3 +83,12 @@ async def test_an_error_concerns_one_item_alone() -> None:
         deadlines.add(item, 0.01)
     assert await asyncio.wait_for(late.get(), 100) == "good"
     assert [str(error) for error in errors] == ["bad"]
+
+
+async def test_the_wait_for_an_event_has_an_end() -> None:
+    """It says whether the event is set, and leaves that to who asks."""
+    event = asyncio.Event()
+    assert not await set_within(event, 0)
+    asyncio.get_running_loop().call_soon(event.set)
+    assert await set_within(event, 60)
+    assert await set_within(event, 0)

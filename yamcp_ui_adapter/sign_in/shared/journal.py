@@ -21,6 +21,7 @@ from bridge.credentials.records import (
     record_of,
 )
 from bridge.credentials.records import Head as FirstLine
+from bridge.deadlines import set_within
 from bridge.errors import HubError
 from bridge.keys import token_hash
 from bridge.models import (
@@ -178,12 +179,7 @@ class SharedJournal:
             await self._database.close()
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._database.noticed.wait()
-        except TimeoutError:
-            return
-        if not self.available:
+        if await set_within(self._database.noticed, seconds) and not self.available:
             await asyncio.sleep(FIRST_RETRY_SECONDS)  # the notice was the end of the connection
 
     async def catch_up(self) -> None:
