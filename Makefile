@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers replicas catalog-check image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
+.PHONY: help run test test-unit test-fast fuzz suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers replicas catalog-check image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit sbom
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -128,6 +128,9 @@ set-up-tests: $(DEV) $(NODE_DEV)
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
 	@bash tests/conformance/setup.sh
 	@bash tests/browser/setup.sh || [ $$? = 3 ]
+
+fuzz: $(DEV) ## Try each property of the unit tests with EXAMPLES (5000) random inputs; what it finds becomes an @example
+	@FUZZ_EXAMPLES="$(or $(EXAMPLES),5000)" $(PYTEST) -q --timeout=7200 --hypothesis-profile=fuzz -m hypothesis tests/unit
 
 suites: $(DEV) $(NODE_DEV)
 	@rm -rf "$(SUITE_RESULTS)"

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.properties import register_profiles
+
+register_profiles()  # before pytest configures hypothesis: --hypothesis-profile chooses another
+
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:

@@ -33,14 +33,7 @@ def generated(count: int) -> list[bytes]:
     """So many requests of hypothesis."""
     found: list[bytes] = []
 
-    @settings(
-        max_examples=count,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=count, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(hostile)
     def collect(request: bytes) -> None:
         found.append(request)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import hypothesis
 import pytest
 
 PROCESSES = ("subprocess.Popen", "os.fork", "os.exec", "os.posix_spawn", "os.system")
@@ -19,12 +18,8 @@ _seen: set[str] = set()
 
 
 def pytest_configure() -> None:
-    """Watch from now on; Python cannot take an audit hook away. Properties have no deadline: machines are busy."""
+    """Watch from now on; Python cannot take an audit hook away."""
     sys.addaudithook(_note)
-    hypothesis.settings.register_profile(
-        "busy", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-    )
-    hypothesis.settings.load_profile("busy")
 
 
 def _note(event: str, args: tuple[Any, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bridge.access import patterns as patterns_module
@@ -13,6 +13,7 @@ from bridge.access.models import AccessFile, AccessRule
 from bridge.access.patterns import matches
 from bridge.access.policy import Policy
 from bridge.keys import Principal
+from tests.support.properties import examples
 from tests.unit.bridge.access.principals import access, key, user
 
 SUBJECTS = ("*", "key:ci", "group:a", "group:b", "email:x@y.z")
@@ -27,7 +28,7 @@ ITEMS = [
     for name in NAMES[:2]
     for hints in ((None, {"readOnlyHint": True}) if kind == "tool" else (None,))
 ]
-SOME = settings(max_examples=50)
+SOME = examples(50)
 Item = tuple[str, str, Any, str, Any]
 
 

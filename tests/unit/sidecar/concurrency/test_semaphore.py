@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.concurrency.semaphore import KeyedSemaphore, Semaphore
@@ -15,6 +15,7 @@ from sidecar.concurrency.shares import Caller
 from sidecar.concurrency.turns import MAX_WAITING, QueueFull, WaitQueue
 from sidecar.errors import CallTimeout
 from tests.support.fake_server import settle
+from tests.support.properties import examples
 
 SECURITY = Path(__file__).resolve().parents[4] / "docs/security.md"
 
@@ -208,7 +209,7 @@ async def test_a_slot_is_not_lost_where_its_key_may_have_no_more() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "wait", "end", "cancel"]), st.integers(0, 3)), max_size=60))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 async def test_no_slot_is_ever_lost(steps: list[tuple[str, int]]) -> None:
     """Whatever is taken, waited for, ended and cancelled: at the end all slots are free, and were never too many."""
     semaphore = KeyedSemaphore(3, lambda: True)

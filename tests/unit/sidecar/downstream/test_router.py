@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from sidecar.downstream import router
@@ -19,6 +19,7 @@ from sidecar.errors import ServerExited
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, SsePeer, connected
+from tests.support.properties import examples
 
 pytestmark = pytest.mark.outside
 
@@ -481,14 +482,12 @@ CHOSEN: list[Any] = [
 """What random messages seldom are."""
 
 
-def examples(count: int) -> list[Any]:
-    """Messages, always the same."""
+def messages_of(count: int) -> list[Any]:
+    """So many messages of hypothesis."""
     found: list[Any] = []
 
     @given(MESSAGE)
-    @settings(
-        max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
+    @examples(count, suppress_health_check=list(HealthCheck))
     def collect(message: Any) -> None:
         found.append(message)
 
@@ -505,7 +504,7 @@ def clean(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_arbitrary_messages(hub: World, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever is POSTed, the answer is orderly, nothing is logged as a fault, and the session goes on."""
-    messages = examples(150)
+    messages = messages_of(150)
     async with connected(f"{hub.base}/mcp/w", "sse", "legacy") as peer, httpx2.AsyncClient(timeout=100) as client:
         assert isinstance(peer, SsePeer)
         peer._waiting = Anything(peer._waiting)
@@ -530,7 +529,7 @@ class Anything(dict[Any, Any]):
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 async def test_arbitrary_messages_over_streamable_http(hub: World, caplog: pytest.LogCaptureFixture, era: str) -> None:
     """The same over Streamable HTTP."""
-    messages = examples(80)
+    messages = messages_of(80)
     async with httpx2.AsyncClient(timeout=100) as client:
         headers = {**ACCEPT, "content-type": "application/json", "mcp-protocol-version": LEGACY}
         hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}

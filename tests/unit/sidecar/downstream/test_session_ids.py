@@ -137,7 +137,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(change=CHANGES)
 def test_no_other_spelling(tmp_path: Path, change: Any) -> None:
     """Whatever is changed, left out or put in: it is not read, and nothing is raised; the id itself is."""

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import mcp_types
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from mcp_types import _v2025_11_25 as v2025
 from mcp_types import _v2026_07_28 as v2026
@@ -33,6 +33,7 @@ from tests.odd.items import (
     listed,
     served,
 )
+from tests.support.properties import examples
 
 TABLES: dict[ListKind, Odd] = {"tools": TOOLS, "prompts": PROMPTS, "resources": RESOURCES, "templates": TEMPLATES}
 KINDS: tuple[ListKind, ...] = get_args(ListKind)
@@ -246,7 +247,7 @@ def _odd(kind: ListKind) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), of_era=st.sampled_from(ERAS))
 def test_every_list_is_taken(kind: ListKind, data: st.DataObject, of_era: Era) -> None:
     """Whatever the items of a server look like: the SDK's models take the list, and the good item is in it."""

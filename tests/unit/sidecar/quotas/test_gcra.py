@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.quotas.gcra import Gcra
+from tests.support.properties import examples
 
 MOMENTS = st.lists(st.floats(0, 20, allow_nan=False), min_size=1, max_size=60).map(sorted)
 
@@ -29,7 +30,7 @@ def test_a_burst_then_the_rate() -> None:
     assert admitted(gcra, [200.0] * 10) == [200.0] * 3, "the burst is full again"
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(rate=st.floats(0.1, 50), burst=st.integers(1, 20), moments=MOMENTS)
 def test_as_a_token_bucket(rate: float, burst: int, moments: list[float]) -> None:
     """In no interval are more admitted than the burst and what the rate allows, and none is refused while the bucket
@@ -45,7 +46,7 @@ def test_as_a_token_bucket(rate: float, burst: int, moments: list[float]) -> Non
             tokens = max(0.0, tokens - 1)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(
     rate=st.floats(0.5, 5),
     burst=st.integers(1, 5),

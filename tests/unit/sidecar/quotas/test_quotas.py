@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -23,6 +22,7 @@ from sidecar.quotas.quotas import Quotas
 from sidecar.quotas.state import state_of
 from sidecar.upstream.server_gate import ServerGate
 from tests.support.admission import Door
+from tests.support.properties import examples
 
 NOON = 1_800_000_000.0 - 1_800_000_000 % 86400 + 43200
 
@@ -392,5 +392,5 @@ class Counting(RuleBasedStateMachine):
         assert len(self.place.quotas._held) == len(self.place.quotas.tools.held) == len(self.inside)
 
 
-Counting.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+Counting.TestCase.settings = examples(40, stateful_step_count=30)
 test_counting = Counting.TestCase

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import ServerSettings, ServerSpec, StdioLaunch
 from sidecar.features import names
 from sidecar.protocol.catalog import Catalog, Greeting
 from sidecar.routing.view import EMPTY, View, build
+from tests.support.properties import examples
 
 PREFIX = "{namespace}_{name}"
 
@@ -113,7 +114,7 @@ NAMES = st.lists(st.sampled_from(["get", "get!", "Get", "b_get", "é", "x" * 70]
 SERVER = st.tuples(st.sampled_from("abc"), NAMES, NAMES, st.booleans())
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.lists(SERVER, max_size=3, unique_by=lambda each: each[0]), min_size=2, max_size=4))
 def test_a_view_made_of_the_one_before_is_as_one_made_anew(edits: list[list[Any]]) -> None:
     """Whatever comes, goes and changes, and whichever names collide meanwhile."""

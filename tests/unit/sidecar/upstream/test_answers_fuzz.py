@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import ServerSettings
@@ -23,6 +23,7 @@ from sidecar.upstream.connection import Connection
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import CallbackRequest, Mux
 from tests.support.fake_server import FakeServer, settle, until, within
+from tests.support.properties import examples
 
 GOOD: dict[str, Any] = {
     "tools/call": {"content": [{"type": "text", "text": "t"}], "structuredContent": {"a": 1}, "isError": False},
@@ -44,7 +45,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 GONE = object()
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = examples(60)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -184,7 +185,7 @@ class Anything(dict[Any, Any]):
 
 
 @pytest.mark.parametrize("speaks", ["legacy", "modern"])
-@settings(QUICK, max_examples=12)
+@examples(12)
 @given(data=st.data())
 async def test_connection(speaks: Any, data: st.DataObject) -> None:
     """Any value in any place of what a server sends on its own: the connection lives, and answers are right."""

@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.models import DeleteServer, DeleteWorkspace, PutServer, PutWorkspace
@@ -157,7 +157,6 @@ def test_a_merge_has_what_both_changed(base: Content, ours: Content, theirs: Con
 
 
 @given(VALUES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_what_was_meant(value: Any) -> None:
     """Whatever stands in a file, read again."""
     assert same_content(json.loads(stringify(value)), value)

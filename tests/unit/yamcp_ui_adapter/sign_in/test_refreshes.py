@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.credentials.records import GrantRecord, RefreshRecord
 from bridge.keys import token_hash
+from tests.support.properties import examples
 from yamcp_ui_adapter.sign_in.refreshes import GRACE_SECONDS, MAX_SPENT, MAX_UNUSED, Refreshes, Verdict, verdict
 from yamcp_ui_adapter.sign_in.state import Lifetimes, State
 
@@ -46,7 +47,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_copy_is_noticed_when_both_have_used_theirs(steps: list[tuple[str, float]], stolen_at: int) -> None:
     """Owner and thief each use the newest token that they have. Whoever comes more than the grace after the other has
     made a new generation, or after two of them, is refused, and then both are out; nobody else is refused.
@@ -75,7 +76,7 @@ def test_a_copy_is_noticed_when_both_have_used_theirs(steps: list[tuple[str, flo
 
 
 @given(st.lists(st.sampled_from([0.0, 59.0, 61.0, 3600.0]), max_size=30), st.data())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_an_honest_client_that_loses_answers_is_never_out(waits: list[float], data: st.DataObject) -> None:
     """It repeats within the grace, at most as often as allowed, and goes on with any of the answers it got."""
     family, secret = Family(), "0"
@@ -89,7 +90,7 @@ def test_an_honest_client_that_loses_answers_is_never_out(waits: list[float], da
 
 
 @given(st.lists(st.sampled_from([1.0, 61.0, 3600.0]), min_size=2, max_size=20), st.data())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_no_token_older_than_the_former_gives_anything(waits: list[float], data: st.DataObject) -> None:
     """Whatever the time between: its successor's use shows that its answer arrived."""
     family, chain = Family(), ["0"]

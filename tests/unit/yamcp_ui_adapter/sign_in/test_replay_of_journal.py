@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import HubError
@@ -21,6 +21,7 @@ from bridge.models import (
     SignInUser,
     Tokens,
 )
+from tests.support.properties import examples
 from tests.unit.yamcp_ui_adapter.sign_in.hub import Hub
 
 KINDS = (
@@ -117,7 +118,7 @@ def known(hub: Hub) -> dict[str, object]:
 
 
 @given(STEPS)
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_restart_compaction_and_readers_agree_with_the_adapter(steps: list[tuple[str, int]]) -> None:
     """After each story: the same state from the journal, before and after its compaction, and the same tokens."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
