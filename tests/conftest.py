@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.properties import register_profiles
+from tests.support.properties import leave_out_constants, register_profiles
 
-register_profiles()  # before pytest configures hypothesis: --hypothesis-profile chooses another
+register_profiles()  # before hypothesis reads --hypothesis-profile
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Hypothesis has loaded the profile that was asked for."""
+    leave_out_constants()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 USUAL = 100
 """How many examples a property is tried with in `make test` unless it says otherwise."""
@@ -33,6 +34,17 @@ def register_profiles() -> None:
         print_blob=True,
     )
     settings.load_profile("steady")
+
+
+def leave_out_constants() -> None:
+    """In `make test`, try no numbers and texts that hypothesis finds in the source of loaded modules.
+
+    With them, the examples of a property would change with any edit anywhere, and with the tests that ran before it.
+    Hypothesis has no setting for this.
+    """
+    if settings.get_current_profile_name() == "steady":
+        none = providers.Constants()
+        providers._get_local_constants = lambda: none
 
 
 def examples(count: int, **more: Any) -> settings:
