@@ -75,7 +75,7 @@ function outcomes(page, base, mode) {
     async ({ base, mode, requests }) => {
       const one = async (/** @type {[string, string, string?]} */ [method, path, body]) => {
         const headers = mode === 'cors' && body ? { 'content-type': 'application/json' } : undefined;
-        const signal = AbortSignal.timeout(5_000);
+        const signal = AbortSignal.timeout(60_000);
         try {
           const answer = await fetch(base + path, { method, body, mode, headers, signal, redirect: 'manual' });
           return answer.type === 'opaque' ? 'opaque' : String(answer.status);

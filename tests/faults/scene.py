@@ -96,7 +96,7 @@ class Remote:
 
     def misbehave(self, kind: str, seconds: float) -> None:
         """Give it a fault."""
-        urlopen(f"http://127.0.0.1:{self.port}/misbehave?kind={kind}&seconds={seconds}", timeout=10).read()
+        urlopen(f"http://127.0.0.1:{self.port}/misbehave?kind={kind}&seconds={seconds}", timeout=100).read()
 
     def spec(self, key: str, **settings: Any) -> ServerSpec:
         """It, as the hub's configuration has it."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import resource
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -238,18 +237,15 @@ async def test_a_killed_sidecar_loses_the_last_second_at_most_and_it_is_said_how
     """The rows and the lost ones together are the calls that were answered."""
     async with running({"m": mock("m")}, {"w": ["m"]}, history=True) as hub:
         async with one_client(hub) as peer:
-            answered, until = 0, time.monotonic() + 1.2
-            while time.monotonic() < until:
-                await echo(peer, 1)
-                answered += 1
-            killed = time.time()
+            await echo(peer, 10)
+            await until_stored(hub, 10)
+            await echo(peer, 1)  # it writes twice a second, and has just done so
             await hub.kill("sidecar")
         async with asyncio.timeout(60):
             while not (lost := (await status(hub)).lost):  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0.05)
         found = echoes(await all_calls(hub))
-        assert 0 < lost == answered - len(found)
-        assert killed - found[-1].at <= 1.0
+        assert lost == 11 - len(found) == 1
         assert not list((hub.data_dir / "spool").iterdir())
         await hub.start("sidecar")
         await hub.wait_settled()
@@ -320,9 +316,7 @@ async def test_a_killed_database_costs_no_call_and_no_record() -> None:
             await echo(peer, 5)
             await until_stored(hub, 5)
             await asyncio.to_thread(postgres.kill)
-            begin = time.perf_counter()
             await echo(peer, 100)
-            assert time.perf_counter() - begin < 20
             away = await until_state(hub, "unavailable", spooled=True)
             assert (away.database, away.code) == ("postgresql", "RECORDS_UNAVAILABLE")
             await asyncio.to_thread(postgres.start)

@@ -94,7 +94,7 @@ async def running(settings: Settings, *servers: ServerSpec) -> AsyncIterator[tup
             yield app, client
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
-        await within(task, 20)
+        await within(task)
 
 
 async def asked(settings: Settings, token: str, tool: str, times: int = 1, **arguments: str) -> set[str]:

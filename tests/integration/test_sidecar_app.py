@@ -54,7 +54,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[App, BridgeClient]]
             yield app, client
     finally:
         os.kill(os.getpid(), signal.SIGTERM)
-        await within(task, 20)
+        await within(task)
 
 
 def snapshot(revision: int, *servers: ServerSpec) -> Snapshot:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class Sidecars:
         for app, _ in self.runs:
             app.leave.set()
             app.stop.set()
-        await within(asyncio.gather(*(task for _, task in self.runs), return_exceptions=True), 30)
+        await within(asyncio.gather(*(task for _, task in self.runs), return_exceptions=True))
 
     def _who(self, channel: FakeChannel) -> Any:
         return answered(str(self.server.channels.index(channel)))
@@ -271,7 +270,7 @@ async def test_a_successor_that_does_not_become_ready(sidecars: Sidecars, monkey
     sidecars.server.door.clear()
     app, task = sidecars.start()
     with pytest.raises(SuccessionFailed, match=r"Not ready within 0.3 s: a\."):
-        await within(task, 30)
+        await within(task)
     assert not app.replaced
     report: Any = (sidecars.settings.runtime / successor.REPORT).read_text()
     assert '"outcome":"failed"' in report
@@ -284,7 +283,7 @@ async def test_a_successor_that_does_not_become_ready(sidecars: Sidecars, monkey
 async def test_a_lazy_server_that_runs(sidecars: Sidecars, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lazy server that runs at the first sidecar sleeps at the next one, which takes over without it: the next call
     wakes it."""
-    monkeypatch.setattr(successor, "READY_TIMEOUT", 10.0)
+    monkeypatch.setattr(successor, "READY_TIMEOUT", 100.0)
     monkeypatch.setattr("sidecar.supervision.sleep.LEARNED_SECONDS", 1000.0)
     first = await sidecars.first(start="lazy")
     async with sidecars.client("http") as client:
@@ -301,7 +300,7 @@ async def test_another_version(sidecars: Sidecars, monkeypatch: pytest.MonkeyPat
     first = await sidecars.first()
     _, task = sidecars.start()
     with pytest.raises(SuccessionFailed, match="in another way"):
-        await within(task, 30)
+        await within(task)
     assert await sidecars.serving() == first.session
 
 
@@ -332,11 +331,11 @@ async def test_a_stop_lets_calls_finish(sidecars: Sidecars) -> None:
 
 async def test_a_second_signal_stops_at_once(sidecars: Sidecars) -> None:
     """What is in flight then is ended, with an error where the client waits for an answer."""
+    sidecars.settings = sidecars.settings.model_copy(update={"stop_timeout": 1000})
     app = await sidecars.first()
     async with sidecars.client("modern") as client:
         call = asyncio.create_task(client.ask("tools/call", WAIT))
         await sidecars.gate.reached()
-        began = time.monotonic()
         app._signalled()
         await until(lambda: not sidecars.settings.handover_socket.exists())
         assert not call.done()
@@ -344,7 +343,6 @@ async def test_a_second_signal_stops_at_once(sidecars: Sidecars) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             assert "error" in read(await within(call))
         await within(sidecars.runs[0][1])
-        assert time.monotonic() - began < sidecars.settings.stop_timeout
 
 
 async def test_a_stop_has_a_limit(sidecars: Sidecars) -> None:

@@ -85,13 +85,13 @@ class Replicas:
     async def leave(self, number: int) -> None:
         """Stop one, as SIGTERM does."""
         self.apps[number].leave.set()
-        await within(self.tasks[number], 30)
+        await within(self.tasks[number])
 
     async def end(self, number: int) -> None:
         """End one at once."""
         self.apps[number].leave.set()
         self.apps[number].stop.set()
-        await within(asyncio.gather(self.tasks[number], return_exceptions=True), 30)
+        await within(asyncio.gather(self.tasks[number], return_exceptions=True))
 
     @contextlib.asynccontextmanager
     async def strayed(self, way: Way) -> AsyncIterator[Client]:

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KeyUses } from '../../../front/server/access/key_uses.mjs';
 
-test('uses are reported together, some time after the first one', { timeout: 30_000 }, async () => {
+test('uses are reported together, some time after the first one', { timeout: 180_000 }, async () => {
   /** @type {Record<string, number>[]} */
   const told = [];
   const uses = new KeyUses(5);
@@ -23,7 +23,7 @@ test('uses are reported together, some time after the first one', { timeout: 30_
 
 test(
   'uses that could not be reported are reported later, unless there are newer ones',
-  { timeout: 30_000 },
+  { timeout: 180_000 },
   async () => {
     const uses = new KeyUses();
     uses.note('k1');

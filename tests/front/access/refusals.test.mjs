@@ -8,7 +8,7 @@ import { Refusals } from '../../../front/server/access/refusals.mjs';
 const request = (url, headers = {}) =>
   /** @type {import('node:http').IncomingMessage} */ (/** @type {any} */ ({ url, headers }));
 
-test('refusals are reported together, without query and credentials', { timeout: 30_000 }, async () => {
+test('refusals are reported together, without query and credentials', { timeout: 180_000 }, async () => {
   const refusals = new Refusals();
   /** @type {import('../../../bridge/node/types.d.mts').NoteRefusals[]} */
   const told = [];
@@ -34,7 +34,7 @@ test('refusals are reported together, without query and credentials', { timeout:
 
 test(
   'excess refusals are counted, and nothing is lost while the sidecar is unavailable',
-  { timeout: 30_000 },
+  { timeout: 180_000 },
   async () => {
     const refusals = new Refusals();
     let away = true;

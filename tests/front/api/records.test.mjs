@@ -203,8 +203,6 @@ test('errors without a history, or without a recorder, have a hint', async () =>
   const log = new Log('error', () => {});
   await assert.rejects(new Recorder(null, log).ask('records_status'), { code: 'HISTORY_OFF', status: 409 });
   const absent = new Recorder('ipc:///nowhere/at/all.sock', log);
-  const began = performance.now();
   await assert.rejects(absent.ask('records_status'), { code: 'HISTORY_UNAVAILABLE', status: 503 });
-  assert.ok(performance.now() - began < 5_000);
   await absent.close();
 });

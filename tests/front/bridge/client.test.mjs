@@ -299,7 +299,7 @@ test('a process that has closed its clients exits, with and without a server', O
     'console.log(await late, process.getActiveResourcesInfo().filter((name) => name !== "PipeWrap").join());',
   ].join('\n');
   const run = async (/** @type {string[]} */ ...args) => {
-    const child = spawn(process.execPath, ['--input-type=module', '-', ...args], { cwd: ROOT, timeout: 20_000 });
+    const child = spawn(process.execPath, ['--input-type=module', '-', ...args], { cwd: ROOT, timeout: 100_000 });
     const output = child.stdout.setEncoding('utf8').toArray();
     child.stderr.pipe(process.stderr);
     child.stdin.end(program);

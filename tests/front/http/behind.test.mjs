@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { listenBehindAcceptor } from '../../../front/server/http/behind.mjs';
 
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: 180_000 };
 const LINE = 'PROXY TCP4 192.0.2.7 127.0.0.1 4711 8765\r\n';
 const REQUEST = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 const directory = mkdtempSync(join(tmpdir(), 'front'));

@@ -34,7 +34,7 @@ function serve(changes = {}, headers = {}) {
   };
 }
 
-const local = () => new ClientDocuments({ loopback: true, timeout: 500 });
+const local = () => new ClientDocuments({ loopback: true, timeout: 60_000 });
 
 test('an id of this kind is an https URL with a path, in its canonical spelling', () => {
   for (const id of [

@@ -53,7 +53,7 @@ test('an owner sees what it owns of the State, and nothing of the rest', () => {
 
 test(
   'a live page of an owner gets its part of each change, and what it may see now',
-  { timeout: 20_000 },
+  { timeout: 180_000 },
   async (t) => {
     /** @type {Set<(change: any) => void>} */
     const watchers = new Set();

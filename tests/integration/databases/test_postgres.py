@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -148,11 +147,10 @@ async def test_a_database_that_hangs_holds_up_no_stop(postgres: Postgres, schema
         made = store.append(Batch(calls=[call()])) if work == "append" else store.read_calls(ReadCalls())
         working = asyncio.create_task(made)  # type: ignore[arg-type]
         assert not (await asyncio.wait([working], timeout=0.3))[0]
-        begin = time.monotonic()
         working.cancel()
-        await asyncio.wait([working])
-        await store.close()
-        assert time.monotonic() - begin < 5
+        async with asyncio.timeout(30):  # half of the time that the database has for an answer
+            await asyncio.wait([working])
+            await store.close()
     async with opened(postgres, schema) as after:
         assert (await after.status()).calls == 0
 

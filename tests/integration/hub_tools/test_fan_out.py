@@ -65,7 +65,7 @@ async def test_the_deadline_keeps_what_is_done(tmp_path: Path) -> None:
     gate = Gate()
     async with world(tmp_path, server := FakeServer("s", tools={"go": lambda: text("x"), "wait": gate})) as hub:
         await put(hub, server)
-        result = await fan_out(hub, Recorder(), "s_go", "s_wait", "s_go", at_once=1, timeout=0.2)
+        result = await fan_out(hub, Recorder(), "s_go", "s_wait", "s_go", at_once=1, timeout=1)
         assert outcomes(result) == ["ok", "deadline", "not_started"]
         await server.channel.sent("notifications/cancelled")
 
@@ -75,7 +75,7 @@ async def test_limits_of_one_call_and_stop_on_error(tmp_path: Path) -> None:
     gate = Gate()
     async with world(tmp_path, server := FakeServer("s", tools={"go": lambda: text("x"), "wait": gate})) as hub:
         await put(hub, server)
-        names, limits = ("s_wait", "s_go"), {"at_once": 1, "each_timeout": 0.1}
+        names, limits = ("s_wait", "s_go"), {"at_once": 1, "each_timeout": 0.5}
         assert outcomes(await fan_out(hub, Recorder(), *names, **limits)) == ["timeout", "ok"]
         stopped = await fan_out(hub, Recorder(), *names, **limits, stop_on_error=True)
         assert outcomes(stopped) == ["timeout", "skipped"]

@@ -113,14 +113,21 @@ async def test_what_hangs_is_ended_and_started_again(hub: Supervised) -> None:
 
 async def test_what_ends_is_started_again_at_once(hub: Supervised) -> None:
     """After a long run, and when it ends within `startsecs`, which supervisord takes for a failed start."""
-    for _ in range(2):
-        pid = await hub.next_pid("fine")
-        if _ == 0:
-            await until_running(hub.root, "fine")
-        began = time.monotonic()
-        os.kill(pid, signal.SIGKILL)
-        await hub.next_pid("fine", pid)
-        assert time.monotonic() - began < 1, "supervisord alone takes 1 to 2 s"
+    for _ in range(10):
+        await until_running(hub.root, "fine")
+        times = [await seconds_of_restart(hub), await seconds_of_restart(hub)]
+        if max(times) < 1:
+            return
+    pytest.fail(f"supervisord alone takes 1 to 2 s; a busy machine is not busy ten times in a row: {times}")
+
+
+async def seconds_of_restart(hub: Supervised) -> float:
+    """Kill a process; the seconds until there is another one."""
+    pid = await hub.next_pid("fine")
+    began = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    await hub.next_pid("fine", pid)
+    return time.monotonic() - began
 
 
 async def until_running(root: Path, name: str) -> None:

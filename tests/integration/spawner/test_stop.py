@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -78,10 +77,8 @@ async def test_spares_others(spawner: Spawner, token: Token) -> None:
 
 async def test_prompt(spawner: Spawner, token: Token) -> None:
     """A server that ends with its input is gone at once, however long the grace."""
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running(spawner, token.launch(), grace=100))
-        begun = time.monotonic()
-    assert time.monotonic() - begun < 50, "half the grace"
+    async with running(spawner, token.launch(), grace=1000):
+        pass
 
 
 async def test_buries_adopted(spawner: Spawner, token: Token) -> None:

@@ -216,7 +216,7 @@ async def test_question_to_a_client_that_left(hub: World) -> None:
 
     session = sse.SseSession(hub.endpoint(), send, lambda _: False)
     session.end()
-    assert "error" in await within(session.ask("roots/list", {}), 2)
+    assert "error" in await within(session.ask("roots/list", {}))
 
 
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}

@@ -102,7 +102,7 @@ def test_a_search_of_a_thousand_tools_is_fast() -> None:
     )
     seconds = []
     for number in range(50):
-        before = time.perf_counter()
+        before = time.process_time()
         index.find(f"get item {number} by id from the list")
-        seconds.append(time.perf_counter() - before)
+        seconds.append(time.process_time() - before)
     assert median(seconds) < 0.02, "twenty times what is promised: machines that test are busy"

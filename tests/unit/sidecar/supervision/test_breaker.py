@@ -79,7 +79,7 @@ async def test_a_server_that_is_away_for_a_moment_is_waited_for(monkeypatch: pyt
     """A call during the first restart waits and succeeds; one that waits fails once the server counts as down."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.door.clear()
         server.channel.close(ServerExited("It exited with code 3."))
         await until(lambda: upstream.state == "starting")
@@ -138,7 +138,7 @@ async def test_lists_stay_while_credentials_are_rejected() -> None:
     """A server that was ready keeps its tools in the list although it is failed: a call then says why it fails."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.refusal = Refused("It answered HTTP 401.", data={"status": 401})
         server.channel.close(ConnectionLost("gone"))
         await until(lambda: upstream.state == "failed")

@@ -160,7 +160,7 @@ async def test_stopped_as_it_falls_asleep() -> None:
     server, watcher = FakeServer(), Watcher()
     upstream = Upstream("f", server.spec(idle_stop=1000), server.connect, watcher, Metrics())
     task = asyncio.create_task(upstream.run())
-    await within(upstream.ready(5))
+    await within(upstream.ready(100))
     upstream.stop()
     upstream.sleep._fall()
     await within(task)
@@ -213,7 +213,7 @@ async def test_idle_stop_ends_no_subscription(by: str) -> None:
     server, subscriber, busy = FakeServer(), Subscriber(), by == "task"
     async with running(server, idle_stop=SOON) as (upstream, _):
         upstream.sleep.in_use = lambda: busy
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         if by == "subscription":
             await within(upstream.subscribe("a://x", subscriber))
         await asyncio.sleep(5 * SOON)
@@ -243,7 +243,7 @@ async def test_per_client_never_sleeps() -> None:
     """The process of a session keeps that session's state, so it ends with the session."""
     server = FakeServer()
     async with running(server, idle_stop=SOON, start="lazy", session="per_client") as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         await asyncio.sleep(5 * SOON)
         assert upstream.state == "ready"
 

@@ -22,7 +22,7 @@ async def test_a_slowed_server_is_degraded_until_it_stops() -> None:
     """The trouble has a code, and says what the server sends; a second report of the same flood changes nothing."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         channel = server.channel
         assert upstream.shown_state == "ready"
         channel.slowed = True
@@ -61,7 +61,7 @@ async def test_the_trouble_ends_with_the_connection() -> None:
     """The next connection is not blamed for the flood of the one before."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.channel.slowed = True
         server.channel.on_slowed(TEXT)
         assert upstream.shown_state == "degraded"

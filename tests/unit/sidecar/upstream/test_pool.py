@@ -99,7 +99,7 @@ async def test_shared() -> None:
         assert pool.acquire(server.spec("a", args=("x",)), one) is not first
         assert first.spec.key == "b"
         assert pool.clients(first) == {one, two}
-        await within(first.ready(5))
+        await within(first.ready(100))
         pool.release(first, one)
         pool.release(first, Recorder("never held it"))
         assert first in list(pool)
@@ -183,13 +183,13 @@ async def test_release_drains() -> None:
     server = FakeServer(tools={"gate": gate})
     async with running(pool_of(server)) as pool:
         old = pool.acquire(server.spec("a"), "w")
-        await within(old.ready(5))
+        await within(old.ready(100))
         call = asyncio.create_task(old.request("tools/call", {"name": "gate"}, timeout=100))
         await gate.reached()
         pool.release(old, "w")
         new = pool.acquire(server.spec("a"), "w")
         assert new is not old
-        await within(new.ready(5))
+        await within(new.ready(100))
         gate.open()
         assert "result" in await within(call)
         await until(lambda: old.state == "stopped")
@@ -204,7 +204,7 @@ async def test_end() -> None:
         draining = pool.acquire(server.spec("a"), "w")
         held = pool.acquire(server.spec("a", args=("x",)), "w")
         for upstream in (draining, held):
-            await within(upstream.ready(5))
+            await within(upstream.ready(100))
         calls = [
             asyncio.create_task(upstream.request("tools/call", {"name": "gate"}, timeout=100))
             for upstream in (draining, held)

