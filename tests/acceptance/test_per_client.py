@@ -54,7 +54,7 @@ async def test_two_clients_answer_each_for_itself(hub: Sidecar, transport: Trans
         assert {str(pid) for pid in (await hub.server("own")).pids} >= set(pids)
         shared = {(await client.call_tool("shared_pid", {})).content[0].text for client in connected}
         assert len(shared) == 1
-    await hub.wait_status(lambda status: _instances(status) == 0, "the sessions' own servers are gone", 10)
+    await hub.wait_status(lambda status: _instances(status) == 0, "the sessions' own servers are gone")
 
 
 def _who(answer: dict[str, Any]) -> str:

@@ -164,14 +164,14 @@ async def test_expired(hasty: Sidecar, server: Era, transport: Transport) -> Non
 
 
 @EVERY
-async def test_from_before_a_restart(hasty: Sidecar, server: Era, transport: Transport) -> None:
+async def test_from_before_a_restart(hub: Sidecar, server: Era, transport: Transport) -> None:
     """The key of states lives in the sidecar's memory: after a restart they are refused, and a new call works."""
-    async with peers.connected(hasty.http(server), "http", "modern", ABLE) as peer:
+    async with connect(hub, server, "http") as peer:
         result = await asked(peer)
-    await hasty.restart("sidecar")
-    await hasty.apply()
-    await until(lambda: _served(hasty, server), bool)
-    async with peers.connected(hasty.http(server), transport, "modern", ABLE) as peer:
+    await hub.restart("sidecar")
+    await hub.apply()
+    await until(lambda: _served(hub, server), bool)
+    async with connect(hub, server, transport) as peer:
         refused = await retry(peer, result)
         assert code(refused) == "REQUEST_STATE_EXPIRED"
         assert "started" in refused.answer["error"]["message"]
@@ -181,7 +181,7 @@ async def test_from_before_a_restart(hasty: Sidecar, server: Era, transport: Tra
 async def _served(hub: Hub, space: str) -> bool:
     """Whether a workspace answers yet."""
     try:
-        async with peers.connected(hub.http(space), "http", "modern"):
+        async with connect(hub, space, "http"):
             return True
     except AssertionError:
         return False
@@ -253,7 +253,7 @@ async def test_clients_that_vanish_leave_nothing(hasty: Sidecar, server: Era, tr
             await asked(peer)
     key = f"own-{server}"
     await hasty.wait_status(
-        lambda status: next(each.instances for each in status.servers if each.key == key) == 0, "no instances", 15
+        lambda status: next(each.instances for each in status.servers if each.key == key) == 0, "no instances"
     )
     await until(lambda: asyncio.sleep(0, mocks(hasty)), lambda found: not found)
 

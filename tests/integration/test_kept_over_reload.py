@@ -60,7 +60,7 @@ async def sidecars() -> AsyncIterator[KeptSidecars]:
         finally:
             await made.end()
             await asyncio.to_thread(end_kept_servers, made.settings.runtime)
-            assert await asyncio.to_thread(made.token.gone, 20)
+            assert await asyncio.to_thread(made.token.gone)
 
 
 def upstream_of(app: App) -> Upstream:

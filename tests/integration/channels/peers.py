@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from sidecar.channels.remote import detect, open_remote
 from sidecar.large.outline import whole
 from sidecar.protocol.channel import Channel, Frame
 from sidecar.protocol.eras import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
+from tests.support.hub import free_port
 
 ROOT = Path(__file__).parents[3]
 Transport = Literal["sse", "http", "websocket"]
@@ -98,7 +99,7 @@ class Process:
 
     transport: Transport
     options: tuple[str, ...]
-    port: int = 0
+    port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -116,7 +117,7 @@ class Process:
             stdin=asyncio.subprocess.DEVNULL,
         )
         assert self.process.stdout is not None
-        self.port = int(await self.process.stdout.readline())
+        assert await self.process.stdout.readline(), "it did not start"
 
     async def kill(self) -> None:
         """Kill it, if it runs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import socket
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from sidecar.channels import base, reading, remote, sse, streamable, web
 from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 from tests.integration.channels.peers import Client, Exchange, Script, Transport, connected, detected, scripted
+from tests.support.hub import free_port
 
 STREAM = "text/event-stream"
 RESULT = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
@@ -41,12 +41,6 @@ def always(status: str, body: str = "no", content_type: str = "text/plain", **he
 async def silence(_: Exchange) -> None:
     """A server that never answers."""
     await asyncio.Event().wait()
-
-
-def unused_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -90,7 +84,7 @@ async def test_refused_with_a_status(transport: Transport) -> None:
 @pytest.mark.parametrize("transport", ["sse", "http"])
 async def test_nobody_there(transport: Transport) -> None:
     """The operating system's word for it is told."""
-    found = await failure(f"http://127.0.0.1:{unused_port()}/mcp?key=s3cret", transport)
+    found = await failure(f"http://127.0.0.1:{free_port()}/mcp?key=s3cret", transport)
     assert isinstance(found, Unreachable)
     assert found.message.endswith("/mcp could not be connected to: Connection refused.")
 
@@ -634,7 +628,7 @@ async def test_not_detected(script: Script, error: type[SidecarError], part: str
 async def test_detection_reaches_nobody() -> None:
     """A port where nothing listens."""
     with pytest.raises(Unreachable, match="Connection refused"):
-        await detected(f"http://127.0.0.1:{unused_port()}/")
+        await detected(f"http://127.0.0.1:{free_port()}/")
 
 
 @pytest.mark.parametrize("end", [always("200 OK"), silence])

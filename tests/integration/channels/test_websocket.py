@@ -19,7 +19,8 @@ from sidecar.admission import request_ids
 from sidecar.channels import websocket
 from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 from tests.integration.channels.peers import Exchange, connected, detected, scripted
-from tests.integration.channels.test_oddities import always, silence, unused_port
+from tests.integration.channels.test_oddities import always, silence
+from tests.support.hub import free_port
 from tests.support.tls import certificate
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -96,7 +97,7 @@ async def test_what_is_no_websocket() -> None:
 
 async def test_nobody_there() -> None:
     """The system's word for it is told."""
-    found = await failure(f"ws://127.0.0.1:{unused_port()}/")
+    found = await failure(f"ws://127.0.0.1:{free_port()}/")
     assert isinstance(found, Unreachable)
     assert "Connection refused" in found.message
 

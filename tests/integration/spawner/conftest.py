@@ -54,14 +54,14 @@ class Token:
         """A nasty server."""
         return StdioLaunch(command=sys.executable, args=("-S", NASTY, self.text, *habits))
 
-    def gone(self, seconds: float = 100) -> bool:
+    def gone(self) -> bool:
         """Wait until none is left."""
-        return eventually(lambda: not self.pids(), seconds)
+        return eventually(lambda: not self.pids())
 
 
-def eventually(condition: Callable[[], object], seconds: float = 100) -> bool:
+def eventually(condition: Callable[[], object]) -> bool:
     """Whether the condition holds before the time is over."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + 100
     while not condition():
         if time.monotonic() > deadline:
             return False

@@ -30,7 +30,7 @@ def over(runtime: Path, token: Token) -> Iterator[None]:
     """What is kept at a test's end is ended: the test's process would start no other sidecar."""
     yield
     end_kept_servers(runtime)
-    assert token.gone(20)
+    assert token.gone()
 
 
 class Standin:
@@ -106,7 +106,7 @@ def test_nobody_will_come(runtime: Path, token: Token, order: tuple[str, str]) -
     with standin(runtime, token, below=True) as first:
         for victim in order:
             os.kill(first.process.pid if victim == "parent" else first.pid, signal.SIGKILL)
-        assert token.gone(20)
+        assert token.gone()
         assert eventually(lambda: not alive(first.said["spawner"]))
 
 
@@ -189,7 +189,7 @@ def test_another_definition_does_not_wait(runtime: Path, token: Token) -> None:
         assert second.said["pid"] != first.said["pid"]
         assert sorted(token.pids()) == sorted([first.said["pid"], second.said["pid"]])
         first.kill()
-        assert eventually(lambda: token.pids() == [second.said["pid"]], 20)
+        assert eventually(lambda: token.pids() == [second.said["pid"]])
 
 
 def test_under_calls(token: Token) -> None:

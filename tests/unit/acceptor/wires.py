@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from acceptor.loop import Loop
 
-PATIENCE = 10.0
+PATIENCE = 100.0
 
 
 def until(loop: Loop, true: Callable[[], object]) -> None:
