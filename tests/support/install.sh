@@ -25,9 +25,11 @@ find_python() {
 }
 
 install_python() { # what: the packages of locks/<what>.txt into .envs/<what>
-  local lock=$root/locks/$1.txt environment=$root/.envs/$1 done python
+  local lock=$root/locks/$1.txt environment done python
+  mkdir -p "$root/.envs"
+  environment=$(cd "$root/.envs" && pwd -P)/$1 # its programs name this path, so one that was moved is made anew
   done=$(stamp "$environment" "$lock")
-  if [ -e "$done" ] && "$environment/bin/python" -c "" 2>/dev/null; then
+  if [ -e "$done" ] && "$environment/bin/python" -c "" 2>/dev/null && grep -q "^#!$environment/bin/" "$environment/bin/pip"; then
     echo "$name: $1 environment is up to date"
     return
   fi
