@@ -81,7 +81,7 @@ class Board:
 
     async def _run(self, command: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await redis_connection.in_time(command)
+            return await redis_connection.in_time(command, redis_connection.UNHURRIED_SECONDS)
         except (RedisError, OSError) as error:
             raise ReplicasUnknown(f"Redis does not answer: {type(error).__name__}.") from None
 

@@ -23,7 +23,7 @@ async def redis(root: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     server = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:
         await until(socket.exists)
-        with patch.object(redis_connection, "TIMEOUT_SECONDS", PATIENCE):
+        with patch.multiple(redis_connection, TIMEOUT_SECONDS=PATIENCE, UNHURRIED_SECONDS=PATIENCE):
             yield server
     finally:
         with contextlib.suppress(ProcessLookupError):
