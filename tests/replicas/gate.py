@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ PIECE = 1 << 16
 
 
 class Gate:
-    """Connects a port of loopback with a Unix socket."""
+    """Connects a port of loopback with a Unix socket. It has a loop of its own, so that thousands of clients in the
+    program's do not make it slow."""
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
+        self.loop = asyncio.new_event_loop()
         self._open = asyncio.Event()
         self._open.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -27,11 +30,11 @@ class Gate:
 
     def cut(self) -> None:
         """As a network that is cut: no byte goes through any more, and nobody is told."""
-        self._open.clear()
+        self.loop.call_soon_threadsafe(self._open.clear)
 
     def mend(self) -> None:
         """Let all bytes through again, also those that were sent meanwhile, as TCP does."""
-        self._open.set()
+        self.loop.call_soon_threadsafe(self._open.set)
 
     async def serve(self) -> asyncio.Server:
         """Listen."""
@@ -39,8 +42,9 @@ class Gate:
         self.port = server.sockets[0].getsockname()[1]
         return server
 
-    async def close(self) -> None:
+    async def close(self, server: asyncio.Server) -> None:
         """End all connections."""
+        server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,9 +87,15 @@ class Gate:
 async def gate(socket: Path) -> AsyncIterator[Gate]:
     """One that listens."""
     made = Gate(socket)
-    async with await made.serve() as server:
+    thread = threading.Thread(target=made.loop.run_forever)
+    thread.start()
+    try:
+        server = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made.serve(), made.loop))
         try:
             yield made
         finally:
-            server.close()
-            await made.close()
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(made.close(server), made.loop))
+    finally:
+        made.loop.call_soon_threadsafe(made.loop.stop)
+        thread.join()
+        made.loop.close()

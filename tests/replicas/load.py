@@ -15,7 +15,7 @@ from tests.support.raw_client import Way
 
 WAYS: tuple[Way, ...] = ("sse", "http", "modern")
 NAMES = {"sse": "HTTP+SSE", "http": "Streamable HTTP, legacy", "modern": "Streamable HTTP, modern"}
-THINK_SECONDS = 0.1
+THINK_SECONDS = 0.2
 """Mean time between an answer and the next call of a client."""
 ANEW = {"SESSION_UNKNOWN", "STREAM_ENDED"}
 """What makes a client open a new session, and ask again: the call was not carried out, or may not have been."""

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from bridge.models.cluster import ClusterState
 from tests.replicas.client import Client, Failed
 from tests.replicas.figures import Report
 from tests.replicas.hubs import Hubs, Replica, until
@@ -40,6 +41,7 @@ async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
         report.none(f"{what}: failed calls, wrong answers", wrong, note)
         if way == "sse":  # the next ones use memory that these have given back
             report.add(f"{what}: memory of one (sidecars, RSS)", "", f"{opened / count / 1e3:.0f} KB")
+    await until(all_known(hubs), "all replicas are known")
     rate = (await hubs.redis_commands() - commands) / (time.monotonic() - begin)
     found = f"{hubs.postgres.connections}, {hubs.redis.connections}, {rate:.0f}/s"
     report.add("connections to PostgreSQL, to Redis, commands to Redis, of all three replicas", "", found)
@@ -142,7 +144,7 @@ def all_known(hubs: Hubs) -> Any:
     """Whether each replica knows all as serving."""
 
     async def known() -> bool:
-        found = [await each.replicas() for each in hubs.replicas]
+        found = await asyncio.gather(*(each.replicas() for each in hubs.replicas))
         return all(each["live"] == len(hubs.replicas) and not each["error"] for each in found)
 
     return known
@@ -155,10 +157,10 @@ async def partitions(hubs: Hubs, report: Report) -> None:
         hubs.postgres.cut()
 
         async def unavailable() -> bool:
-            return all([(await each.cluster())["state"] == "unavailable" for each in hubs.replicas])
+            return {each.state for each in await states(hubs.replicas)} == {"unavailable"}
 
         took = await until(unavailable, "every replica says that PostgreSQL is away")
-        report.add("no way to PostgreSQL: hubctl cluster says so at all replicas after", "", f"{took:.0f} s")
+        report.add("no way to PostgreSQL: all replicas say so after", "", f"{took:.0f} s")
         code, _, err = await hubs.replicas[0].run.hubctl("add", "late", "--", "true")
         refused = code != 0 and "CONFIG_DATABASE_UNAVAILABLE" in err
         report.add("no way to PostgreSQL: an edit", "CONFIG_DATABASE_UNAVAILABLE", err.strip()[:60] or "taken", refused)
@@ -199,12 +201,17 @@ def runs(hubs: Hubs, count: int) -> Any:
     return so
 
 
+async def states(replicas: list[Replica]) -> list[ClusterState]:
+    """What each says of the shared configuration."""
+    return await asyncio.gather(*(each.cluster() for each in replicas))
+
+
 def current(replicas: list[Replica]) -> Any:
     """Whether all have the same version, that of the database."""
 
     async def same() -> bool:
-        found = [await each.cluster() for each in replicas]
-        return {each["state"] for each in found} == {"current"} and len({each["epoch"] for each in found}) == 1
+        found = await states(replicas)
+        return {(each.state, each.epoch) for each in found} == {("current", found[0].epoch)}
 
     return same
 
