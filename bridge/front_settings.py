@@ -21,6 +21,9 @@ from bridge.settings import Settings, listed, load
 
 VARIABLE = "YAMCP_HUB_FRONT_SETTINGS"
 """The name of the environment variable."""
+COOKIE_KEY_FILE = "cookie.key"
+"""In HUB_DATA_DIR: the key that signs cookies of logins, 32 bytes. The front creates it, unless replicas have one in
+common."""
 
 
 class _Camel(Model):
@@ -173,7 +176,7 @@ class FrontSettings(_Camel):
             token_hash=token_hash(given) if given else None,
             token_file=str(settings.token_file or settings.own_token_file),
             keys_file=str(settings.keys_file),
-            cookie_key_file=str(settings.data_dir / "cookie.key"),
+            cookie_key_file=str(settings.data_dir / COOKIE_KEY_FILE),
             front_key_file=str(settings.front_key_file),
             spool=str(settings.spool_dir) if settings.history else None,
             spool_max_bytes=settings.spool_max_mb * 1024 * 1024,

@@ -117,7 +117,9 @@ class ReplicaSettings(ClusterSettings):
         "and one http://{replica}.domain:port), to hand requests to the one that has the session; empty: off.",
     )
     replicas_secret: SecretStr | None = Field(
-        None, description="Secret of all replicas, at least 32 characters: it signs what they hand each other."
+        None,
+        description="Secret of all replicas, at least 32 characters: it signs what they hand each other, and seals what "
+        "they share.",
     )
     replicas_secret_file: Path | None = Field(None, description="File with that secret, in its place.")
 
@@ -169,19 +171,25 @@ class ReplicaSettings(ClusterSettings):
         Raises:
             SettingInvalid: the file with the secret cannot be used.
         """
-        if not self.replicas:
-            return None
+        return self.common_key(purpose) if self.replicas else None
+
+    def common_key(self, purpose: str) -> bytes | None:
+        """The same key, for what replicas keep in common without handing each other requests; None without a secret.
+
+        Raises:
+            SettingInvalid: the file with the secret cannot be used.
+        """
         if self.replicas_secret is not None:
             secret = self.replicas_secret.get_secret_value().encode()
-        else:
+        elif self.replicas_secret_file is not None:
             secret = _read(self.replicas_secret_file)
+        else:
+            return None
         return hmac.digest(secret, purpose.encode(), "sha256")
 
 
-def _read(file: Path | None) -> bytes:
+def _read(file: Path) -> bytes:
     name = "HUB_REPLICAS_SECRET_FILE"
-    if file is None:
-        raise SettingInvalid(f"{name} is not set.")
     try:
         with file.open("rb") as opened:
             secret = opened.read(MAX_SECRET_BYTES + 1).strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bridge.errors import SettingInvalid
+from bridge.front_settings import COOKIE_KEY_FILE
 from bridge.keys import HASH_PREFIX, hash_in, token_hash
 from bridge.private import write_file
 from bridge.settings import Settings
@@ -16,6 +17,8 @@ from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, DirectoryUnusable, NoToken
 from hubctl.run.container import port_is_the_containers
 
+COOKIES = "hub-login-cookies-1"
+"""The purpose of the key of cookies that replicas have in common (`ReplicaSettings.common_key`)."""
 HASH_FILE = "token.hash"
 """File in the runtime directory with the hash of HUB_TOKEN, from which the processes check tokens."""
 NOT_ONE = "holds no token that can be used: 16 to 512 visible ASCII characters"
@@ -38,6 +41,8 @@ def prepare_access(settings: Settings) -> tuple[Settings, str | None]:
     if not settings.protected:
         return settings, None
     write_secret(settings.front_key_file, secrets.token_urlsafe(32))
+    if cookies := settings.common_key(COOKIES):
+        write_private(settings.data_dir / COOKIE_KEY_FILE, cookies)
     if settings.token:
         given = settings.runtime / HASH_FILE
         write_secret(given, HASH_PREFIX + token_hash(settings.token.get_secret_value()))
@@ -110,8 +115,17 @@ def write_secret(file: Path, text: str) -> None:
     Raises:
         DirectoryUnusable: the file cannot be written.
     """
+    write_private(file, f"{text}\n".encode("ascii"))
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Write a file of mode 0600, atomically.
+
+    Raises:
+        DirectoryUnusable: the file cannot be written.
+    """
     try:
-        write_file(file, f"{text}\n".encode("ascii"))
+        write_file(file, content)
     except OSError as error:
         raise DirectoryUnusable(f"{file} cannot be written: {error.strerror}") from None
 

@@ -70,7 +70,9 @@ def test_the_secret(tmp_path: Path) -> None:
     by_value = Settings(**listed, replicas_secret=SecretStr("s" * 32))
     assert by_file.replica_key("x") == by_value.replica_key("x") != by_value.replica_key("y")
     assert len(by_file.replica_key("x") or b"") == 32
-    assert Settings(replica="a", replicas_secret=SecretStr("s" * 32)).replica_key("x") is None
+    alone = Settings(replica="a", replicas_secret=SecretStr("s" * 32))
+    assert (alone.replica_key("x"), alone.common_key("x")) == (None, by_file.replica_key("x"))
+    assert Settings().common_key("x") is None
     for content, why in (("short", "32 to 4096 bytes"), (None, "cannot be read")):
         file.unlink()
         if content is not None:

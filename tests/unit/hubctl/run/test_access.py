@@ -59,6 +59,22 @@ def test_a_hub_beyond_loopback_gets_a_token_once(tmp_path: Path) -> None:
     assert fresh not in "".join(welcome(own, None))
 
 
+def test_replicas_have_one_key_of_cookies(tmp_path: Path) -> None:
+    """A hub that shares nothing leaves its key to the front."""
+
+    def key_of(name: str, **given: Any) -> bytes | None:
+        own = made(tmp_path / name, host="0.0.0.0", **given)
+        prepare_access(own)
+        file = own.data_dir / "cookie.key"
+        assert not file.exists() or mode(file) == 0o600
+        return file.read_bytes() if file.exists() else None
+
+    keys = [key_of(name, replicas_secret=name[0] * 32) for name in ("a1", "a2", "b1")]
+    assert keys[0] == keys[1] != keys[2]
+    assert [len(key or b"") for key in keys] == [32, 32, 32]
+    assert key_of("alone") is None
+
+
 def test_in_a_container_the_published_port_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address that is told has the container's own port; HUB_PUBLIC_URL says another."""
     own = made(tmp_path, host="0.0.0.0")
