@@ -52,6 +52,18 @@ async def end(connection: Connection) -> None:
         await connection.close(timeout=1)
 
 
+async def make_tables(connection: Connection, schema: str, table: str, statements: str) -> None:
+    """Make tables of the shared configuration unless `table` is there, once for all hubs; before them, the schema."""
+    if await connection.fetchval("SELECT to_regclass($1)", table):
+        return
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('yamcp-hub config'))")
+        if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
+            await connection.execute(f'CREATE SCHEMA "{schema}"')
+        if not await connection.fetchval("SELECT to_regclass($1)", table):
+            await connection.execute(statements)
+
+
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
     """Raise DatabaseFailed for the errors of the driver and of the network."""

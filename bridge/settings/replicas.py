@@ -118,8 +118,8 @@ class ReplicaSettings(ClusterSettings):
     )
     replicas_secret: SecretStr | None = Field(
         None,
-        description="Secret of all replicas, at least 32 characters: it signs what they hand each other, and seals what "
-        "they share.",
+        description="Secret of all replicas, at least 32 characters: it signs what they hand each other, and seals "
+        "what they share.",
     )
     replicas_secret_file: Path | None = Field(None, description="File with that secret, in its place.")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,8 +35,6 @@ from sidecar.upstream.connector import Connector
 from sidecar.upstream.server_account import SignIn
 from sidecar.upstream.variables import without_claims
 
-"""The directory in HUB_DATA_DIR with the sealed tokens."""
-
 if TYPE_CHECKING:
     from sidecar.upstream_auth.account import Account
     from sidecar.upstream_auth.sign_ins import SignIns
@@ -49,6 +48,7 @@ class SignInService:
         self._settings = settings
         self._redactor = redactor
         self._sign_ins: SignIns | None = None
+        self._again: asyncio.TimerHandle | None = None
         hub.on_applied.append(self._applied)
         hub.on_keys_changed.append(self._keys_changed)
 
@@ -59,6 +59,8 @@ class SignInService:
         try:
             yield
         finally:
+            if self._again is not None:
+                self._again.cancel()
             if self._sign_ins is not None:
                 await self._sign_ins.close()
 
@@ -132,16 +134,32 @@ class SignInService:
 
     def _applied(self, snapshot: Snapshot) -> None:
         """Forget the sign-ins at removed servers, and those of users and keys that were removed before this start."""
-        if self._has_files():
-            self.sign_ins.keep_servers({server.key for server in snapshot.servers})
-            self._forget_removed()
+        if self._has_files() or any(server.settings.sign_in != "none" for server in snapshot.servers):
+            self._forget(snapshot.servers)
 
     def _keys_changed(self) -> None:
         if self._has_files():
             self._forget_removed()
+            self._look_again()
 
     def _has_files(self) -> bool:
         return self._sign_ins is not None or self._settings.sign_ins_dir.is_dir()
+
+    def _forget(self, servers: Iterable[ServerSpec]) -> None:
+        self.sign_ins.keep_servers({server.key for server in servers})
+        self._forget_removed()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Forget later what is too new to be forgotten now."""
+        if self._again is not None:
+            self._again.cancel()
+        if self.sign_ins.settles:
+            self._again = asyncio.get_running_loop().call_later(self.sign_ins.settles, self._settled)
+
+    def _settled(self) -> None:
+        self.sign_ins.keep_servers({server.key for server in self._servers()})
+        self._forget_removed()
 
     def _forget_removed(self) -> None:
         """Forget the sign-ins of keys that were revoked (not while keys.json cannot be read), and of removed users."""

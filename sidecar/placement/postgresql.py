@@ -7,11 +7,11 @@ from collections.abc import Collection
 from typing import Any
 
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, make_tables
 from sidecar.placement.leases import Answer, StoreFailed
 
 COMMAND_SECONDS = 4.0
-TABLE = """CREATE TABLE IF NOT EXISTS leases (
+TABLE = """CREATE TABLE leases (
     server text PRIMARY KEY, holder text NOT NULL, replica text NOT NULL, epoch bigint NOT NULL,
     until timestamptz NOT NULL)"""
 ACQUIRE = """INSERT INTO leases AS l (server, holder, replica, epoch, until)
@@ -79,15 +79,5 @@ class PostgresLeases:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema)
-            await self._prepare(self._connection)
+            await make_tables(self._connection, self._schema, "leases", TABLE)
         return self._connection
-
-    async def _prepare(self, connection: Connection) -> None:
-        """Make the table, once for all hubs; the adapter makes the rest of the schema."""
-        if await connection.fetchval("SELECT to_regclass('leases')"):
-            return
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('yamcp-hub config'))")
-            if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
-                await connection.execute(f'CREATE SCHEMA "{self._schema}"')
-            await connection.execute(TABLE)

@@ -18,7 +18,8 @@ from sidecar.upstream_auth import token_endpoint
 from sidecar.upstream_auth.credential import Credential
 from sidecar.upstream_auth.discovery import Challenge
 from sidecar.upstream_auth.fetching import Fetcher
-from sidecar.upstream_auth.store import Damaged, SealedFiles
+from sidecar.upstream_auth.sealing import Damaged
+from sidecar.upstream_auth.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ KIND = "token"
 class Environment(NamedTuple):
     """What all accounts have in common."""
 
-    files: SealedFiles
+    store: Store
     connections: Connections
     conceal: Callable[[str, set[str]], None]
     """Has secrets of a server masked wherever text is shown (`Redactor.add`)."""
@@ -128,7 +129,7 @@ class Account:
     def load(self) -> Credential | None:
         """Read the stored credential; None if there is none for this URL of the server."""
         try:
-            content = self._environment.files.read(KIND, self._names)
+            content = self._environment.store.read(KIND, self._names)
             credential = None if content is None else Credential.model_validate_json(content)
         except (Damaged, ValidationError) as error:
             self._unreadable(str(error) if isinstance(error, Damaged) else "it has another form")
@@ -139,18 +140,29 @@ class Account:
         self._take(credential)
         return credential
 
-    def keep(self, credential: Credential, *, signed_in: bool = False) -> None:
-        """Store a credential. Raises OSError."""
-        self._environment.files.write(KIND, self._names, credential.model_dump_json().encode())
+    async def sign_in(self, credential: Credential) -> None:
+        """Store the credential of a new sign-in. Raises OSError, SignInUnavailable."""
+        content = credential.model_dump_json().encode()
+        await self._environment.store.write(KIND, self._names, content, credential.mark)
         self._take(credential)
-        if signed_in:
-            self.reason, self.wanted = "", ()
-            self.occasions.add()
+        self._signed_in()
+
+    def changed_elsewhere(self) -> bool:
+        """Read the credential that another replica has stored or removed; whether somebody has signed in or out."""
+        before, now = self._credential, self.load()
+        if now is not None and (before is None or before.since != now.since):
+            self._signed_in()
+            return True
+        return before is not None and now is None
+
+    def _signed_in(self) -> None:
+        self.reason, self.wanted = "", ()
+        self.occasions.add()
 
     def forget(self, reason: str = "") -> Credential | None:
         """Delete the credential; returns what it was."""
         credential = self._credential or self.load()
-        self._environment.files.remove(KIND, self._names)
+        self._environment.store.remove(KIND, self._names)
         self._credential, self.reason = None, reason
         return credential
 
@@ -194,19 +206,28 @@ class Account:
         return await asyncio.shield(self._renewing)
 
     async def _renew(self, stale: Credential, force: bool) -> Credential:
-        async with self._environment.files.locked(KIND, self._names):
-            credential = self.load()
-            if credential is None:
-                raise self.required()
-            if credential.access_token != stale.access_token and credential.fresh:
-                return credential  # another process has refreshed it
-            if credential.refresh_token is None:
-                if credential.valid and not force:
-                    return credential
-                raise self._ended("The sign-in has ended.")
-            return await self._refreshed(credential, force)
+        try:
+            async with self._environment.store.locked(KIND, self._names):
+                return await self._newer(stale, force)
+        except SignInUnavailable:
+            credential = self._credential
+            if credential is not None and credential.valid and not force:
+                return credential
+            raise
 
-    async def _refreshed(self, credential: Credential, force: bool) -> Credential:
+    async def _newer(self, stale: Credential, force: bool) -> Credential:
+        credential = self.load()
+        if credential is None:
+            raise self.required()
+        if credential.access_token != stale.access_token and credential.fresh:
+            return credential  # another process or replica has refreshed it
+        if credential.refresh_token is None:
+            if credential.valid and not force:
+                return credential
+            raise self._ended("The sign-in has ended.")
+        return await self._refreshed(credential)
+
+    async def _refreshed(self, credential: Credential) -> Credential:
         fetcher = Fetcher(self._environment.connections, self.url)
         try:
             token = await token_endpoint.refresh(fetcher, credential)
@@ -215,10 +236,8 @@ class Account:
                 "a sign-in has ended", extra={"server": self.server, "owner": self.owner, "why": refused.error[:60]}
             )
             raise self._ended(f"The sign-in has ended: {refused.message}") from None
-        except (SignInUnavailable, SignInFailed) as error:
-            if credential.valid and not force:
-                return credential
-            raise error if isinstance(error, SignInUnavailable) else SignInUnavailable(error.message) from None
+        except SignInFailed as error:
+            raise SignInUnavailable(error.message) from None
         renewed = credential.model_copy(
             update={
                 "access_token": token.access_token,
@@ -228,13 +247,14 @@ class Account:
                 "scopes": tuple(token.scope.split()) if token.scope else credential.scopes,
             }
         )
-        present = self.load()
-        if present is None or present.since != credential.since:  # somebody signed out, or in, meanwhile
+        content = renewed.model_dump_json().encode()
+        if not await self._environment.store.renew(KIND, self._names, content, renewed.mark):
+            present = self.load()  # somebody signed out, or in, meanwhile
             await token_endpoint.revoke(fetcher, renewed)
             if present is None:
                 raise self.required()
             return present
-        self.keep(renewed)
+        self._take(renewed)
         log.info(
             "an access token was refreshed", extra={"server": self.server, "owner": self.owner, "url": place(self.url)}
         )

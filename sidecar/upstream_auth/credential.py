@@ -35,6 +35,11 @@ class Credential(BaseModel):
     scopes: tuple[str, ...] = ()
 
     @property
+    def mark(self) -> str:
+        """What tells this sign-in from others of the same owner at the same server; a refresh does not change it."""
+        return repr(self.since)
+
+    @property
     def fresh(self) -> bool:
         """Whether the access token need not be refreshed yet."""
         if self.expires is None:

@@ -11,13 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sidecar.sign_in_errors import SignInStateInvalid
 from sidecar.upstream_auth.registration import Client
-from sidecar.upstream_auth.store import Damaged, SealedFiles
-
-KIND = "pending"
-SECONDS = 600.0
-"""Seconds within which a sign-in has to be finished."""
-MAX_PENDING = 200
-"""Limit for the sign-ins in progress; a further one takes the place of the oldest."""
+from sidecar.upstream_auth.sealing import Damaged
+from sidecar.upstream_auth.store import Store
 
 
 class Pending(BaseModel):
@@ -42,7 +37,7 @@ class Pending(BaseModel):
     scopes: tuple[str, ...]
     client: Client
     until: float
-    """Unix time."""
+    """Unix time, ONCE_SECONDS after the beginning."""
 
 
 def hashed(browser: str) -> str:
@@ -50,19 +45,17 @@ def hashed(browser: str) -> str:
     return hashlib.sha256(browser.encode()).hexdigest()
 
 
-def begin(files: SealedFiles, pending: Pending) -> str:
-    """Keep a sign-in that begins; returns its `state` (RFC 6749, 10.12). Raises OSError."""
-    for _, names in sorted(files.aged(KIND))[: -MAX_PENDING + 1 or None]:
-        files.remove(KIND, names)
+async def begin(store: Store, pending: Pending) -> str:
+    """Keep a sign-in that begins; returns its `state` (RFC 6749, 10.12). Raises OSError, SignInUnavailable."""
     state = secrets.token_urlsafe(32)
-    files.write(KIND, (_name(state),), pending.model_dump_json().encode())
+    await store.put_once(_name(state), pending.model_dump_json().encode())
     return state
 
 
-def finish(files: SealedFiles, state: str, principal: str, browser: str) -> Pending:
-    """Take the sign-in with that state. Raises SignInStateInvalid."""
+async def finish(store: Store, state: str, principal: str, browser: str) -> Pending:
+    """Take the sign-in with that state. Raises SignInStateInvalid, SignInUnavailable."""
     try:
-        content = files.take(KIND, (_name(state),))
+        content = await store.take_once(_name(state))
         pending = None if content is None else Pending.model_validate_json(content)
     except (Damaged, ValidationError):
         pending = None
@@ -73,13 +66,6 @@ def finish(files: SealedFiles, state: str, principal: str, browser: str) -> Pend
     if not hmac.compare_digest(pending.browser, hashed(browser)):
         raise SignInStateInvalid("This sign-in was begun in another browser.")
     return pending
-
-
-def drop_old(files: SealedFiles) -> None:
-    """Remove the sign-ins that were not finished in time."""
-    for at, names in files.aged(KIND):
-        if time.time() - at > SECONDS:
-            files.remove(KIND, names)
 
 
 def _name(state: str) -> str:

@@ -35,9 +35,11 @@ from sidecar.upstream_auth.credential import Credential
 from sidecar.upstream_auth.definitions import Definitions
 from sidecar.upstream_auth.discovery import Discovered, discover
 from sidecar.upstream_auth.fetching import Fetcher
+from sidecar.upstream_auth.making import make_store
 from sidecar.upstream_auth.pending import Pending
 from sidecar.upstream_auth.registration import Client
-from sidecar.upstream_auth.store import Damaged, SealedFiles
+from sidecar.upstream_auth.sealing import Damaged, Names
+from sidecar.upstream_auth.store import ONCE_SECONDS, Store
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +60,15 @@ class SignIns:
         conceal: Callable[[str, set[str]], None],
         definitions: Definitions,
     ) -> None:
-        directory = settings.sign_ins_dir
         self._settings = settings
-        self._files = SealedFiles(directory, settings.data_dir / "sign-ins.key")
+        self._store: Store = make_store(settings, (account.KIND, CLIENT_KIND), self._changed_elsewhere)
         self._connections = connections
         self._definitions = definitions
-        self._environment = Environment(self._files, connections, conceal, self._link, self._spawn)
+        self._environment = Environment(self._store, connections, conceal, self._link, self._spawn)
         self._accounts: dict[tuple[str, str], Account] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._following = asyncio.get_running_loop().create_task(self._store.run())
+        self._following.add_done_callback(_failed)
         self.find: Callable[[str], ServerSpec | None] = lambda _: None
         """The server with that key. The hub sets it."""
         self.changed: Callable[[str, str, bool], None] = lambda server, owner, grown: None
@@ -74,6 +77,14 @@ class SignIns:
         """Wait for what is in progress: a refresh that is cut off could cost the refresh token."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        self._following.cancel()
+        await asyncio.wait((self._following,))
+        await self._store.close()
+
+    @property
+    def settles(self) -> float:
+        """Seconds after which to call `keep_servers` and `keep_owners` again; 0: never."""
+        return self._store.settles
 
     # --- accounts ----------------------------------------------------------------------------------------------------
 
@@ -132,7 +143,7 @@ class SignIns:
         scopes = union_scopes(" ".join((*held, *signing.wanted)), found.scopes) or ""
         client = await self._client(fetcher, spec, found, request, scopes)
         proof = PKCEParameters.generate()
-        state = pending.begin(self._files, _pending(request, signing, found, client, scopes, proof.code_verifier))
+        state = await pending.begin(self._store, _pending(request, signing, found, client, scopes, proof.code_verifier))
         url = _authorization_url(found, client, request.redirect_uri, state, proof.code_challenge, scopes)
         return UpstreamSignInBegun(
             url=url,
@@ -150,7 +161,7 @@ class SignIns:
             SignInStateInvalid: it was not begun by this user in this browser, or is over.
             SignInFailed, SignInUnavailable: the authorization server refused, or does not answer.
         """
-        begun = pending.finish(self._files, request.state, request.principal, request.browser)
+        begun = await pending.finish(self._store, request.state, request.principal, request.browser)
         _check_issuer(begun, request.iss)
         if not request.code:
             raise _refusal(begun, request)
@@ -169,7 +180,7 @@ class SignIns:
             resource=begun.resource,
         )
         now, grown = time.time(), bool(signing.wanted and signing.credential)
-        signing.keep(
+        await signing.sign_in(
             Credential(
                 url=begun.url,
                 issuer=begun.issuer,
@@ -183,8 +194,7 @@ class SignIns:
                 expires=token_endpoint.expiry(token),
                 since=now,
                 scopes=tuple(token.scope.split()) if token.scope else begun.scopes,
-            ),
-            signed_in=True,
+            )
         )
         log.info(
             "signed in at a server", extra={"server": spec.key, "owner": begun.owner, "issuer": place(begun.issuer)}
@@ -195,7 +205,7 @@ class SignIns:
     async def end(self, request: EndUpstreamSignIn) -> None:
         """Sign out at a server, or at all. Raises SignInForbidden."""
         owner = owner_of(request.principal)
-        for whose, server in self._files.names(account.KIND):
+        for whose, server in self._store.names(account.KIND):
             spec = self.find(server)
             shared = spec is not None and spec.settings.sign_in == "shared"
             if request.server not in ("", server) or whose != ("" if shared else owner):
@@ -208,7 +218,7 @@ class SignIns:
     async def listed(self, request: ListUpstreamSignIns, servers: Iterable[ServerSpec]) -> UpstreamSignIns:
         """The sign-ins of a principal at all servers that have them, and those of other owners if requested."""
         found: list[UpstreamSignIn] = []
-        stored = self._files.names(account.KIND) if request.every_owner else []
+        stored = self._store.names(account.KIND) if request.every_owner else []
         for spec in servers:
             if spec.settings.sign_in == "none" or not isinstance(spec.launch, RemoteLaunch):
                 continue
@@ -226,17 +236,17 @@ class SignIns:
 
     def keep_servers(self, keys: set[str]) -> None:
         """Sign out at all servers but these: the others were removed."""
-        pending.drop_old(self._files)
-        for owner, server in self._files.names(account.KIND):
+        self._store.drop_old()
+        for owner, server in self._store.endable(account.KIND):
             if server not in keys:
                 self._sign_out(owner, server)
-        for names in self._files.names(CLIENT_KIND):
+        for names in self._store.endable(CLIENT_KIND):
             if names[0] not in keys:
-                self._files.remove(CLIENT_KIND, names)
+                self._store.remove(CLIENT_KIND, names)
 
     def keep_owners(self, exists: Callable[[str], bool]) -> None:
         """Delete the credentials of owners that were removed."""
-        for owner, server in self._files.names(account.KIND):
+        for owner, server in self._store.endable(account.KIND):
             if owner and not exists(owner):
                 self._sign_out(owner, server)
 
@@ -244,10 +254,10 @@ class SignIns:
         """Forget a credential at once, and revoke it in the background."""
         signing = self._accounts.get((owner, server))
         try:
-            content = self._files.take(account.KIND, (owner, server))
+            content = self._store.read(account.KIND, (owner, server))
         except Damaged:
             content = None
-        self._files.remove(account.KIND, (owner, server))
+        self._store.remove(account.KIND, (owner, server))
         if signing is not None:
             signing.forget()
         if content is not None:
@@ -255,6 +265,12 @@ class SignIns:
             self._spawn(token_endpoint.revoke(Fetcher(self._connections, credential.url), credential))
         log.info("signed out at a server", extra={"server": server, "owner": owner})
         self.changed(server, owner, False)
+
+    def _changed_elsewhere(self, kind: str, names: Names) -> None:
+        """Another replica has written or removed a record."""
+        signing = self._accounts.get((names[0], names[1])) if kind == account.KIND else None
+        if signing is not None and signing.changed_elsewhere():
+            self.changed(signing.server, signing.owner, False)
 
     # --- registration ------------------------------------------------------------------------------------------------
 
@@ -272,20 +288,25 @@ class SignIns:
         if client := registration.by_document(found, request.client_metadata, redirect_uri):
             return client
         names = (spec.key, found.issuer, redirect_uri)
-        async with self._files.locked(CLIENT_KIND, names):
+        async with self._store.locked(CLIENT_KIND, names):
             if known := self._known_client(names, scopes):
                 return known
             client = await registration.register(fetcher, found, redirect_uri, scopes)
-            self._files.write(CLIENT_KIND, names, client.model_dump_json().encode())
+            await self._store.write(CLIENT_KIND, names, client.model_dump_json().encode())
         return client
 
     def _known_client(self, names: tuple[str, str, str], scopes: str) -> Client | None:
         try:
-            content = self._files.read(CLIENT_KIND, names)
+            content = self._store.read(CLIENT_KIND, names)
         except Damaged:
             return None
         client = None if content is None else Client.model_validate_json(content)
         return client if client is not None and client.fits(names[1], names[2], scopes) else None
+
+
+def _failed(following: asyncio.Task[None]) -> None:
+    if not following.cancelled() and (error := following.exception()):
+        log.error("sign-ins of other replicas are no longer followed", exc_info=error)
 
 
 def _check_who(spec: ServerSpec, request: BeginUpstreamSignIn) -> None:
@@ -314,7 +335,7 @@ def _pending(
         resource=found.resource,
         scopes=tuple(scopes.split()),
         client=client,
-        until=time.time() + pending.SECONDS,
+        until=time.time() + ONCE_SECONDS,
     )
 
 

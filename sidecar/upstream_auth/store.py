@@ -1,85 +1,125 @@
-"""Sealed files in HUB_DATA_DIR: each is encrypted with AES-256-GCM (NIST SP 800-38D) and has mode 0600.
-
-A file holds one record, named by some strings (such as owner and server), which are authenticated with it: a file that
-was copied over another one's is damaged. The key is a file of its own beside the directory.
-"""
+"""Where sign-ins are stored: sealed files in HUB_DATA_DIR, each with mode 0600."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import fcntl
-import hashlib
-import json
 import logging
 import os
-import secrets
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import Protocol
 
 from bridge.private import PRIVATE_FILE, make_directory, write_file
 from sidecar.local_key import load_key
+from sidecar.upstream_auth.sealing import Damaged, Names, Sealer, id_of, mark_in, names_in
 
 log = logging.getLogger(__name__)
 
-PURPOSE = "hub-upstream-sign-in-1"
-"""A part of the authenticated data: the purpose of the key, and the version of the format."""
-NONCE_BYTES = 12
 LOCK_POLL = 0.02
 """Seconds between two attempts to get a lock that another process holds."""
 MAX_SIZE = 256 * 1024
 """Bytes of the largest file that is read."""
+ONCE = "pending"
+"""The kind of records that are taken once."""
+ONCE_SECONDS = 600.0
+"""How long they are kept."""
+MAX_ONCE = 200
+"""Limit for their number; a further one takes the place of the oldest."""
 
 
-class Damaged(Exception):
-    """A sealed file cannot be read: the key is another one, or the file was changed."""
+class Store(Protocol):
+    """Sealed records, by kind and names. What is read is what this hub knows; nothing waits for another machine.
+
+    A record has a mark, which it keeps as long as it is about the same sign-in.
+    """
+
+    settles: float
+    """Seconds after which to look again for records that may be ended; 0: all of them may be at once."""
+
+    def read(self, kind: str, names: Names) -> bytes | None:
+        """The content of a record; None if there is none. Raises Damaged."""
+
+    def names(self, kind: str) -> list[Names]:
+        """The names of all records of a kind, as far as they can be read."""
+
+    def endable(self, kind: str) -> list[Names]:
+        """Those of the records that may be ended because this hub lacks their server or owner."""
+
+    def locked(self, kind: str, names: Names) -> AbstractAsyncContextManager[None]:
+        """Hold the lock of a record, and know its newest content. Raises SignInUnavailable."""
+
+    async def write(self, kind: str, names: Names, content: bytes, mark: str = "") -> None:
+        """Write a record. Raises OSError, SignInUnavailable."""
+
+    async def renew(self, kind: str, names: Names, content: bytes, mark: str) -> bool:
+        """Replace a record whose lock is held; False if there is none with that mark any more. Raises OSError."""
+
+    def remove(self, kind: str, names: Names) -> None:
+        """Remove a record: at once as far as this hub is concerned."""
+
+    async def put_once(self, name: str, content: bytes) -> None:
+        """Keep a record that is taken once, within ONCE_SECONDS. Raises OSError, SignInUnavailable."""
+
+    async def take_once(self, name: str) -> bytes | None:
+        """Take such a record: only one caller gets it. Raises Damaged, SignInUnavailable."""
+
+    def drop_old(self) -> None:
+        """Remove such records that were not taken in time."""
+
+    async def run(self) -> None:
+        """Follow other replicas, until cancelled."""
+
+    async def close(self) -> None:
+        """End connections."""
 
 
 class SealedFiles:
-    """The sealed files in a directory, which is created with the first one."""
+    """The store of a single hub: files in a directory, which is created with the first one. The key is a file of its
+    own beside the directory."""
+
+    settles = 0.0
 
     def __init__(self, directory: Path, key: Path) -> None:
         self._directory = directory
-        self._key = key
-        self._cipher: AESGCM | None = None
+        self._sealer = Sealer(lambda: load_key(key))
 
-    def write(self, kind: str, names: tuple[str, ...], content: bytes) -> None:
+    def put(self, kind: str, names: Names, content: bytes, mark: str = "") -> None:
         """Write a record. Raises OSError."""
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = nonce + self._aes().encrypt(nonce, content, _bound(kind, names))
         make_directory(self._directory)
-        text = json.dumps({"names": names, "sealed": base64.b64encode(sealed).decode()})
-        write_file(self._path(kind, names), text.encode())
+        write_file(self._path(kind, names), self._sealer.seal(kind, names, content, mark))
 
-    def read(self, kind: str, names: tuple[str, ...]) -> bytes | None:
-        """The content of a record; None if there is none.
+    async def write(self, kind: str, names: Names, content: bytes, mark: str = "") -> None:
+        """See `Store`."""
+        self.put(kind, names, content, mark)
 
-        Raises:
-            Damaged: the file cannot be read.
-        """
+    def read(self, kind: str, names: Names) -> bytes | None:
+        """See `Store`."""
+        raw = self._raw(kind, names)
+        return None if raw is None else self._sealer.open(kind, names, raw)
+
+    def mark(self, kind: str, names: Names) -> str | None:
+        """The mark of a record; None if there is none. Raises Damaged."""
+        raw = self._raw(kind, names)
+        return None if raw is None else mark_in(raw)
+
+    async def renew(self, kind: str, names: Names, content: bytes, mark: str) -> bool:
+        """See `Store`."""
         try:
-            with self._path(kind, names).open("rb") as file:
-                raw = file.read(MAX_SIZE + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise Damaged(error.strerror) from None
-        try:
-            sealed = base64.b64decode(json.loads(raw)["sealed"], validate=True)
-            return self._aes().decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound(kind, names))
-        except (InvalidTag, ValueError, KeyError, TypeError, OSError):
-            raise Damaged("it was changed, or its key is another one") from None
+            same = self.mark(kind, names) in (mark, "")  # records of earlier versions have none
+        except Damaged:
+            same = False
+        if same:
+            self.put(kind, names, content, mark)
+        return same
 
-    def take(self, kind: str, names: tuple[str, ...]) -> bytes | None:
-        """The content of a record, which is removed: only one caller gets it. Raises Damaged."""
-        content = self.read(kind, names)
-        return content if self.remove(kind, names) else None
+    def remove(self, kind: str, names: Names) -> None:
+        """See `Store`."""
+        self.taken(kind, names)
 
-    def remove(self, kind: str, names: tuple[str, ...]) -> bool:
+    def taken(self, kind: str, names: Names) -> bool:
         """Remove a record. Returns whether there was one."""
         try:
             self._path(kind, names).unlink()
@@ -87,23 +127,26 @@ class SealedFiles:
             return False
         return True
 
-    def names(self, kind: str) -> list[tuple[str, ...]]:
-        """The names of all records of a kind, as far as their files can be read."""
+    def names(self, kind: str) -> list[Names]:
+        """See `Store`."""
         return [names for _, names in self.aged(kind)]
 
-    def aged(self, kind: str) -> list[tuple[float, tuple[str, ...]]]:
+    def endable(self, kind: str) -> list[Names]:
+        """See `Store`."""
+        return self.names(kind)
+
+    def aged(self, kind: str) -> list[tuple[float, Names]]:
         """The names of all records of a kind, each with the time when it was written (Unix time)."""
         found = []
         for path in self._directory.glob(f"{kind}-*.json"):
             try:
-                names = tuple(json.loads(path.read_bytes())["names"])
-                found.append((path.stat().st_mtime, names))
-            except (OSError, ValueError, KeyError, TypeError):
+                found.append((path.stat().st_mtime, names_in(path.read_bytes())))
+            except (OSError, ValueError):
                 log.warning("a stored sign-in cannot be read", extra={"file": str(path)})
         return found
 
     @asynccontextmanager
-    async def locked(self, kind: str, names: tuple[str, ...]) -> AsyncIterator[None]:
+    async def locked(self, kind: str, names: Names) -> AsyncIterator[None]:
         """Hold the lock of a record, which excludes other processes (two sidecars run during a reload)."""
         make_directory(self._directory)
         path = self._path(kind, names).with_suffix(".lock")
@@ -115,17 +158,41 @@ class SealedFiles:
         finally:
             os.close(handle)
 
-    def _path(self, kind: str, names: tuple[str, ...]) -> Path:
-        return self._directory / f"{kind}-{hashlib.sha256(_bound(kind, names)).hexdigest()[:40]}.json"
+    async def put_once(self, name: str, content: bytes) -> None:
+        """See `Store`."""
+        for _, names in sorted(self.aged(ONCE))[: -MAX_ONCE + 1 or None]:
+            self.remove(ONCE, names)
+        self.put(ONCE, (name,), content)
 
-    def _aes(self) -> AESGCM:
-        if self._cipher is None:
-            self._cipher = AESGCM(load_key(self._key))
-        return self._cipher
+    async def take_once(self, name: str) -> bytes | None:
+        """See `Store`."""
+        content = self.read(ONCE, (name,))
+        return content if self.taken(ONCE, (name,)) else None
 
+    def drop_old(self) -> None:
+        """See `Store`."""
+        for at, names in self.aged(ONCE):
+            if time.time() - at > ONCE_SECONDS:
+                self.remove(ONCE, names)
 
-def _bound(kind: str, names: tuple[str, ...]) -> bytes:
-    return json.dumps([PURPOSE, kind, *names]).encode()
+    async def run(self) -> None:
+        """There are none."""
+
+    async def close(self) -> None:
+        """There are none."""
+
+    def _raw(self, kind: str, names: Names) -> bytes | None:
+        """A record as it is stored; None if there is none. Raises Damaged."""
+        try:
+            with self._path(kind, names).open("rb") as file:
+                return file.read(MAX_SIZE + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Damaged(error.strerror) from None
+
+    def _path(self, kind: str, names: Names) -> Path:
+        return self._directory / f"{id_of(kind, names)}.json"
 
 
 def _locked(handle: int) -> bool:

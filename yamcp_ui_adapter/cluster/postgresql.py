@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from bridge.deadlines import set_within
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, make_tables
 from yamcp_ui_adapter.cluster.documents import Newest
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable, ConfigSchemaNewer
 from yamcp_ui_adapter.cluster.source import Applied
@@ -162,13 +162,7 @@ class PostgresSource:
 
     async def _prepare(self, connection: Connection) -> None:
         """Make the schema, once for all hubs. Raises ConfigSchemaNewer."""
-        if not await connection.fetchval("SELECT to_regclass('cluster')"):
-            async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock(hashtext('yamcp-hub config'))")
-                if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
-                    await connection.execute(f'CREATE SCHEMA "{self._schema}"')
-                if not await connection.fetchval("SELECT to_regclass('cluster')"):
-                    await connection.execute(TABLES)
+        await make_tables(connection, self._schema, "cluster", TABLES)
         version = await connection.fetchval("SELECT schema_version FROM cluster")
         if version != SCHEMA_VERSION:
             message = f"The PostgreSQL database {self.target} has version {version}, this hub knows {SCHEMA_VERSION}."

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, make_tables
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable
 
 COMMAND_SECONDS = 5.0
@@ -139,7 +139,7 @@ class JournalDatabase:
         if self._connection is None or self._connection.is_closed():
             connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema, **SETTINGS)
             try:
-                await self._prepare(connection)
+                await make_tables(connection, self._schema, "journal", TABLES)
                 await connection.add_listener(CHANNEL, self._on_notice)
                 connection.add_termination_listener(lambda _: self.noticed.set())
             except BaseException:
@@ -151,14 +151,3 @@ class JournalDatabase:
     def _on_notice(self, _connection: Connection, _pid: int, _channel: str, payload: object) -> None:
         if payload == self._schema:
             self.noticed.set()
-
-    async def _prepare(self, connection: Connection) -> None:
-        """Make the tables, once for all hubs."""
-        if await connection.fetchval("SELECT to_regclass('journal')"):
-            return
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('yamcp-hub config'))")
-            if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
-                await connection.execute(f'CREATE SCHEMA "{self._schema}"')
-            if not await connection.fetchval("SELECT to_regclass('journal')"):
-                await connection.execute(TABLES)

@@ -1,0 +1,1 @@
+"""Sign-ins that the replicas of one database have in common (ADR 61)."""
