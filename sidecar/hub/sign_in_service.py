@@ -154,12 +154,11 @@ class SignInService:
         """Forget later what is too new to be forgotten now."""
         if self._again is not None:
             self._again.cancel()
-        if self.sign_ins.settles:
-            self._again = asyncio.get_running_loop().call_later(self.sign_ins.settles, self._settled)
+        if seconds := self.sign_ins.settles:
+            self._again = asyncio.get_running_loop().call_later(seconds, self._settled)
 
     def _settled(self) -> None:
-        self.sign_ins.keep_servers({server.key for server in self._servers()})
-        self._forget_removed()
+        self._forget(self._servers())
 
     def _forget_removed(self) -> None:
         """Forget the sign-ins of keys that were revoked (not while keys.json cannot be read), and of removed users."""

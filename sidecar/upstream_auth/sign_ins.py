@@ -83,7 +83,7 @@ class SignIns:
 
     @property
     def settles(self) -> float:
-        """Seconds after which to call `keep_servers` and `keep_owners` again; 0: never."""
+        """Seconds after which to call `keep_servers` and `keep_owners` again; 0: not necessary."""
         return self._store.settles
 
     # --- accounts ----------------------------------------------------------------------------------------------------

@@ -36,8 +36,9 @@ class Store(Protocol):
     A record has a mark, which it keeps as long as it is about the same sign-in.
     """
 
-    settles: float
-    """Seconds after which to look again for records that may be ended; 0: all of them may be at once."""
+    @property
+    def settles(self) -> float:
+        """Seconds after which to look again for records that may be ended; 0: all of them may be now."""
 
     def read(self, kind: str, names: Names) -> bytes | None:
         """The content of a record; None if there is none. Raises Damaged."""

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import NamedTuple
 
 from sidecar.sign_in_errors import SignInUnavailable
 from sidecar.upstream_auth.sealing import Damaged, Names, Sealer, id_of, names_in
@@ -38,6 +39,16 @@ JOINED = "joined"
 """Kind of the file that names the database whose copy this hub's files are."""
 
 
+class Known(NamedTuple):
+    """A row that the copy has."""
+
+    version: int
+    kind: str
+    names: Names
+    since: float
+    """When this process first knew it (monotonic)."""
+
+
 class SharedStore:
     """A `Store` (store.py). `kinds` are those that are shared; `changed` is called with kind and names of a record
     that another replica has written or removed."""
@@ -54,15 +65,13 @@ class SharedStore:
         self._sealer = Sealer(lambda: key)
         self._using = asyncio.Lock()
         """Held while a record changes in the database and in the copy."""
-        self._known: dict[str, tuple[int, str, Names]] = {}
-        """Version, kind and names of the rows that the copy has, by id."""
+        self._known: dict[str, Known] = {}
+        """The rows that the copy has, by id."""
         self._identity = ""
         """Of the database; empty: the copy has to be compared in full."""
         self._due: dict[tuple[str, Names], str] = {}
         """What the database has to be given: the mark of a record, by UNSENT or ENDED with its kind and names."""
         self.available = False
-
-    settles = SETTLED_SECONDS + 1
 
     # --- Store -------------------------------------------------------------------------------------------------------
 
@@ -76,8 +85,16 @@ class SharedStore:
 
     def endable(self, kind: str) -> list[Names]:
         """None while the database is away: what this hub knows of servers and owners may be old then, too."""
-        before = time.time() - SETTLED_SECONDS
-        return [names for at, names in self._files.aged(kind) if at < before] if self.available else []
+        before = time.monotonic() - SETTLED_SECONDS
+        known = self._known.values() if self.available else ()
+        return [each.names for each in known if each.kind == kind and each.since < before]
+
+    @property
+    def settles(self) -> float:
+        """See `Store`."""
+        before = time.monotonic() - SETTLED_SECONDS
+        settled = self.available and all(each.since < before for each in self._known.values())
+        return 0.0 if settled else SETTLED_SECONDS + 1
 
     @contextlib.asynccontextmanager
     async def locked(self, kind: str, names: Names) -> AsyncIterator[None]:
@@ -110,7 +127,7 @@ class SharedStore:
             version = await self._database.put(key, kind, sealed, mark)
             self._files.put(kind, names, content, mark)
             self._done(ENDED, (kind, *names))
-            self._known[key] = (version, kind, names)
+            self._know(key, version, kind, names)
 
     async def renew(self, kind: str, names: Names, content: bytes, mark: str) -> bool:
         """See `Store`. Without the database it is renewed here, and there later: the old refresh token may be void."""
@@ -192,7 +209,7 @@ class SharedStore:
         self.available = True
 
     def _same(self, head: Head) -> bool:
-        return (head.records, head.versions) == (len(self._known), sum(version for version, *_ in self._known.values()))
+        return (head.records, head.versions) == (len(self._known), sum(each.version for each in self._known.values()))
 
     async def _give(self) -> None:
         for (due, (kind, *rest)), mark in sorted(self._due.items()):
@@ -228,7 +245,7 @@ class SharedStore:
         if version is None:
             await self._take(await self._database.row(key), key)
         else:
-            self._known[key] = (version, kind, names)
+            self._know(key, version, kind, names)
         self._done(UNSENT, (kind, *names))
         return version is not None
 
@@ -246,29 +263,33 @@ class SharedStore:
                         sealed = self._sealer.seal(kind, names, content, mark).decode()
                         await self._database.add(key, kind, sealed, mark)
             self._files.put(JOINED, (), identity.encode())
-        self._known = {key: (0, kind, names) for key, (kind, names) in own.items()}
+        self._known = {}
+        for key, (kind, names) in own.items():
+            self._know(key, 0, kind, names)
         await self._follow()
         self._identity = identity
 
     async def _follow(self) -> None:
         """Take all that others have written since the last look, and drop what they have removed."""
-        for row in await self._database.rows(max((version for version, *_ in self._known.values()), default=0)):
+        for row in await self._database.rows(max((each.version for each in self._known.values()), default=0)):
             await self._take(row, row.id)
         if self._same(await self._database.head()):
             return
         versions = await self._database.versions()
         for key in [*self._known, *versions]:
-            if key not in versions or key not in self._known or self._known[key][0] != versions[key]:
+            if key not in versions or key not in self._known or self._known[key].version != versions[key]:
                 await self._take(await self._database.row(key), key)
 
     async def _take(self, row: Row | None, key: str) -> None:
         """Make the copy of a record equal to its row, if that is news."""
-        version, kind, names = self._known.get(key, (0, "", ()))
+        known = self._known.get(key)
         if row is None:
-            if self._known.pop(key, None):
-                self._files.remove(kind, names)
-                self._changed(kind, names)
-        elif row.version != version:
+            if known is not None:
+                del self._known[key]
+                self._files.remove(known.kind, known.names)
+                self._changed(known.kind, known.names)
+        elif known is None or row.version != known.version:
+            names: Names = ()
             try:
                 names = names_in(row.content.encode())
                 content = self._sealer.open(row.kind, names, row.content.encode())
@@ -280,8 +301,12 @@ class SharedStore:
                 if row.kind in self._kinds:
                     self._files.put(row.kind, names, content, row.mark)
                     self._changed(row.kind, names)
-            self._known[key] = (row.version, row.kind, names)
+            self._know(key, row.version, row.kind, names)
             await asyncio.sleep(0)  # at a start there are many
+
+    def _know(self, key: str, version: int, kind: str, names: Names) -> None:
+        since = self._known[key].since if key in self._known else time.monotonic()
+        self._known[key] = Known(version, kind, names, since)
 
     def _lost(self, error: SignInUnavailable) -> None:
         if self.available:
