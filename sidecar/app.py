@@ -129,7 +129,7 @@ class App:
         asked = optional.questions(served, settings, api, self.logs.find, self.cluster)
         self.http = HttpServer(asked, settings, self.metrics.connection_ended)
         if self.forwarding:
-            self.forwarding.draining.of(self.http, self.streams)
+            self.forwarding.draining.of(self.http, self.streams, self.placed)
         self.public = PublicPort(settings, self.http, self.gate)
         self.predecessor = Predecessor(settings, self._state, self._release, self._deliver)
         self.leave, self.stop = asyncio.Event(), asyncio.Event()

@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from bridge.deadlines import set_within
 from sidecar.placement.errors import PlacedElsewhere, PlacementUnavailable
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.25
 RELEASE_SECONDS = 5.0
 """Longest wait for servers to end before the sidecar ends, so that their leases can be given back."""
+FOLLOW_SECONDS = RENEW_SECONDS + 1
+"""How long a replica that is about to stop looks for the one that takes a server over."""
 
 
 class StoreFailed(Exception):
@@ -54,6 +57,9 @@ class LeaseStore(Protocol):
 
     async def release(self, keys: Collection[str]) -> None:
         """Give leases back."""
+
+    async def taker(self, key: str) -> str:
+        """The other replica that has a lease; empty: none."""
 
     async def close(self) -> None:
         """End connections."""
@@ -102,6 +108,8 @@ class _Held:
     """When it ends, by this hub's clock."""
     lost: bool = False
     """Whether the server is being stopped because of it."""
+    given: asyncio.Event | None = None
+    """Set when it has been given back; None: it is not given up."""
 
 
 def boot_time() -> float:
@@ -129,6 +137,9 @@ class LeaseKeeper:
         self._running: Counter[str] = Counter()
         self._ended = asyncio.Event()
         """Set when a server has ended."""
+        self._due = asyncio.Event()
+        """Set when a lease can be given back."""
+        self._leaving = False
         self._found: dict[str, str] = {}
         """Where each server was found to run when it was last opened here; empty: unknown."""
         self.watchers: list[Callable[[str], None]] = []
@@ -145,17 +156,44 @@ class LeaseKeeper:
         finally:
             self._running[key] -= 1
             self._ended.set()
+            if self._leaving:
+                self._due.set()
 
     def holds(self, key: str) -> bool:
         """Whether the server may run here now."""
         return self._valid(key) is not None
 
+    def give_up(self, is_busy: Callable[[str], bool]) -> None:
+        """Get no lease any more, as this replica is about to stop; end each server that is not busy, and then give its
+        lease back, so that another replica runs it."""
+        self._leaving = True
+        for key, held in list(self._held.items()):
+            if not held.lost and not is_busy(key):
+                held.lost, held.given = True, asyncio.Event()
+                log.info("this replica gives a server up", extra={"server": key})
+                self._tell(key)
+                self._due.set()
+
+    async def given_up(self, key: str) -> bool:
+        """Whether this replica gives the server up; waits until another one can get its lease."""
+        held = self._held.get(key)
+        if held is None or held.given is None:
+            return False
+        await held.given.wait()
+        return True
+
     async def _acquire_or_note(self, key: str) -> _Held:
-        try:
-            return await self._acquire(key)
-        except PlacedElsewhere as elsewhere:
-            self._found[key] = str(elsewhere.data.get("replica", ""))
-            raise
+        now = asyncio.get_running_loop().time
+        until = now() + FOLLOW_SECONDS
+        while True:
+            try:
+                return await self._acquire(key)
+            except PlacedElsewhere as elsewhere:
+                replica = str(elsewhere.data.get("replica", ""))
+                if replica or not self._leaving or now() >= until:
+                    self._found[key] = replica
+                    raise
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _valid(self, key: str) -> _Held | None:
         held = self._held.get(key)
@@ -166,9 +204,18 @@ class LeaseKeeper:
             raise PlacementUnavailable(f"The server {key!r} still ends here, because its lease was lost.")
         began = self._clock()
         try:
-            answer = await self._store.acquire(key, TTL_SECONDS)
+            answer = (
+                Answer(0, await self._store.taker(key))
+                if self._leaving
+                else await self._store.acquire(key, TTL_SECONDS)
+            )
         except StoreFailed as failed:
             raise PlacementUnavailable(f"It is unknown which replica runs the server {key!r}: {failed}") from None
+        if self._leaving and not answer.replica:
+            raise PlacementUnavailable(
+                f"This replica is about to stop, and no other one runs the server {key!r} yet.",
+                hint="Another replica takes it over within some seconds, if one is there.",
+            )
         if not answer.epoch:
             message = f"The replica {answer.replica or 'without a name'!r} runs the server {key!r}."
             raise PlacedElsewhere(message, data={"server": key, "replica": answer.replica})
@@ -187,13 +234,15 @@ class LeaseKeeper:
 
     async def _follow(self) -> None:
         while True:
+            self._due.clear()
             with contextlib.suppress(StoreFailed):
                 await self.renew()
-            await asyncio.sleep(RENEW_SECONDS)
+            await set_within(self._due, RENEW_SECONDS)
 
     async def renew(self) -> None:
         """One round: give back what is not needed, renew the rest, take what is free. Raises StoreFailed."""
         wanted = set(self._wanted())
+        await self._give_back()
         if unneeded := [key for key in self._held if key not in wanted and not self._running[key]]:
             for key in unneeded:
                 del self._held[key]
@@ -218,6 +267,16 @@ class LeaseKeeper:
                 self._found.pop(key, None)
                 self._tell(key)
 
+    async def _give_back(self) -> None:
+        """Give back what is given up, once the servers have ended; without the store, these leases end in time."""
+        given = {key: held.given for key, held in self._held.items() if held.given and not self._running[key]}
+        if given:
+            with contextlib.suppress(StoreFailed):
+                await self._store.release(tuple(given))
+        for key, event in given.items():
+            del self._held[key]
+            event.set()
+
     async def _watch(self) -> None:
         while True:
             self.look()
@@ -229,7 +288,7 @@ class LeaseKeeper:
         for key, held in list(self._held.items()):
             if not held.lost and now >= held.until - STOP_SECONDS:
                 self._lose(key)
-            if held.lost and not self._running[key]:
+            if held.lost and not held.given and not self._running[key]:
                 del self._held[key]
             elif held.lost and now >= held.until:
                 log.error("a server still runs here after its lease has ended", extra={"server": key})

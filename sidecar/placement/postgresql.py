@@ -25,6 +25,7 @@ ACQUIRE = """INSERT INTO leases AS l (server, holder, replica, epoch, until)
 """`clock_timestamp`, not `now`: the statement may have waited for another one."""
 RENEW = """UPDATE leases SET until = clock_timestamp() + make_interval(secs => $3)
     WHERE holder = $1 AND server = ANY($2) AND until > clock_timestamp() RETURNING server"""
+TAKER = "SELECT replica FROM leases WHERE server = $1 AND holder <> $2 AND until > clock_timestamp()"
 RELEASE = "UPDATE leases SET until = clock_timestamp() WHERE holder = $1 AND server = ANY($2)"
 
 
@@ -54,6 +55,11 @@ class PostgresLeases:
         """Give leases back."""
         if keys:
             await self._fetch(RELEASE, self._holder, list(keys))
+
+    async def taker(self, key: str) -> str:
+        """The other replica that has a lease; empty: none."""
+        found = await self._fetch(TAKER, key, self._holder)
+        return str(found[0][0]) if found else ""
 
     async def close(self) -> None:
         """End the connection."""

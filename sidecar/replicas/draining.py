@@ -33,6 +33,13 @@ class Streams(Protocol):
         """End each stream that no request in progress needs."""
 
 
+class Placed(Protocol):
+    """The servers that only one replica runs (placed.py)."""
+
+    def give_up(self) -> None:
+        """Give up those that this one runs, whatever is in progress."""
+
+
 class Draining:
     """Whether this replica is leaving, and how far it is. `notice` is HUB_DRAIN_SECONDS, `limit` HUB_DRAIN_TIMEOUT."""
 
@@ -48,10 +55,11 @@ class Draining:
         self._streams: tuple[Streams, ...] = ()
         self._server: HttpServer | None = None
         self._task: asyncio.Task[bool] | None = None
+        self._placed: Placed | None = None
 
-    def of(self, server: HttpServer, streams: Iterable[Streams]) -> None:
+    def of(self, server: HttpServer, streams: Iterable[Streams], placed: Placed | None = None) -> None:
         """Set what is drained: called once, when it is made."""
-        self._server, self._streams = server, tuple(streams)
+        self._server, self._streams, self._placed = server, tuple(streams), placed
 
     def refusal(self) -> HubDraining | None:
         """The error for who opens a session; None if this replica is not leaving."""
@@ -68,7 +76,7 @@ class Draining:
             self.active = True
             self._began = time.monotonic()
             self._hub.config_version += 1  # no request takes the direct way any more, which knows nothing of this
-            self._task = asyncio.ensure_future(self._run(self._limit, lambda: False))
+            self._task = asyncio.ensure_future(self._drain())
             self._publish(Event(topic="workspace"))
             log.info("this replica is draining", extra={"seconds": self._limit})
         done = self._task is not None and self._task.done()
@@ -88,6 +96,14 @@ class Draining:
         until = time.monotonic() + LAST_SECONDS
         while time.monotonic() < until and not at_once():  # noqa: ASYNC110 (a second signal sets it)
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _drain(self) -> bool:
+        """Wait until no request is in progress; returns whether that was in time. If not, other replicas nevertheless
+        get the servers that only one may run."""
+        idle = await self._run(self._limit, lambda: False)
+        if not idle and self._placed:
+            self._placed.give_up()
+        return idle
 
     async def _run(self, limit: float, at_once: Callable[[], bool]) -> bool:
         """Wait `notice` and until no request is in progress, at most `limit`; returns whether none is."""

@@ -19,6 +19,7 @@ from sidecar.protocol import codec
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.protocol.jsonrpc import as_dict
 from sidecar.replicas.connection import Away, Broken, Busy, Connection, Connections
+from sidecar.replicas.errors import PlacedChannelLost
 from sidecar.replicas.hop import WRITE_SECONDS, Request
 from sidecar.replicas.signature import HEADER, Signed, Signer
 
@@ -144,6 +145,8 @@ class PlacedChannel:
         """The frames that are to be sent: the id of a request, else None; and the JSON."""
         self._has_queued = asyncio.Event()
         self._sent = 0
+        self._last: frozenset[object] = frozenset()
+        """The ids of the requests in what was sent last."""
         self._closed: asyncio.Future[SidecarError] = asyncio.get_running_loop().create_future()
         self.on_slowed = lambda _: None
 
@@ -186,7 +189,10 @@ class PlacedChannel:
             while (line := await lines.next()) is not None:
                 found = as_dict(line)
                 if "ended" in found:
-                    self.close(ConnectionLost(f"The replica {self._replica!r} closed it: {found['ended']}"))
+                    lost = ConnectionLost(f"The replica {self._replica!r} closed it: {found['ended']}")
+                    if found.get("taken", self._sent) != self._sent:  # nothing is taken after the end
+                        lost.untaken = self._last
+                    self.close(lost)
                     return
                 on_frame(found)
         except SidecarError as error:
@@ -195,22 +201,26 @@ class PlacedChannel:
 
     async def deliver(self) -> None:
         """Send what is queued, in order, until the channel ends."""
-        while not self._closed.done():
-            await self._has_queued.wait()
-            frames, size = [], 0
+        while await self._has_queued.wait() and not self._closed.done():
+            frames, size, numbers = [], 0, set[object]()
             while self._queued and size + len(self._queued[0][1]) <= self._most:
-                frames.append(self._queued.popleft()[1])
-                size += len(frames[-1]) + 1
+                number, frame = self._queued.popleft()
+                frames.append(frame)
+                numbers.add(number)
+                size += len(frame) + 1
             if not self._queued:
                 self._has_queued.clear()
-            self._sent += 1
+            self._sent, self._last = self._sent + 1, frozenset(numbers)
             head = codec.dumps({"channel": self._id, "number": self._sent})
             body = b'%b,"frames":[%b]}' % (head[:-1], b",".join(frames))
             try:
                 async with self._others.asked(self._replica, body, READ_SECONDS) as response:
                     answer = await _read(response)
                     if response.status != 202:
-                        self.close(ConnectionLost(_refused(self._replica, answer).message))
+                        refused = _refused(self._replica, answer)
+                        if refused.data["cause"] == PlacedChannelLost.code:
+                            return  # the other request ends, too, and says what was taken
+                        self.close(ConnectionLost(refused.message))
             except SidecarError as error:
                 self.close(ConnectionLost(error.message))
 

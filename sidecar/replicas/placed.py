@@ -26,7 +26,7 @@ from sidecar.protocol import codec
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.protocol.jsonrpc import as_dict, as_list
 from sidecar.replicas import owner as owners
-from sidecar.replicas.errors import HubDraining, PlacedChannelLost, ReplicaSignatureInvalid
+from sidecar.replicas.errors import PlacedChannelLost, ReplicaSignatureInvalid
 from sidecar.replicas.forwarding import Body
 from sidecar.replicas.others import ALIVE_SECONDS, DIGEST, PATH, OtherReplicas, digest_of, signed
 from sidecar.replicas.relay import OwnRelay, Relay, SharedRelay
@@ -71,7 +71,7 @@ class ServedChannel:
     def end(self, reason: str) -> None:
         """End the channel after what is queued."""
         if not self.ended:
-            self._queue(codec.dumps({"ended": reason}))
+            self._queue(codec.dumps({"ended": reason, "taken": self.number}))
             self.ended = True
 
     def _queue(self, line: bytes) -> None:
@@ -108,7 +108,6 @@ class PlacedServers:
         self._limit = settings.max_body_bytes
         self._hub, self._leases = hub, leases
         self._channels: dict[str, ServedChannel] = {}
-        self._leaving = False
         self.connector: Connector | None = None
         """Opens channels to servers that are not shared. The app sets it."""
         self.app: ASGIApp | None = None
@@ -142,11 +141,17 @@ class PlacedServers:
                     each.end("The server was changed or removed.")
 
     def end_idle_streams(self) -> None:
-        """End the channels without a request in progress, and accept none: the process is about to end."""
-        self._leaving = True
-        for each in tuple(self._channels.values()):
-            if each.relay is None or not each.relay.busy:
-                each.end("The replica is about to stop.")
+        """Give up each server without a request in progress, and end its channels: the process is about to end."""
+        self._leases.give_up(self._is_busy)
+
+    def give_up(self) -> None:
+        """Give up all servers, whatever is in progress."""
+        self._leases.give_up(lambda _: False)
+
+    def _is_busy(self, server: str) -> bool:
+        """Whether a request of any replica is in progress at a server."""
+        relays = (each.relay for each in self._channels.values() if each.server == server)
+        return any(relay is not None and relay.busy for relay in relays) or self._hub.pool.in_flight(server) > 0
 
     def upstream_changed(self, upstream: Upstream) -> None:
         """As `UpstreamListener`: tell the hub, and the replicas that use the server."""
@@ -162,7 +167,7 @@ class PlacedServers:
     def _lease_changed(self, server: str) -> None:
         for each in tuple(self._channels.values()):
             if each.server == server:
-                each.end("The replica has lost the lease of the server.")
+                each.end("The replica does not run the server any more.")
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -204,6 +209,7 @@ class PlacedServers:
         if number == channel.number:
             return
         if number != channel.number + 1:
+            channel.end("A request with messages for the server was lost.")
             raise PlacedChannelLost("A request with messages for the server was lost.")
         channel.number = number
         for frame in as_list(asked.get("frames")):
@@ -226,8 +232,8 @@ class PlacedServers:
     @asynccontextmanager
     async def _opened(self, server: str, shared: bool) -> AsyncIterator[ServedChannel]:
         """A channel to a server that runs here. Raises SidecarError."""
-        if self._leaving:
-            raise HubDraining("This replica of the hub is about to stop.")
+        if await self._leases.given_up(server):
+            raise PlacedElsewhere(f"This replica has given the server {server!r} up, as it is about to stop.")
         if not self._leases.holds(server):
             raise PlacedElsewhere(f"This replica has no lease of the server {server!r}.")
         channel = ServedChannel(server)

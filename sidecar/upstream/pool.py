@@ -209,6 +209,10 @@ class Pool:
         for upstream in [each for each in (*self, *self._draining) if each.spec.key == server]:
             upstream.stop() if upstream in self._draining else upstream.restart()
 
+    def in_flight(self, server: str) -> int:
+        """The requests in progress at a server, over all connections to it."""
+        return sum(each.in_flight for each in (*self, *self._draining) if each.spec.key == server)
+
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""
         if (key := self._keys.get(upstream)) is None:

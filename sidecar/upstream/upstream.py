@@ -134,6 +134,7 @@ class Upstream(ServerState[Connection]):
         """Close the connection, if there is one, and connect again without delay."""
         self.backoff.reset()
         self.expected.accept_next()
+        self.connection = None  # new requests wait for the next one
         self._request_close()
 
     def _request_close(self) -> None:

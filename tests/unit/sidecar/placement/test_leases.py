@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection
 from contextlib import AsyncExitStack, suppress
 
 import pytest
@@ -14,72 +13,27 @@ from sidecar.placement.leases import (
     RENEW_SECONDS,
     STOP_SECONDS,
     TTL_SECONDS,
-    Answer,
     LeaseKeeper,
     NoPlacement,
     StoreFailed,
 )
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Store:
-    """What the table does, for one holder; `away` while it cannot be reached."""
-
-    def __init__(self, clock: Clock, rows: dict[str, tuple[str, int, float]], holder: str) -> None:
-        self._clock, self._rows, self._holder = clock, rows, holder
-        self.away = False
-
-    async def acquire(self, key: str, seconds: float) -> Answer:
-        """As `LeaseStore`."""
-        self._check()
-        holder, epoch, until = self._rows.get(key, ("", 0, 0.0))
-        if until > self._clock() and holder != self._holder:
-            return Answer(0, holder)
-        epoch += holder != self._holder or until <= self._clock()
-        self._rows[key] = self._holder, epoch, self._clock() + seconds
-        return Answer(epoch, self._holder)
-
-    async def renew(self, keys: Collection[str], seconds: float) -> Collection[str]:
-        """As `LeaseStore`."""
-        self._check()
-        mine = {key for key in keys if self._rows[key][0] == self._holder and self._rows[key][2] > self._clock()}
-        for key in mine:
-            self._rows[key] = self._holder, self._rows[key][1], self._clock() + seconds
-        return mine
-
-    async def release(self, keys: Collection[str]) -> None:
-        """As `LeaseStore`."""
-        self._check()
-        for key in keys:
-            if self._rows[key][0] == self._holder:
-                self._rows[key] = self._holder, self._rows[key][1], self._clock()
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    def _check(self) -> None:
-        if self.away:
-            raise StoreFailed("It is away.")
+from tests.support.leases import Clock, MemoryLeases, Rows
 
 
 class Replica:
     """A keeper whose server `a` runs while `changed` does not end it."""
 
-    def __init__(self, name: str, clock: Clock, rows: dict[str, tuple[str, int, float]]) -> None:
-        self.store = Store(clock, rows, name)
+    def __init__(self, name: str, clock: Clock, rows: Rows) -> None:
+        self.store = MemoryLeases(clock, rows, name)
         self.wanted = {"a"}
         self.changes: list[str] = []
-        self.keeper = LeaseKeeper(self.store, lambda: self.wanted, self.changes.append, clock)
+        self._clock = clock
         self._server: AsyncExitStack | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Have a new process."""
+        self.keeper = LeaseKeeper(self.store, lambda: self.wanted, self.changes.append, self._clock)
 
     @property
     def runs(self) -> bool:
@@ -109,7 +63,7 @@ def clock() -> Clock:
 @pytest.fixture
 def pair(clock: Clock) -> tuple[Replica, Replica]:
     """Two replicas with one database."""
-    rows: dict[str, tuple[str, int, float]] = {}
+    rows: Rows = {}
     return Replica("r1", clock, rows), Replica("r2", clock, rows)
 
 
@@ -191,8 +145,12 @@ async def test_a_replica_without_a_database_runs_it_not() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_never_two(pair: tuple[Replica, Replica], clock: Clock, seed: int) -> None:
-    """In whatever order databases go, replicas look, and servers end, as long as these take less than STOP_SECONDS."""
+async def test_never_two(
+    pair: tuple[Replica, Replica], clock: Clock, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order databases go, replicas look and leave, and servers end, as long as these take less than
+    STOP_SECONDS."""
+    monkeypatch.setattr("sidecar.placement.leases.FOLLOW_SECONDS", 0.0)
     chance, ran = random.Random(seed), set()
     lost: dict[Replica, float] = {}
     for _ in range(1500):
@@ -201,6 +159,10 @@ async def test_never_two(pair: tuple[Replica, Replica], clock: Clock, seed: int)
             if chance.random() < 0.1:
                 replica.store.away = not replica.store.away
             replica.keeper.look()
+            if chance.random() < 0.01:
+                replica.keeper.give_up(lambda _: False)
+            elif chance.random() < 0.05 and not replica.runs:
+                replica.begin()
             if chance.random() < 0.3:
                 with suppress(StoreFailed):
                     await replica.keeper.renew()
@@ -239,3 +201,62 @@ async def test_those_who_use_it_elsewhere_follow_it(pair: tuple[Replica, Replica
     await three.keeper.renew()
     assert three.keeper.holds("a")
     assert told == three.changes == ["a", "a"]
+
+
+async def test_a_replica_that_leaves_gives_its_servers_up(pair: tuple[Replica, Replica]) -> None:
+    """Once no request is in progress, and after the server has ended; then it follows who takes it over."""
+    one, two = pair
+    busy = True
+    keeping = asyncio.create_task(one.keeper.run())
+    await one.start()
+    one.changes.clear()
+    one.keeper.give_up(lambda _: busy)
+    assert one.changes == []
+    assert one.keeper.holds("a")
+    assert not await one.keeper.given_up("a")
+    busy = False
+    one.keeper.give_up(lambda _: busy)
+    assert one.changes == ["a"]
+    assert not one.keeper.holds("a")
+    free = asyncio.create_task(one.keeper.given_up("a"))
+    with pytest.raises(PlacedElsewhere, match="'r1'"):
+        await two.start()
+    assert not free.done()
+    await one.stop()
+    following = asyncio.create_task(one.start())
+    assert await free
+    assert await two.start() == 2
+    with pytest.raises(PlacedElsewhere, match="'r2'"):
+        await following
+    keeping.cancel()
+    await asyncio.wait([keeping])
+
+
+async def test_a_replica_that_leaves_takes_nothing(
+    pair: tuple[Replica, Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if nobody else runs the server; it says so after some seconds."""
+    monkeypatch.setattr("sidecar.placement.leases.FOLLOW_SECONDS", 0.0)
+    one, _ = pair
+    one.keeper.give_up(lambda _: False)
+    with pytest.raises(PlacementUnavailable, match="about to stop, and no other one runs"):
+        await one.start()
+    one.store.away = True
+    with pytest.raises(PlacementUnavailable, match="It is away"):
+        await one.start()
+
+
+async def test_a_lease_that_cannot_be_given_back_ends_in_time(pair: tuple[Replica, Replica], clock: Clock) -> None:
+    """The others get it then."""
+    one, two = pair
+    await one.start()
+    one.keeper.give_up(lambda _: False)
+    await one.stop()
+    one.store.away = True
+    with suppress(StoreFailed):
+        await one.keeper.renew()
+    assert not await one.keeper.given_up("a")
+    with pytest.raises(PlacedElsewhere):
+        await two.start()
+    clock.now += TTL_SECONDS
+    assert await two.start() == 2

@@ -31,6 +31,29 @@ KEY = b"k" * 32
 Json = dict[str, Any]
 
 
+class Leases:
+    """Those of a replica that has the lease of `held`, and none of `lost`."""
+
+    def __init__(self) -> None:
+        self.watchers: list[Callable[[str], None]] = []
+        self.given = False
+
+    def holds(self, server: str) -> bool:
+        """As `LeaseKeeper`."""
+        return server == "held" and not self.given
+
+    def give_up(self, is_busy: Callable[[str], bool]) -> None:
+        """As `LeaseKeeper`."""
+        if not is_busy("held"):
+            self.given = True
+            for each in self.watchers:
+                each("held")
+
+    async def given_up(self, server: str) -> bool:
+        """As `LeaseKeeper`, once it is given back."""
+        return server == "held" and self.given
+
+
 @pytest.fixture
 def place() -> PlacedServers:
     """The layer of r0, which has the lease of `held`, and none of `lost`."""
@@ -39,9 +62,9 @@ def place() -> PlacedServers:
         replicas="r0=http://127.0.0.1:1,r1=http://127.0.0.1:2",
         replicas_secret=SecretStr("s" * 32),
     )
-    hub: Any = SimpleNamespace(snapshot=Snapshot.of(1, 1, (), ()), pool=None)
-    leases: Any = SimpleNamespace(holds=lambda server: server == "held", watchers=[])
-    return PlacedServers(settings, KEY, hub, cast("LeaseKeeper", leases))
+    pool = SimpleNamespace(in_flight=lambda _: 0)
+    hub: Any = SimpleNamespace(snapshot=Snapshot.of(1, 1, (), ()), pool=pool)
+    return PlacedServers(settings, KEY, hub, cast("LeaseKeeper", Leases()))
 
 
 @pytest.fixture
@@ -92,9 +115,9 @@ async def test_only_replicas_get_there(ask: Callable[..., Awaitable[tuple[int, s
 async def test_nothing_is_opened_at_the_end(
     place: PlacedServers, ask: Callable[..., Awaitable[tuple[int, str]]]
 ) -> None:
-    """Neither at the holder, when it is about to stop."""
+    """Neither at the holder, when it is about to stop: it says so when another one can get the lease."""
     place.end_idle_streams()
-    assert await ask({"server": "held", "shared": True}) == (503, "HUB_DRAINING")
+    assert await ask({"server": "held", "shared": True}) == (400, "SERVER_PLACED_ELSEWHERE")
 
 
 class Taken:
@@ -119,7 +142,6 @@ async def test_messages_arrive_once_and_in_order(
     first, second = {"channel": channel.id, "number": 1, "frames": [{"id": 1}, {"id": 2}]}, [{"id": 3}]
     assert await ask(first) == (202, "")
     assert await ask(first) == (202, "")
-    assert await ask({"channel": channel.id, "number": 3, "frames": second}) == (404, "PLACED_CHANNEL_LOST")
     assert await ask({"channel": channel.id, "number": 2, "frames": second}) == (202, "")
     assert [frame["id"] for frame in relay.frames] == [1, 2, 3]
     relay.busy = True
@@ -127,8 +149,15 @@ async def test_messages_arrive_once_and_in_order(
     assert not channel.ended, "a request is in progress"
     place._lease_changed("other")
     assert not channel.ended
-    place._lease_changed("held")
-    assert await ask({"channel": channel.id, "number": 3, "frames": []}) == (404, "PLACED_CHANNEL_LOST")
+    place.give_up()
+    assert await ask({"channel": channel.id, "number": 3, "frames": [{"id": 4}]}) == (404, "PLACED_CHANNEL_LOST")
+    lines = b"".join([piece async for piece in channel.pieces()]).splitlines()
+    assert codec.loads(lines[-1]) == {"ended": "The replica does not run the server any more.", "taken": 2}
+    gap = ServedChannel("held")
+    gap.relay = relay
+    place._channels[gap.id] = gap
+    assert await ask({"channel": gap.id, "number": 2, "frames": second}) == (404, "PLACED_CHANNEL_LOST")
+    assert gap.ended
 
 
 async def test_a_replica_that_reads_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +167,7 @@ async def test_a_replica_that_reads_too_slowly(monkeypatch: pytest.MonkeyPatch) 
     channel.send({"large": "x" * 200})
     lines = [piece async for piece in channel.pieces()]
     assert len(lines) == 2
-    assert codec.loads(lines[1]) == {"ended": "The other replica reads too slowly."}
+    assert codec.loads(lines[1]) == {"ended": "The other replica reads too slowly.", "taken": 0}
 
 
 async def test_a_channel_of_its_own() -> None:
