@@ -29,10 +29,10 @@ async def test_it_is_a_server_like_others(start: Start, podman: Podman) -> None:
     """It is ready, answers, shows its stderr, and its process in the container with the memory of that."""
     async with start(contained()) as hub:
         assert await evaluate(hub, "6 * 7") == "42"
-        shown = await until(lambda: hub.server("c"), lambda server: server.memory_bytes > 1_000_000)
+        inside = (_process(podman),)
+        shown = await until(lambda: hub.server("c"), lambda server: server.pids == inside and server.memory_bytes > 1e6)
         assert (shown.state, shown.transport, shown.server_name) == ("ready", "stdio", "in-a-container")
         assert shown.stderr == ("hello from inside",)
-        assert shown.pids == (_process(podman),)
         assert shown.hints == ()
 
 
