@@ -14,7 +14,7 @@ from tests.conformance.places import Fixture, Way
 from tests.conformance.suite import Report
 from tests.support.sidecar import Sidecar
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(4 * suite.TIMEOUT)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SUITES = pytest.mark.parametrize("name", suite.SUITES)
 AT_LEAST = {"released": 44, "legacy": 81, "modern": 152}

@@ -143,7 +143,6 @@ SCENARIOS = {"2026-07-28": 14, "new in 2026-07-28": 11}
 """How many scenarios of a suite are for the hub. The second one has others, which are none of OAuth."""
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("run", RUNS)
 async def test_the_hub_is_a_conformant_client(tmp_path: Path, run: str) -> None:
     """No check of any scenario fails."""

@@ -22,7 +22,7 @@ from tests.faults.public_port import Caller, all_answered, assert_unharmed, call
 from tests.support.run import Run, prepared
 from tests.support.yamcp import ROOT, module, write_in_place
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(150)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BYSTANDERS = ("acceptor", "adapter", "front", "recorder", "yamcp-ui")
 """Those that no call needs that is under way."""

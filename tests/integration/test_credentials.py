@@ -495,7 +495,7 @@ async def test_the_audience_of_jwts() -> None:
 async def test_a_key_that_is_new() -> None:
     """A request with a JWT of a key that the hub does not know yet waits for the keys, and is served."""
     async with place(jwt_issuer=ISSUER, jwt_audience="hub") as at:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             assert (await at.status(at.hub.issuer.token(aud="hub")))[0] == 400
         at.hub.authentication._kinds[1]._keys._fetched_at = float("-inf")  # type: ignore[attr-defined]
         at.hub.issuer.add("two")

@@ -147,7 +147,6 @@ async def watch(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watch]:
             yield Watch(hub, http)
 
 
-@pytest.mark.timeout(240)
 async def test_servers_and_files(watch: Watch) -> None:
     """Failed and crash-looping servers, an unparsable file whose last good version is in force, a full disk."""
     hub = watch.hub
@@ -189,7 +188,6 @@ async def test_servers_and_files(watch: Watch) -> None:
     await watch.until("the disk is full", expect(full, unsaved, metrics={"w:ready", "v:ready"}))
 
 
-@pytest.mark.timeout(240)
 async def test_processes(watch: Watch) -> None:
     """Adapter, sidecar and front: each hung and gone; and a sidecar without a configuration."""
     hub = watch.hub

@@ -76,7 +76,7 @@ async def all_calls(hub: Hub, **filters: Any) -> list[CallRecord]:
 
 async def until_stored(hub: Hub, count: int, tool: str = "echo") -> list[CallRecord]:
     """Wait until that many calls of a tool are recorded (empty: of any tool), and return all calls."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while True:
             found = await all_calls(hub)
             if sum(call.method == "tools/call" and tool in ("", call.tool) for call in found) >= count:
@@ -92,7 +92,7 @@ async def status(hub: Hub) -> RecordsStatus:
 
 async def until_state(hub: Hub, state: str, spooled: bool = False) -> RecordsStatus:
     """Wait until the recorder is in a state, and with `spooled` until records wait; no event tells of it."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while True:
             found = await status(hub)
             if found.state == state and (found.spooled or not spooled):
@@ -241,7 +241,7 @@ async def test_a_killed_sidecar_loses_the_last_second_at_most_and_it_is_said_how
             await until_stored(hub, 10)
             await echo(peer, 1)  # it writes twice a second, and has just done so
             await hub.kill("sidecar")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while not (lost := (await status(hub)).lost):  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0.05)
         found = echoes(await all_calls(hub))

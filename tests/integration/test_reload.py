@@ -170,7 +170,7 @@ async def reply_of(watcher: Watcher, tool: str, arguments: Json) -> str:
     return str(reply["result"]["content"][0]["text"])
 
 
-@pytest.mark.timeout(120 + 40 * RELOADS)
+@pytest.mark.timeout(600 + 40 * RELOADS)
 async def test_no_call_fails_under_load(hub: Run) -> None:
     """Clients of both eras call on, at both ports, while the sidecar is replaced; each answer is the call's own.
 
@@ -213,12 +213,12 @@ async def killed_during_a_reload(hub: Run, victim: Literal["old", "new"]) -> Non
     new = next(name for name in SIDECARS if name != old)
     reloading = asyncio.create_task(hub.hubctl("reload"))
     runtime = hub.root / "run"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while not (found := await asyncio.to_thread(programs, runtime))[new].pid:  # noqa: ASYNC110 (no event tells)
             await asyncio.sleep(0.01)
     os.kill(found[new if victim == "new" else old].pid, signal.SIGKILL)
     code, _, err = await reloading
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while len(left := await alive(hub)) != 1:  # noqa: ASYNC110 (no event tells)
             await asyncio.sleep(0.05)
     if victim == "new":
@@ -230,17 +230,16 @@ async def killed_after_a_reload(hub: Run) -> None:
     report = hub.root / "run" / REPORT
     report.unlink(missing_ok=True)
     reloading = asyncio.create_task(hub.hubctl("reload"))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while not report.exists():  # noqa: ASYNC110 (no event tells)
             await asyncio.sleep(0.002)
     os.kill(json.loads(report.read_bytes())["pid"], signal.SIGKILL)
     await reloading
-    async with asyncio.timeout(60), httpx2.AsyncClient(timeout=100) as http:
+    async with asyncio.timeout(100), httpx2.AsyncClient(timeout=100) as http:
         while (await http.get(f"http://127.0.0.1:{hub.port}/healthz")).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(120)
 async def test_a_kill_in_the_middle(hub: Run) -> None:
     """`kill -9` of either sidecar before the new one serves: a sidecar serves, exactly one is left, and the kept server
     goes on."""

@@ -159,7 +159,7 @@ async def test_the_history_of_a_replacement(sidecars: Sidecars) -> None:
     intake = Intake(sidecars.settings.spool_dir, store)
 
     async def recorded(tool: str, count: int) -> list[CallRecord]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while True:
                 await intake.drain()
                 found = (await store.read_calls(ReadCalls(tool=tool))).calls

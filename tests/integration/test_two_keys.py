@@ -111,7 +111,7 @@ async def send(port: int, data: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.timeout(240 + HOSTILE // 50)
+@pytest.mark.timeout(600 + HOSTILE // 50)
 async def test_neither_key_sees_a_byte_of_the_others(hub: Run) -> None:
     """While both work, each sends requests whose bodies are requests: answers go to whoever asked, and none is done."""
     base = f"http://127.0.0.1:{hub.port}"

@@ -28,7 +28,7 @@ from tests.support.hub import Hub, running
 from tests.support.peers import Era, Transport, client, connected
 from tests.support.yamcp import ROOT, module
 
-pytestmark = [pytest.mark.outside, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.outside, pytest.mark.asyncio(loop_scope="module")]
 
 TABLES = """
 import { HUB_ROUTES, YAMCP_ROUTES, OTHER_ROUTES } from './front/server/api/routes.mjs';
@@ -110,7 +110,7 @@ async def place() -> AsyncIterator[tuple[Hub, Everybody]]:
         everybody = await _people(hub)
         await hub.desired.request(PutAccessFile(text=json.dumps(RULES)), timeout=100)
         await hub.wait_status(lambda status: status.settled, "settled")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while (await _usable(hub, "email:ada@example.com")) != {"w"}:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.05)
         yield hub, everybody

@@ -216,7 +216,7 @@ async def test_fastmcp_client(hub: Run, user: OAuthUser, monkeypatch: pytest.Mon
 async def lines_until(stream: asyncio.StreamReader, found: Callable[[str], str | None]) -> str:
     """What the first line has that is looked for."""
     text = ""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while line := (await stream.readline()).decode():
             text += line
             if value := found(line):

@@ -206,7 +206,7 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
         made.connections,
         made.sign_ins.running(made.connections),
         contextlib.AsyncExitStack() as stack,
-        asyncio.timeout(220),
+        asyncio.timeout(580),
         asyncio.TaskGroup() as tasks,
     ):
         tasks.create_task(made.hub.run(pool, made.stop))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
-
 from sidecar.channels.base import MAX_BACKLOG
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
@@ -17,7 +15,6 @@ from tests.support.fake_server import until
 PINGS = 30
 
 
-@pytest.mark.timeout(60)
 async def test_answers_to_a_flood_of_requests() -> None:
     """`PINGS` requests come before the answer to a call; at most `MAX_BACKLOG` POSTs and one answer them at once."""
     open_now, most, answered = 0, 0, 0

@@ -131,11 +131,3 @@ async def evaluate(hub: Sidecar, code: str, key: str = "c") -> str:
     call = Call(workspace="w", tool=f"{key}_eval", arguments={"code": code}, timeout=100)
     answer = await hub.actual.request(call, timeout=100)
     return str(answer.result["content"][0]["text"])
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whichever test is the first one waits for setup.sh, which may have podman to install."""
-    for item in items:
-        if "store" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(300))

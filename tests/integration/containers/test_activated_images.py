@@ -15,7 +15,7 @@ from tests.integration.containers.conftest import IMAGE, Podman
 from tests.integration.containers.registry import Registry, serving
 from tests.support.hub import Hub, running
 
-pytestmark = [pytest.mark.outside, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.outside
 
 COMMAND = ["/usr/bin/python3", "-u", "/app/server.py"]
 NAME = "test/packed"

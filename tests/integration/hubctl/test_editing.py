@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from hubctl.context import Context
 from hubctl.grammar import parser
 from hubctl.main import execute
@@ -32,7 +30,6 @@ def file(hub: Hub, name: str) -> Any:
     return json.loads((hub.yamcp_dir / f"{name}.json").read_text("utf-8"))
 
 
-@pytest.mark.timeout(180)  # some twenty changes, each of which is waited for
 async def test_a_hub_is_filled_changed_and_emptied(tmp_path: Path) -> None:
     """Each command returns when it is so, in the files and at the sidecar."""
     async with running({"old": mock("old")}, {}) as hub:

@@ -66,7 +66,7 @@ class Greedy:
 
     async def end(self) -> SidecarError:
         """Why it ended."""
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(100):
             return await self.channel.wait_closed()
 
 

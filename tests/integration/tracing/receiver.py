@@ -38,7 +38,7 @@ class Receiver:
 
     async def until(self, count: int, service: str = "yamcp-hub") -> list[Received]:
         """The spans of a service, as soon as there are so many."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while len(found := [span for span in self.spans if span.service == service]) < count:
                 self._news.clear()
                 await self._news.wait()

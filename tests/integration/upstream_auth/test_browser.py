@@ -42,7 +42,7 @@ async def fronted(hub: Hub) -> str:
     """Start the front; returns its address."""
     await hub.start("acceptor")
     await hub.start("front")
-    async with asyncio.timeout(60), httpx2.AsyncClient(timeout=100, base_url=hub.public) as client:
+    async with asyncio.timeout(100), httpx2.AsyncClient(timeout=100, base_url=hub.public) as client:
         while True:
             with contextlib.suppress(httpx2.HTTPError):
                 if "FRONT_AWAY" not in (await client.get("/healthz")).text:

@@ -219,7 +219,7 @@ async def test_a_killed_adapter_loses_nothing_that_it_answered(adapter: Adapter,
             clients[number] = known, await client.request(again(known, tokens))
             refreshed.set()
 
-    async with asyncio.timeout(60), BridgeClient(adapter.settings.desired_address) as client:
+    async with asyncio.timeout(100), BridgeClient(adapter.settings.desired_address) as client:
         running = await process()
         for _ in range(3):
             clients.append(await answered(lambda: signed_in(client)))
@@ -236,7 +236,7 @@ async def test_a_killed_adapter_loses_nothing_that_it_answered(adapter: Adapter,
     assert all(journal.access(tokens.access_token) for _, tokens in clients)
     with path.open("ab") as file:
         file.write(b'{"t":"grant_end","id":"')
-    async with asyncio.timeout(60), BridgeClient(adapter.settings.desired_address) as client:
+    async with asyncio.timeout(100), BridgeClient(adapter.settings.desired_address) as client:
         await process()
         for known, tokens in clients:
             body = again(known, tokens)
