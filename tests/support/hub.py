@@ -21,9 +21,10 @@ from typing import IO, Literal, Self
 import psutil
 
 from bridge import front_settings
-from bridge.client import BridgeClient, Subscriber
+from bridge.author import Author
+from bridge.client import A, BridgeClient, Subscriber
 from bridge.errors import PeerUnavailable
-from bridge.models import Event, ReadStatus, Reload, ServerStatus, SnapshotId, Status
+from bridge.models import Event, ReadStatus, Reload, Request, ServerStatus, SnapshotId, Status
 from bridge.settings import Settings
 from hubctl.errors import FrontAway
 from hubctl.run.front import health
@@ -75,6 +76,14 @@ def free_ports(count: int) -> list[int]:
     return list(found)
 
 
+class PatientClient(BridgeClient):
+    """One that waits for an answer as long as tests wait for anything."""
+
+    async def request(self, body: Request[A], timeout: float = 100.0, by: Author | None = None) -> A:
+        """As that of BridgeClient."""
+        return await super().request(body, timeout, by)
+
+
 class Hub:
     """The processes and what surrounds them; made by `running`. Times in seconds."""
 
@@ -119,9 +128,9 @@ class Hub:
     # --- the processes -------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self.actual = await self._clients.enter_async_context(BridgeClient(self.settings.actual_address))
-        self.desired = await self._clients.enter_async_context(BridgeClient(self.settings.desired_address))
-        self.records = await self._clients.enter_async_context(BridgeClient(self.settings.records_address))
+        self.actual = await self._clients.enter_async_context(PatientClient(self.settings.actual_address))
+        self.desired = await self._clients.enter_async_context(PatientClient(self.settings.desired_address))
+        self.records = await self._clients.enter_async_context(PatientClient(self.settings.records_address))
         subscriber = await self._clients.enter_async_context(Subscriber(self.settings.events_address))
         self._listening = asyncio.create_task(self._listen(subscriber))
         return self

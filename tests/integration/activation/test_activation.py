@@ -221,7 +221,7 @@ async def test_what_fails_leaves_nothing(built: Path) -> None:
         for name, (code, why) in expected.items():
             secrets = {"API_KEY": SECRET} if name == "test/dies" else {}
             started = await hub.desired.request(
-                Activate(name=name, workspaces=("w", "new"), secrets=secrets), timeout=30
+                Activate(name=name, workspaces=("w", "new"), secrets=secrets), timeout=100
             )
             job = await ended(hub, started.job)
             assert job.error is not None

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.outside
 
 async def installed(hub: Hub) -> dict[str, InstalledServer]:
     """What is installed, by key."""
-    return {each.key: each for each in (await hub.desired.request(ReadInstalled(), timeout=30)).servers}
+    return {each.key: each for each in (await hub.desired.request(ReadInstalled(), timeout=100)).servers}
 
 
 async def test_what_is_installed_follows_and_no_folder_stays(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ async def test_what_is_installed_follows_and_no_folder_stays(tmp_path: Path) -> 
     async with running({}, {"w": []}, **DEAD) as hub:
 
         async def change(body: Request[Any]) -> None:
-            await hub.desired.request(body, timeout=30)
+            await hub.desired.request(body, timeout=100)
 
         offer(hub, *versions)
         await activated(hub, "test/node", version="1.0.0")
@@ -39,7 +39,7 @@ async def test_what_is_installed_follows_and_no_folder_stays(tmp_path: Path) -> 
         await change(PutServer(key="other", old_key="node", entry={**stored, "namespace": "other"}))
         assert list(await installed(hub)) == ["other"]
         assert (await hub.desired.request(CatalogShow(name="test/node"))).summary.installed == ("other",)
-        started = await hub.desired.request(UpdateInstalled(key="other"), timeout=30)
+        started = await hub.desired.request(UpdateInstalled(key="other"), timeout=100)
         assert (await ended(hub, started.job)).state == "done"
         assert await called(hub, "other_greet") == "hello from 2.0.0"
 

@@ -49,5 +49,5 @@ async def test_files_of_the_user_are_found_added_called_and_removed(tmp_path: Pa
         kinds = {each.key: each.kind for each in (await hub.desired.request(ReadInstalled())).servers}
         assert kinds == dict.fromkeys(("prices", "shop"), "hub")
         for key in kinds:
-            await hub.desired.request(RemoveInstalled(key=key), timeout=30)
+            await hub.desired.request(RemoveInstalled(key=key), timeout=100)
         assert code.exists() and document.exists()

@@ -38,7 +38,7 @@ async def test_the_logs_of_all_replicas() -> None:
         r0, r1 = await asyncio.gather(*(stack.enter_async_context(each) for each in starts))
         await r0.start("acceptor")
         await until(lambda: listens(ports[0]))
-        api = await stack.enter_async_context(httpx2.AsyncClient(base_url=r1.public, headers=BEARER, timeout=30))
+        api = await stack.enter_async_context(httpx2.AsyncClient(base_url=r1.public, headers=BEARER, timeout=100))
         for asked, named in (("r0", {"r0"}), ("r1", {"r1"}), ("all", {"r0", "r1"})):
             found = (await api.get("/api/hub/logs", params={"replica": asked, "limit": "500"})).json()
             assert {each["logged_by"] for each in found["records"]} == named == set(found["replicas"])
