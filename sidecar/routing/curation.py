@@ -19,6 +19,7 @@ from sidecar.protocol import codec
 from sidecar.protocol.catalog import Catalog, Item
 from sidecar.routing import skill_results
 from sidecar.routing.preset_schema import with_presets
+from sidecar.routing.templates import HiddenTemplates, hidden_templates
 
 State = Literal["on", "off", "pending"]
 UNCHANGED = CuratedItem()
@@ -144,15 +145,31 @@ class ServerCurator:
             tuple(self.resource(item) for item in self.resources.shown(catalog.templates, "uriTemplate")),
         )
 
-    def permits(self, uri: str, originals: uris.Originals) -> bool:
-        """Whether a URI of the server may be used, listed or not: every equivalent form of it has to be shown, since
-        the server may normalise it (RFC 3986, section 6.2.2)."""
-        forms = {originals.restore(form) if (known := originals.has(form)) else form: known for form in _forms(uri)}
-        return all(self.resources.decide(form, listed=listed).state == "on" for form, listed in forms.items())
+    def hidden_templates(self, templates: Iterable[Item]) -> HiddenTemplates | None:
+        """Those of the server's templates that are not shown; None if all are."""
+        shown = self.resources.shown(templates, "uriTemplate")
+        return hidden_templates(
+            *([item["uriTemplate"] for item in items if "uriTemplate" in item] for items in (templates, shown))
+        )
 
-    def result(self, method: str, result: dict[str, Any], originals: uris.Originals) -> dict[str, Any]:
+    def permits(self, uri: str, originals: uris.Originals, hidden: HiddenTemplates | None) -> bool:
+        """Whether a URI of the server may be used, listed or not: every equivalent form of it has to be shown, since
+        the server may normalise it (RFC 3986, section 6.2.2). What only fits a hidden template needs a rule, or an item
+        of its own."""
+        forms = {originals.restore(form) if (known := originals.has(form)) else form: known for form in _forms(uri)}
+        if originals.has(uri):
+            hidden = None
+        return all(self._permits(form, listed, None if listed else hidden) for form, listed in forms.items())
+
+    def _permits(self, uri: str, listed: bool, hidden: HiddenTemplates | None) -> bool:
+        found = self.resources.decide(uri, listed=listed)
+        return found.state == "on" and (found.why != "" or hidden is None or not hidden.hide(uri))
+
+    def result(
+        self, method: str, result: dict[str, Any], originals: uris.Originals, hidden: HiddenTemplates | None
+    ) -> dict[str, Any]:
         """The result of a skills method without the resources that are not shown, listed elsewhere or not."""
-        return skill_results.narrowed(method, result, partial(self.permits, originals=originals))
+        return skill_results.narrowed(method, result, partial(self.permits, originals=originals, hidden=hidden))
 
     def tool(self, item: Item) -> Item:
         """A tool as it is shown, under its server's own name."""

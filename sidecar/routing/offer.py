@@ -11,6 +11,7 @@ from sidecar.protocol.catalog import Catalog
 from sidecar.routing.curation import Presets, ServerCurator
 from sidecar.routing.limits import Limits, limits_of
 from sidecar.routing.rights import ServerRights
+from sidecar.routing.templates import HiddenTemplates
 
 if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
@@ -34,6 +35,8 @@ class Offer:
     """None if everything of the server may be used."""
     curator: ServerCurator | None = None
     """None if the workspace shows the server as it is."""
+    hidden: HiddenTemplates | None = None
+    """Its templates that the workspace does not show; None if there are none."""
     _limits: dict[str, Limits] = field(default_factory=dict)
 
     def rename(self, uri: str) -> str:
@@ -46,7 +49,7 @@ class Offer:
 
     def permits(self, uri: str) -> bool:
         """Whether a URI of the server may be used, listed or not."""
-        if self.curator is not None and not self.curator.permits(uri, self.originals):
+        if self.curator is not None and not self.curator.permits(uri, self.originals, self.hidden):
             return False
         if self.rights is None:
             return True
@@ -60,7 +63,7 @@ class Offer:
         if self.rights is not None:
             result = self.rights.result(method, result)
         if self.curator is not None:
-            result = self.curator.result(method, result, self.originals)
+            result = self.curator.result(method, result, self.originals, self.hidden)
         return result
 
     def wraps(self, tool: str) -> bool:

@@ -300,9 +300,10 @@ def _offer(source: Source, label: str, rights: ServerRights | None, curator: Ser
     if rights is None and curator is None:
         return Offer(spec, upstream, catalog, label, originals, originals.has_scheme("ui"))
     shown = rights.catalog(catalog) if rights is not None else catalog
+    hidden = curator.hidden_templates(shown.templates) if curator is not None else None
     shown = curator.catalog(shown) if curator is not None else shown
     views = uris.Originals(_listed(shown)).has_scheme("ui")
-    return Offer(spec, upstream, shown, label, originals, views, rights, curator)
+    return Offer(spec, upstream, shown, label, originals, views, rights, curator, hidden)
 
 
 def _listed(catalog: Catalog) -> list[str]:

@@ -131,6 +131,23 @@ def test_resources_that_are_off() -> None:
         assert view.resource(uri) is None, uri
 
 
+@pytest.mark.parametrize("template", ["{name}", PREFIX])
+@pytest.mark.parametrize("off", [{"items": {"db://{table}": {"on": False}}}, {"new": "ask", "known": ["db://x"]}])
+def test_what_only_fits_a_template_that_is_off(off: dict[str, Any], template: str) -> None:
+    """It is refused in each spelling; what is listed, or switched on by itself, is not."""
+    on = {**off.get("items", {}), "db://mine": {"on": True}, "db://{table}/schema": {"on": True}}
+    what = curation(resources={**off, "items": on})
+    lists: dict[str, Any] = {"resources": [{"uri": "db://x", "name": "x"}]}
+    lists["templates"] = [{"uriTemplate": "db://{table}"}, {"uriTemplate": "db://{table}/schema"}]
+    view = build([source("s", **lists)], template, curation=what)
+    label = "s/" if template == PREFIX else ""
+    assert [item["uriTemplate"] for item in view.templates] == [f"db://{label}{{table}}/schema"]
+    for rest in ("y", "%79", "y/../z", "x/y", "Y"):
+        assert view.resource(f"db://{label}{rest}") is None, rest
+    for rest in ("x", "mine", "y/schema"):
+        assert view.resource(f"db://{label}{rest}") is not None, rest
+
+
 def test_prompts_that_are_off() -> None:
     """They have no route, so that completion finds none either."""
     view = shown(curation(prompts={"rules": [{"on": False}]}), prompts=[{"name": "p"}])
