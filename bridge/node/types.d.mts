@@ -1759,7 +1759,7 @@ export interface ActivationJobs {
   jobs: ActivationJob[];
 }
 
-/** The answer to `activate` and `update_installed`. */
+/** The answer to `activate`. */
 export interface JobStarted {
   /** The id of the job; an event `activation` announces each change of it. */
   job: string;
@@ -1824,11 +1824,22 @@ export interface InstalledServers {
 /** Ask which servers were activated from the catalogue. */
 export type ReadInstalled = Record<string, never>;
 
+/** The answer to `update_installed`. */
+export interface UpdateStarted {
+  /** The id of the job; null if the server is of this version of its entry already, and nothing is done. */
+  job: string | null;
+  key: string;
+  /** Of the entry. */
+  version: string;
+}
+
 /** Install another version of an activated server, with the same settings. */
 export interface UpdateInstalled {
   key: string;
   /** The newest one that the catalogue has, if omitted. */
   version?: string | null;
+  /** Also install the version that is installed: its package, or the entry itself, may have changed. */
+  reinstall?: boolean;
 }
 
 /** Return to the version of an activated server before its last update; it is still installed. */
@@ -2731,7 +2742,7 @@ export interface Answers {
   activation_jobs: ActivationJobs;
   cancel_activation: Done;
   installed_servers: InstalledServers;
-  update_installed: JobStarted;
+  update_installed: UpdateStarted;
   roll_back_installed: Changed;
   remove_installed: Removed;
   variables: Variables;

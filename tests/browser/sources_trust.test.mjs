@@ -162,8 +162,11 @@ test('an own entry is made with a form, added, updated and rolled back', OPTIONS
   await named('button', 'Save').click();
   await named('heading', 'greeter').waitFor();
   await open('servers/greeter', 'greeter');
-  await named('button', 'Update').click();
-  await named('button', 'Return to 1.0.0').click(LONG);
+  await page.getByText('Version 1.1.0, which is newer').waitFor();
+  await named('button', 'Update to 1.1.0').click();
+  await page.getByText('The same version').waitFor(LONG);
+  assert.equal(await page.getByRole('button', { name: /^Update/ }).count(), 0);
+  await named('button', 'Return to 1.0.0').click();
   await named('button', 'Return to 1.1.0').waitFor();
 });
 

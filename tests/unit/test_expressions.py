@@ -229,6 +229,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/features/names.py _OUTSIDE": ("a", "é"),
     "sidecar/protocol/param_headers.py TOKEN": ("!",),
     "bridge/masking/parts.py _HEADER": ("a", "a:", "a: ", "bearer "),
+    "sidecar/routing/templates.py _EXPRESSION": ("{", "}", "{a}", "a"),
     "sidecar/routing/stems.py _WORD": ("a", "A", "aA", "AAa", "0", "é", "_"),
     "sidecar/routing/preset_schema.py _DEFINITION": ("#/$defs/", "#/definitions/", "a", "/"),
     "sidecar/observe/secret_index.py _WORD_STARTS": ("a", " ", "\\n", "\\"),

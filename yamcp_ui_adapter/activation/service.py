@@ -26,6 +26,7 @@ from bridge.models.catalog.activation import (
     RemoveInstalled,
     RollBackInstalled,
     UpdateInstalled,
+    UpdateStarted,
 )
 from bridge.server import Handlers
 from yamcp_ui_adapter.activation.configuring import configure
@@ -141,8 +142,8 @@ class Activations:
         plain = _NOT_IN_KEYS.sub("-", body.name.rpartition("/")[2]).strip("-")[:60] or "server"
         return next(key for key in (plain, *(f"{plain}-{number}" for number in range(2, 100_000))) if free(key))
 
-    async def update(self, body: UpdateInstalled) -> JobStarted:
-        """Queue the installation of another version, with the same settings.
+    async def update(self, body: UpdateInstalled) -> UpdateStarted:
+        """Queue the installation of another version, with the same settings; without a job if it is installed already.
 
         Raises:
             NotInstalled, EditConflict, NoSuchEntry, EntryUnsupported, SettingsInvalid, TooManyActivations: nothing
@@ -150,21 +151,22 @@ class Activations:
         """
         record = await self._record(body.key)
         found = await self._catalog.entry(record.name, body.version, record.source or None)
+        expected, version = _tools(found.entry), str(found.entry.get("version", ""))
+        if version == _of_entry(record) and not body.reinstall:
+            return UpdateStarted(job=None, key=body.key, version=version)
         target = target_of(found.entry, local=found.local)
         inputs = {each.name: each for each in settings_of(target).inputs.values() if each.fixed is None}
         given = {**record.now.values, **{name: (text,) for name, text in record.now.references.items()}}
         kept = {name: values for name, values in given.items() if name in inputs}
         answers = checked(settings_of(target).inputs.values(), kept, {}, str(Path.home()))
-        expected, version = _tools(found.entry), str(found.entry.get("version", ""))
         task = Task(body.key, record.name, found.source, target, answers, (), expected, version)
         job = self.jobs.start("update", body.key, record.name, target.version, partial(update, self._site, task))
-        return JobStarted(job=job, key=body.key)
+        return UpdateStarted(job=job, key=body.key, version=version)
 
     async def configure(self, key: str, values: Mapping[str, tuple[str, ...]], secrets: Mapping[str, str]) -> None:
         """Change settings of an installed server. Raises NotInstalled, EditConflict, and as `configuring.configure`."""
         record = await self._record(key)
-        version = record.now.of_entry or record.now.version
-        found = await self._catalog.entry(record.name, version, record.source or None)
+        found = await self._catalog.entry(record.name, _of_entry(record), record.source or None)
         await configure(self._site, key, record, target_of(found.entry, local=found.local), values, secrets)
 
     # --- what is installed -------------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ def _shown(key: str, record: Record, in_use: bool) -> InstalledServer:
         name=record.name,
         source=record.source,
         version=record.now.version,
-        entry_version=record.now.of_entry or record.now.version,
+        entry_version=_of_entry(record),
         previous=record.previous.version if record.previous else None,
         kind=record.kind,
         folder=record.now.folder,
@@ -254,6 +256,10 @@ def _shown(key: str, record: Record, in_use: bool) -> InstalledServer:
         installed=record.now.installed,
         in_use=in_use,
     )
+
+
+def _of_entry(record: Record) -> str:
+    return record.now.of_entry or record.now.version
 
 
 def _tools(entry: Json) -> int | None:

@@ -67,7 +67,7 @@ class ActivationJobs(Model):
 
 
 class JobStarted(Model):
-    """The answer to `activate` and `update_installed`."""
+    """The answer to `activate`."""
 
     job: str
     """The id of the job; an event `activation` announces each change of it."""
@@ -141,12 +141,24 @@ class ReadInstalled(Request[InstalledServers], kind="installed_servers", sockets
     """Ask which servers were activated from the catalogue."""
 
 
-class UpdateInstalled(Request[JobStarted], kind="update_installed", sockets=("desired",), repeatable=False):
+class UpdateStarted(Model):
+    """The answer to `update_installed`."""
+
+    job: str | None
+    """The id of the job; null if the server is of this version of its entry already, and nothing is done."""
+    key: str
+    version: str
+    """Of the entry."""
+
+
+class UpdateInstalled(Request[UpdateStarted], kind="update_installed", sockets=("desired",), repeatable=False):
     """Install another version of an activated server, with the same settings."""
 
     key: str
     version: str | None = Field(None, max_length=255)
     """The newest one that the catalogue has, if omitted."""
+    reinstall: bool = False
+    """Also install the version that is installed: its package, or the entry itself, may have changed."""
 
 
 class RollBackInstalled(Request[Changed], kind="roll_back_installed", sockets=("desired",), repeatable=False):

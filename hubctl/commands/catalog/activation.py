@@ -14,7 +14,6 @@ from bridge.models.catalog.activation import (
     ActivationJob,
     CancelActivation,
     InstalledServer,
-    JobStarted,
     ReadActivationJobs,
     ReadInstalled,
     RemoveInstalled,
@@ -56,14 +55,22 @@ async def add(context: Context, arguments: argparse.Namespace) -> int:
             secrets=secrets,
             workspaces=tuple(spec_or_name(specs, name) for name in arguments.workspace or ()),
         )
-        return await _follow(context, adapter, await adapter.request(body, timeout=CALL_SECONDS))
+        return await _follow(context, adapter, (await adapter.request(body, timeout=CALL_SECONDS)).job)
 
 
 async def update(context: Context, arguments: argparse.Namespace) -> int:
     """Run `hubctl catalog update`."""
     async with context.desired() as adapter:
-        body = UpdateInstalled(key=arguments.server, version=arguments.version)
-        return await _follow(context, adapter, await adapter.request(body, timeout=CALL_SECONDS))
+        body = UpdateInstalled(key=arguments.server, version=arguments.version, reinstall=arguments.reinstall)
+        started = await adapter.request(body, timeout=CALL_SECONDS)
+        if started.job is not None:
+            return await _follow(context, adapter, started.job)
+    if context.json:
+        context.emit(started)
+    else:
+        newest = "" if arguments.version else ", the newest at its source"
+        context.say(f"Server {clean(started.key)} has version {clean(started.version)} already{newest}.")
+    return 0
 
 
 async def roll_back(context: Context, arguments: argparse.Namespace) -> int:
@@ -144,17 +151,17 @@ async def cancel(context: Context, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _follow(context: Context, adapter: BridgeClient, started: JobStarted) -> int:
+async def _follow(context: Context, adapter: BridgeClient, started: str) -> int:
     """Tell the steps of a job until it has ended; returns the exit code."""
     step = ""
     try:
-        while (job := await _job(adapter, started.job)).ended is None:
+        while (job := await _job(adapter, started)).ended is None:
             if job.step != step and not context.json:
                 context.say(f"{job.step} ...")
             step = job.step
             await asyncio.sleep(POLL_SECONDS)
     except asyncio.CancelledError:
-        await adapter.request(CancelActivation(id=started.job))
+        await adapter.request(CancelActivation(id=started))
         raise
     if context.json:
         context.emit(job)

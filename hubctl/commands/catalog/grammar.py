@@ -55,6 +55,7 @@ def add_actions(one: argparse.ArgumentParser, again: Parser) -> None:
     changed = action("update", "install another version of a server, with the same settings", activation.update)
     changed.add_argument("server", help="its key in providers.json")
     changed.add_argument("--version", help="a version (the newest one)")
+    changed.add_argument("--reinstall", action="store_true", help="install the version that it has once more")
     for name, what, does in (
         ("roll-back", "return to the version before the last update", activation.roll_back),
         ("remove", "remove a server, with its folder", activation.remove),

@@ -71,6 +71,13 @@ async def activated(hub: Hub, name: str, **fields: Any) -> ActivationJob:
     return job
 
 
+async def updated(hub: Hub, key: str, **fields: Any) -> ActivationJob:
+    """Update a server; returns the job, which has ended."""
+    started = await hub.desired.request(UpdateInstalled(key=key, **fields), timeout=100)
+    assert started.job is not None
+    return await ended(hub, started.job)
+
+
 async def called(hub: Hub, tool: str, **arguments: str | int) -> str:
     """The text that a tool of the workspace `w` returns."""
     result = await hub.actual.request(Call(workspace="w", tool=tool, arguments=arguments), timeout=100)
@@ -174,10 +181,12 @@ async def test_an_update_and_the_way_back(built: Path) -> None:
     async with running({}, {"w": []}, **DEAD) as hub:
         offer(hub, *versions)
         await activated(hub, "test/node", version="1.0.0", values={"MODE": "fast"})
-        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=100)
-        assert (await ended(hub, started.job)).state == "done"
+        assert (await updated(hub, "node")).state == "done"
         assert await called(hub, "node_greet") == "hello from 2.0.0"
         assert await called(hub, "node_env", name="MODE") == "fast"
+
+        started = await hub.desired.request(UpdateInstalled(key="node"))
+        assert (started.job, started.version) == (None, "2.0.0")
 
         await hub.desired.request(RollBackInstalled(key="node"), timeout=100)
         await hub.wait_settled()
@@ -185,8 +194,7 @@ async def test_an_update_and_the_way_back(built: Path) -> None:
 
         offer(hub, *versions, broken)
         before = (hub.yamcp_dir / "providers.json").read_text()
-        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=100)
-        job = await ended(hub, started.job)
+        job = await updated(hub, "node")
         assert job.error is not None
         assert (job.state, job.error.code) == ("failed", "PROGRAM_MISSING")
         assert (hub.yamcp_dir / "providers.json").read_text() == before
@@ -297,16 +305,18 @@ async def test_hubctl(built: Path) -> None:
             ("variables",): 0,
             ("variables", "set", "OTHER", "--file", str(secret)): 0,
             ("variables", "unset", "OTHER"): 0,
+            ("update", "n"): 0,
             ("remove", "n"): 0,
-            ("update", "n"): 1,
+            ("update", "n", "--reinstall"): 1,
         }.items():
             status, out, err = await hubctl(hub.env, "catalog", *words)
             assert status == code, (words, out, err)
             said.append(out + err)
         assert "SETTINGS_INVALID" in said[0]
         assert "installed, version 1.0.0, with 3 tools" in said[1]
-        assert "variables unset API_KEY" in said[6]
-        assert "NOT_INSTALLED" in said[7]
+        assert said[6] == "Server n has version 1.0.0 already, the newest at its source.\n"
+        assert "variables unset API_KEY" in said[7]
+        assert "NOT_INSTALLED" in said[8]
         assert SECRET not in "".join(said)
 
 

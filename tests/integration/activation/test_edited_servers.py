@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bridge.models import DeleteServer, Duplicate, PutServer, Request, Undo
-from bridge.models.catalog.activation import InstalledServer, ReadInstalled, RemoveInstalled, UpdateInstalled
+from bridge.models.catalog.activation import InstalledServer, ReadInstalled, RemoveInstalled
 from bridge.models.catalog.entries import CatalogShow
-from tests.integration.activation.test_activation import DEAD, activated, called, ended, offer
+from tests.integration.activation.test_activation import DEAD, activated, called, offer, updated
 from tests.support.fake_server import until
 from tests.support.hub import Hub, running
 from tests.support.packages import entry, tarball
@@ -39,8 +39,7 @@ async def test_what_is_installed_follows_and_no_folder_stays(tmp_path: Path) -> 
         await change(PutServer(key="other", old_key="node", entry={**stored, "namespace": "other"}))
         assert list(await installed(hub)) == ["other"]
         assert (await hub.desired.request(CatalogShow(name="test/node"))).summary.installed == ("other",)
-        started = await hub.desired.request(UpdateInstalled(key="other"), timeout=100)
-        assert (await ended(hub, started.job)).state == "done"
+        assert (await updated(hub, "other")).state == "done"
         assert await called(hub, "other_greet") == "hello from 2.0.0"
 
         await change(Duplicate(section="servers", name="other", to="copy"))

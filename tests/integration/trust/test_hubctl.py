@@ -14,9 +14,9 @@ import pytest
 
 from bridge.models import Call
 from bridge.models.actual import SearchTools
-from bridge.models.catalog.activation import RemoveInstalled, UpdateInstalled
+from bridge.models.catalog.activation import RemoveInstalled
 from tests.acceptance.steps import until
-from tests.integration.activation.test_activation import DEAD, activated, called, ended, offer
+from tests.integration.activation.test_activation import DEAD, activated, called, offer, updated
 from tests.integration.hubctl.test_editing import hubctl
 from tests.integration.trust.test_rug_pull import EVIL, SERVER
 from tests.support.hub import Hub, running
@@ -126,8 +126,7 @@ async def test_a_package_is_scanned_and_described(built: Path) -> None:
         (component,) = json.loads(await said(hub, "sbom", "package:node"))["components"]
         assert component["name"].endswith("servers/node/1.0.0")
 
-        started = await hub.desired.request(UpdateInstalled(key="node"), timeout=100)
-        assert (await ended(hub, started.job)).state == "done"
+        assert (await updated(hub, "node")).state == "done"
         second = await scan(hub, "clean", "2.0.0")
         assert second["sbom"]["digest"] != first["sbom"]["digest"]
         assert second["digest"] != first["digest"]

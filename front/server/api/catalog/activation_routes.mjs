@@ -1,6 +1,6 @@
 /** The routes of activation: servers that are installed from the catalogue, and variables. For admins. Pure. */
 
-import { name, names, optional, settings, texts } from '../fields.mjs';
+import { flag, name, names, optional, settings, texts } from '../fields.mjs';
 import { route } from '../route.mjs';
 
 const key = { key: name };
@@ -39,10 +39,12 @@ export const ACTIVATION_ROUTES = [
     answer: '{servers}',
   }),
   route('updateInstalled', 'POST', '/api/installed/update', {
-    summary: 'Install another version of a server (the newest, if none is given), with the same settings.',
+    summary:
+      'Install another version of a server (the newest, if none is given), with the same settings. `job` is null if it ' +
+      'has this version; `reinstall` installs it once more.',
     query: key,
-    body: { version: optional(name) },
-    answer: '{job, key}',
+    body: { version: optional(name), reinstall: optional(flag) },
+    answer: '{job, key, version}',
     errors: ['NOT_INSTALLED', 'NO_SUCH_ENTRY', 'CATALOG_ENTRY_UNSUPPORTED', 'SETTINGS_INVALID', 'ACTIVATIONS_LIMIT'],
   }),
   route('rollBackInstalled', 'POST', '/api/installed/roll-back', {

@@ -46,6 +46,7 @@ import type {
   Tools,
   ToolsAccepted,
   ToolsRejected,
+  UpdateStarted,
   UpstreamSignIns,
   Usage,
   Variables,
@@ -180,7 +181,7 @@ export interface HubAnswers {
   activations: ActivationJobs;
   cancelActivation: Nothing;
   installed: InstalledServers;
-  updateInstalled: JobStarted;
+  updateInstalled: UpdateStarted;
   rollBackInstalled: Changed;
   removeInstalled: Changed & { variables: string[] };
   variables: Variables;
