@@ -163,6 +163,7 @@ REFUSED: list[Asked] = [
     ("hub_refreshSource", {"id": "none"}, None),
     ("hub_acceptChanges", {}, {"server": "notes", "tools": ["none"]}),
     ("hub_rejectChanges", {}, {"server": "notes", "digests": ["0" * 64]}),
+    ("hub_sbom", {"subject": "none"}, None),
     ("hub_rescan", {}, {"subject": "none"}),
     ("hub_setWorkspace", {"name": "demo"}, {"curation": {"servers": {}}, "expect_curation": "0"}),
     ("hub_activate", {}, {"name": "none/none", "values": {"a": "b", "c": ["d"]}, "secrets": {}, "workspaces": []}),

@@ -1,12 +1,17 @@
 /** The scans of images and packages for known vulnerabilities. */
 
 import { foundText, scanState } from './trust_words.mjs';
+import { address } from '../../hub/api.mjs';
 import { api } from '../../hub/store.mjs';
 import { Button, html, ItemLink, Section, StateBadge, Table, Time } from '../../ui.mjs';
+import { count } from '../../words.mjs';
 
 /** @typedef {import('../../../../bridge/node/types.mjs').Scan} Scan */
 
 const NOTE = 'Results are hints: none of them prevents a start. A result is as old as the database of its scanner.';
+
+/** @type {Record<Scan['sbom']['state'], string>} */
+const SBOM_STATES = { none: '–', waiting: 'Waiting', failed: 'Failed', kept: '' };
 
 /** @param {{ scans: Scan[], onAsked: () => Promise<void> }} props */
 export function ScanTable({ scans, onAsked }) {
@@ -26,6 +31,7 @@ export function ScanTable({ scans, onAsked }) {
         database ? html`<${Time} at=${database} />` : scanner ? 'of unknown age' : '–',
     },
     { id: 'at', title: 'Scanned', cell: (/** @type {Scan} */ { at }) => html`<${Time} at=${at} />` },
+    { id: 'sbom', title: 'SBOM', cell: sbomCell },
     { id: 'servers', title: 'Servers', cell: serversCell },
     {
       id: 'again',
@@ -53,6 +59,18 @@ function stateCell({ state, reason, retry_at: retry }) {
   return html`<${StateBadge} ...${scanState(state)} />
     ${reason && html`<div class="small">${reason}</div>`}
     ${retry && html`<div class="muted small">Next try <${Time} at=${retry} due /></div>`}`;
+}
+
+/** The name of the file for an SBOM. @param {string} subject */
+const fileOf = (subject) => `${subject.replace(/^\w+:/, '').replace(/[^\w.-]+/g, '-')}.cdx.json`;
+
+/** @param {Scan} scan */
+function sbomCell({ subject, name, sbom }) {
+  if (sbom.state !== 'kept')
+    return html`${SBOM_STATES[sbom.state]}
+    ${sbom.reason && html`<div class="small">${sbom.reason}</div>`}`;
+  return html`<a href=${address('/api/trust/sbom', { subject })} download=${fileOf(subject)} aria-label=${`Download the SBOM of ${name}`}>${count(sbom.components, 'component')}</a>
+    <div class="muted small"><${Time} at=${sbom.at} /></div>`;
 }
 
 /** @param {Scan} scan */

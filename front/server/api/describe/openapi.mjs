@@ -45,6 +45,7 @@ const OTHER_MEDIA = {
   exportCalls: ['application/jsonl', 'text/csv'],
   exportChanges: ['application/jsonl', 'text/csv'],
   exportSignIns: ['application/jsonl', 'text/csv'],
+  sbom: ['application/vnd.cyclonedx+json'],
   logFile: ['text/plain'],
   metrics: ['text/plain'],
   apiPage: ['text/html'],

@@ -34,6 +34,12 @@ export const TRUST_ROUTES = [
     summary: 'What is known of the vulnerabilities of the images and packages of servers, and since when.',
     answer: '{scans}',
   }),
+  route('sbom', 'GET', '/api/trust/sbom', {
+    summary: 'The SBOM of an image or package, as a file (CycloneDX JSON); `subject` as of the scans.',
+    query: { subject: name },
+    answer: 'the file',
+    errors: ['SBOM_UNKNOWN'],
+  }),
   route('rescan', 'POST', '/api/trust/scans/again', {
     summary: 'Scan an image or package again, or all (without `subject`).',
     body: { subject: optional(name) },
