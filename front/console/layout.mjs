@@ -115,6 +115,8 @@ function Navigation() {
   const current = pageOf(route.value.page).nav;
   const hub = state.value?.hub;
   const failing = (state.value?.servers ?? []).filter((server) => serverState(server).tone === 'bad').length;
+  const waiting = (state.value?.workspaces ?? []).some(({ pending }) => pending > 0);
+  const alarms = new Set([...ALARMING, ...(failing > 0 ? ['servers'] : []), ...(waiting ? ['workspaces'] : [])]);
   /** @type {Record<string, any>} */
   const counts = {
     workspaces: state.value?.workspaces.length,
@@ -131,7 +133,7 @@ function Navigation() {
             <a href=${href(id)} aria-current=${current === id ? 'page' : undefined}>
               <${Icon} name=${page.icon} /><span>${page.entry ?? page.title}</span>
               ${counts[id] !== undefined && html`<span class="nav-count" aria-hidden="true">${counts[id]}</span>`}
-              ${((id === 'servers' && failing > 0) || ALARMING.has(id)) && html`<span class="nav-alarm" aria-hidden="true"></span>`}
+              ${alarms.has(id) && html`<span class="nav-alarm" aria-hidden="true"></span>`}
             </a>
           </li>`,
         )}

@@ -30,14 +30,18 @@ async function tools(workspace) {
   return (await (await fetch(`${hub.url}/api/hub/tools?workspace=${workspace}`)).json()).tools;
 }
 
-/** Change the curation of `alpha` as another administrator does, while the page shows the one before. */
+/** Change settings of a workspace as another administrator does. @param {string} name @param {object} settings */
+async function set(name, settings) {
+  const headers = { 'content-type': 'application/json' };
+  const url = `${hub.url}/api/hub/workspaces?name=${name}`;
+  assert.equal((await fetch(url, { method: 'PATCH', headers, body: JSON.stringify(settings) })).status, 200);
+}
+
+/** Change the curation of `alpha`, while the page shows the one before. */
 async function changeElsewhere() {
   const { curation } = await (await fetch(`${hub.url}/api/hub/curation?name=alpha`)).json();
   curation.servers.a.tools.items.echo.name = 'told';
-  const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ curation });
-  const url = `${hub.url}/api/hub/workspaces?name=alpha`;
-  assert.equal((await fetch(url, { method: 'PATCH', headers, body })).status, 200);
+  await set('alpha', { curation });
 }
 
 test(
@@ -100,3 +104,20 @@ test(
     await visit.end();
   },
 );
+
+test('an administrator meets new tools that wait, and the state of the tools of the hub', LIMIT, async () => {
+  const curation = { servers: { a: { tools: { new: 'ask', known: [] } } } };
+  await set('beta', { curation, hub_tools: true });
+  const visit = await browser.visit(hub.url);
+  const { page } = visit;
+  await page.goto('/#/workspaces');
+  await page.getByRole('link', { name: /^\d+ new items wait in beta$/ }).click();
+  await page.getByText('wait for your decision').waitFor();
+  const own = page.getByRole('table', { name: 'Tools of the hub' });
+  await own.getByRole('row', { name: /hub_status.*Works/ }).waitFor();
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole('button', { name: 'Accept all' }).click();
+  await page.getByText('wait for your decision').waitFor({ state: 'detached' });
+  assert.ok((await tools('beta')).some(({ name }) => name === 'a_add'));
+  await visit.end();
+});

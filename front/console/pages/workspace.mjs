@@ -21,6 +21,7 @@ import {
 import { displayName, workspaceState } from '../words.mjs';
 import { Curated } from './curation/curation.mjs';
 import { Duplicate } from './parts/duplicate.mjs';
+import { HubToolsSection } from './workspace/hub_tools.mjs';
 import { MissingServers } from './parts/missing_servers.mjs';
 import { ServerTable } from './servers.mjs';
 import { counts, WorkspaceSwitch } from './workspaces.mjs';
@@ -56,6 +57,7 @@ function WorkspaceDetails({ workspace }) {
     <${Connect} workspace=${workspace} />
     <${Members} workspace=${workspace} />
     <${Curated} workspace=${workspace} />
+    <${HubToolsSection} workspace=${workspace} />
     <${Details} workspace=${workspace} />
     ${copying && html`<${Duplicate} section="workspaces" name=${name} taken=${new Set(workspacesByName.value.keys())} onClose=${() => setCopying(false)} />`}
     ${deleting && html`<${DeleteDialog} workspace=${workspace} onClose=${() => setDeleting(false)} />`}

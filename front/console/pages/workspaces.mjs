@@ -60,7 +60,7 @@ function LastChange() {
 
 /** @param {{ workspace: Workspace, selection?: import('./parts/selection.mjs').Selection }} props */
 function Card({ workspace, selection }) {
-  const { name, enabled, issues, error } = workspace;
+  const { name, enabled, issues, error, pending } = workspace;
   const more = issues.filter((issue) => issue.severity !== 'info').length + (error ? 1 : 0);
   return html`<li class="card workspace ${enabled ? '' : 'is-off'}">
     <div class="workspace-head">
@@ -76,6 +76,7 @@ function Card({ workspace, selection }) {
     <${Urls} workspace=${workspace} />
     ${workspace.servers.length > 0 && html`<${Chips} workspace=${workspace} />`}
     ${more > 0 && html`<p class="small problem"><${Icon} name="warn" /><a href=${href('workspaces', [name])}>${count(more, 'problem')}<span class="unseen"> of ${displayName(name)}</span></a></p>`}
+    ${pending > 0 && html`<p class="small problem"><${Icon} name="warn" /><a href=${href('workspaces', [name])}>${count(pending, 'new item')} ${pending === 1 ? 'waits' : 'wait'}<span class="unseen"> in ${displayName(name)}</span></a></p>`}
   </li>`;
 }
 

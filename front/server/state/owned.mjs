@@ -48,6 +48,7 @@ export function ownedState(state, owned) {
     activations: 0,
     proposals: 0,
     trust: 0,
+    hub_tools: [],
     sessions: workspaces.reduce((sum, { sessions }) => sum + sessions, 0),
   };
   return { ...state, hub, workspaces, servers };

@@ -1,6 +1,7 @@
 /** The State that pages show, and that GET /api/hub/state answers. Times are Unix time in seconds, sizes in bytes. */
 
 import type {
+  HubToolStatus,
   Issue,
   LastChange,
   ServerSettings,
@@ -55,6 +56,8 @@ export interface HubState {
   proposals: number;
   /** Servers whose changes wait for a decision, or whose image or package has known vulnerabilities. */
   trust: number;
+  /** The hub's own tools, once a workspace has shown some. */
+  hub_tools: readonly HubToolStatus[];
   /** Set if the State has only what the owner owns who has asked for it. */
   role?: 'owner';
 }
@@ -74,6 +77,8 @@ export interface WorkspaceState {
   tools: number;
   resources: number;
   prompts: number;
+  /** New tools, prompts and resources that clients do not see until somebody decides on them. */
+  pending: number;
   sessions: number;
   sse_url: string;
   http_url: string;

@@ -238,7 +238,7 @@ function workspaceState(spec, run, { away, ...more }) {
   const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers } = spec;
   const { record, cache_read_only, hub_tools, registry, tools: shown, pinned_tools } = spec;
   const state = stateOf(enabled, run, away);
-  const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
+  const { ready = 0, tools = 0, resources = 0, prompts = 0, pending = 0, sessions = 0 } = run ?? {};
   const error = run?.reason && run.state === state ? describe(run.reason) : null;
   return {
     name,
@@ -253,6 +253,7 @@ function workspaceState(spec, run, { away, ...more }) {
     tools,
     resources,
     prompts,
+    pending,
     sessions,
     name_template,
     record,
@@ -319,6 +320,7 @@ function hubState(known, here, { servers, workspaces }) {
     undoable: adapter === 'ok' ? (desired?.undoable ?? []) : [],
     activations: known.activations,
     proposals: known.proposals ?? 0,
+    hub_tools: status?.hub_tools ?? [],
     trust: servers.filter(({ changes, scan }) => changes > 0 || scan === 'found').length,
     sessions: workspaces.reduce((sum, workspace) => sum + workspace.sessions, 0),
   };

@@ -24,7 +24,14 @@ const server = (key, more) => ({
 /** @param {number} seq @param {object} [more] @returns {any} */
 const stateOf = (seq, more) => ({
   seq,
-  hub: { sessions: 9, issues: [{ code: 'X' }], undoable: ['1'], last_change: { id: '1' }, sidecar_url: 'http://s' },
+  hub: {
+    sessions: 9,
+    issues: [{ code: 'X' }],
+    undoable: ['1'],
+    last_change: { id: '1' },
+    sidecar_url: 'http://s',
+    hub_tools: [{ name: 'hub_status', calls: 3 }],
+  },
   workspaces: [workspace('dev'), workspace('prod')],
   servers: [server('github'), server('search')],
   ...more,
@@ -46,8 +53,8 @@ test('an owner sees what it owns of the State, and nothing of the rest', () => {
     seen.servers.map(({ key, workspaces }) => [key, workspaces]),
     [['github', ['dev']]],
   );
-  const { sessions, issues, undoable, last_change, sidecar_url } = seen.hub;
-  assert.deepEqual([sessions, issues, undoable, last_change, sidecar_url], [2, [], [], null, '']);
+  const { sessions, issues, undoable, last_change, sidecar_url, hub_tools } = seen.hub;
+  assert.deepEqual([sessions, issues, undoable, last_change, sidecar_url, hub_tools], [2, [], [], null, '', []]);
   assert.doesNotMatch(JSON.stringify(seen), /prod/);
 });
 

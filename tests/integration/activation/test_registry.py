@@ -21,17 +21,20 @@ from bridge.models import (
 from bridge.models.catalog.activation import (
     ReadInstalled,
     ReadVariables,
+    RollBackInstalled,
 )
 from bridge.models.catalog.approvals import (
     ApproveProposal,
     Caller,
     ReadRegistryProgress,
+    RedeemSecretTicket,
     RegistryAdd,
     RegistryConfigure,
     RegistryFind,
     RegistryOutcome,
     RegistryRemove,
 )
+from tests.integration.activation.test_activation import updated
 from tests.support.hub import Hub, running
 from tests.support.packages import entry, tarball, wheel
 
@@ -87,22 +90,60 @@ def files_with(folder: Path, text: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in files if text.encode() in path.read_bytes()}
 
 
+async def configured(hub: Hub, server: str, *secrets: str, **values: str) -> None:
+    """Change settings of a server; secrets get the marked value."""
+    body = RegistryConfigure(caller=EVERYBODY, workspace="w", server=server, values=values, secrets=secrets)
+    made = await hub.desired.request(body)
+    if secrets:
+        assert made.ticket is not None
+        secret = made.ticket.url.rsplit("/", 1)[1]
+        entered = RedeemSecretTicket(ticket=secret, principal="", values=dict.fromkeys(secrets, SECRET))
+        await hub.desired.request(entered)
+    else:
+        assert made.outcome == "done"
+
+
 @pytest.mark.parametrize("build", [tarball, wheel])
-async def test_found_added_called_configured_removed(tmp_path: Path, build: Any) -> None:
-    """It is there when the job is done; afterwards nothing is left of it."""
+async def test_found_added_called_configured_updated_removed(tmp_path: Path, build: Any) -> None:
+    """It is there when the job is done; settings survive an update and the way back; afterwards nothing is left."""
     async with running({}, {"w": []}, **DEAD) as hub:
-        packed = entry(build(tmp_path), "io.example/packed", environmentVariables=[MODE])
-        offer(hub, {**packed, "version": "2026.11"})  # which is not that of the package
+        news = {"name": "NEWS", "default": "of version 2"}
+        inputs = [MODE, {**API_KEY, "isRequired": False}]
+        first, second = (
+            entry(build(tmp_path, version=version), "io.example/packed", environmentVariables=more)
+            for version, more in {"1.0.0": inputs, "2.0.0": [*inputs, news]}.items()
+        )
+        first["version"] = "2026.11"  # which is not that of the package
+        offer(hub, first)
         await hub.desired.request(SetWorkspace(name="w", registry="add"))
         found = await hub.desired.request(RegistryFind(caller=EVERYBODY, workspace="w", text="packed"))
         assert [(each.name, [one.name for one in each.inputs]) for each in found.entries] == [
-            ("io.example/packed", ["MODE"])
+            ("io.example/packed", ["MODE", "API_KEY"])
         ]
         key = await done(hub, (await added(hub, "io.example/packed")).job)
         assert await called(hub, f"{key}_greet") == "hello from 1.0.0"
-        body = RegistryConfigure(caller=EVERYBODY, workspace="w", server=key, values={"MODE": "fancy"})
-        assert (await hub.desired.request(body)).outcome == "done"
-        await says(hub, f"{key}_env", "fancy", name="MODE")
+        await configured(hub, key, MODE="fancy")
+        await configured(hub, key, "API_KEY")
+        await says(hub, f"{key}_env", SECRET, name="API_KEY")
+        assert await called(hub, f"{key}_env", name="MODE") == "fancy"
+
+        offer(hub, first, {**second, "version": "2026.12"})
+        assert (await updated(hub, key)).state == "done"
+        expected = {"MODE": "fancy", "API_KEY": SECRET, "NEWS": "of version 2"}
+        assert {name: await called(hub, f"{key}_env", name=name) for name in expected} == expected
+        assert await called(hub, f"{key}_greet") == "hello from 2.0.0"
+        await configured(hub, key, MODE="plainer", NEWS="changed")
+        await says(hub, f"{key}_env", "plainer", name="MODE")
+        assert await called(hub, f"{key}_env", name="NEWS") == "changed"
+
+        await hub.desired.request(RollBackInstalled(key=key), timeout=100)
+        await says(hub, f"{key}_greet", "hello from 1.0.0")
+        expected = {"MODE": "plainer", "API_KEY": SECRET}
+        assert {name: await called(hub, f"{key}_env", name=name) for name in expected} == expected
+        await hub.desired.request(RollBackInstalled(key=key), timeout=100)
+        await says(hub, f"{key}_greet", "hello from 2.0.0")
+        assert await called(hub, f"{key}_env", name="NEWS") == "changed"
+        assert files_with(hub.root, SECRET) == {"data/variables.json"}
         gone = await hub.desired.request(RegistryRemove(caller=EVERYBODY, workspace="w", server=key), timeout=100)
         assert gone.uninstalled
         assert (await hub.desired.request(ReadInstalled())).servers == ()

@@ -21,9 +21,12 @@ import { ExchangeDialog } from './exchange.mjs';
 const NOTE = 'Which tools, prompts and resources clients of this workspace see. Other workspaces are not affected.';
 const MAX_SHOWN = 200; // rows of the table; the filter finds the others
 
-/** The lists are requested when the section is opened. @param {{ workspace: Workspace }} props */
+/**
+ * The lists are requested when the section is opened, which it is from the start while something waits.
+ * @param {{ workspace: Workspace }} props
+ */
 export function Curated({ workspace }) {
-  const [open, setOpen] = useState(false);
+  const [open, setOpen] = useState(workspace.pending > 0);
   const toggle = html`<${Button} icon="tools" onClick=${() => setOpen(!open)}>${open ? 'Close' : 'Choose tools'}</${Button}>`;
   return html`<${Section} title="Shown to clients" note=${NOTE} actions=${toggle}>
     ${open && html`<${Panel} key=${workspace.name} workspace=${workspace} />`}
