@@ -120,7 +120,7 @@ export class Hub {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'close');
     child.kill(signal);
-    const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    const late = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
     await ended;
     clearTimeout(late);
   }

@@ -169,12 +169,12 @@ export class Run {
     if (!child?.pid || child.exitCode !== null) return;
     const ended = once(child, 'close');
     process.kill(-child.pid, 'SIGINT');
-    const late = setTimeout(() => this.#kill(), 30_000);
+    const late = setTimeout(() => this.#kill(), PATIENCE);
     const [code] = await ended;
     clearTimeout(late);
     this.#process = null;
     assert.equal(code, 0, `hubctl run ended with ${code}:\n${this.text}\n${this.logs()}`);
-    for (let tries = 0; tries < 100 && this.processes().length; tries += 1) await pause(RETRY);
+    for (const end = Date.now() + PATIENCE; Date.now() < end && this.processes().length;) await pause(RETRY);
     assert.deepEqual(this.processes(), [], 'processes that the hub left behind');
   }
 
