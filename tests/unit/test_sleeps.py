@@ -1,7 +1,7 @@
 """Tests wait for what happens, not for a time: each sleep of a fixed time outside of a loop has a reason here.
 
 A sleep "until it will have happened" is too short on a busy machine. A sleep in a `while` loop is a look at what no
-event tells of.
+event tells of. What a test asserts is not how long something took: on a busy machine everything takes long.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ LONGER = "longer than a limit of the product, which must not have acted by then;
 LASTS = "how long a fault lasts; longer is as good"
 PACE = "the pace of a program or of changes; every pace has to do"
 SLEEPS = {"asyncio.sleep", "time.sleep"}
+CLOCKS = ("monotonic()", "perf_counter()", "time.time()", "loop().time()", "loop.time()")
 NOTHING = "nothing may happen in this time, or it may be longer"
 ALLOWED = {
     "acceptance/test_edits_under_load.py test_edits_under_load": PACE,
@@ -109,6 +110,28 @@ def test_each_sleep_has_a_reason() -> None:
     assert found == ALLOWED.keys()
 
 
+def hurrying(node: ast.AST) -> Iterator[int]:
+    """The lines of assertions that the time since something is less than a limit."""
+    for found in ast.walk(node):
+        if isinstance(found, ast.Assert) and isinstance(found.test, ast.Compare):
+            left, ops = found.test.left, found.test.ops
+            since = isinstance(left, ast.BinOp) and ast.unparse(left.left).endswith(CLOCKS)
+            if since and isinstance(ops[0], ast.Lt | ast.LtE):
+                yield found.lineno
+
+
+def test_nothing_has_to_be_quick() -> None:
+    """`bench/` measures; a test makes the limit that would be missed so long that its own patience ends first."""
+    texts = {path: path.read_text("utf-8") for path in files()}
+    found = {
+        f"{path.relative_to(TESTS)}:{line}"
+        for path, text in texts.items()
+        if any(clock in text for clock in CLOCKS)
+        for line in hurrying(ast.parse(text))
+    }
+    assert found == set()
+
+
 @pytest.mark.parametrize(
     ("line", "sleeps"),
     [
@@ -121,3 +144,17 @@ def test_each_sleep_has_a_reason() -> None:
 def test_what_counts(line: str, sleeps: bool) -> None:
     """A sleep of a fixed time, not a look in a loop, nor a turn of the event loop."""
     assert list(sleeping(ast.parse(f"async def f():\n {line}"))) == (["f"] if sleeps else [])
+
+
+@pytest.mark.parametrize(
+    ("line", "hurries"),
+    [
+        ("assert time.monotonic() - began < 5", True),
+        ("assert asyncio.get_running_loop().time() - began <= 5, 'late'", True),
+        ("assert time.monotonic() - began >= 0.3", False),
+        ("assert time.monotonic() < deadline", False),
+    ],
+)
+def test_what_hurries(line: str, hurries: bool) -> None:
+    """An upper limit, not a lower one, nor the end of a loop's patience."""
+    assert bool(list(hurrying(ast.parse(line)))) is hurries
