@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sidecar.downstream.streamable import HttpTransport
     from sidecar.hub.bridge_api import BridgeApi
     from sidecar.hub.hub import Hub
+    from sidecar.hub.sign_in_service import SignInService
     from sidecar.hub.status import StatusReporter
     from sidecar.observe.metrics import Metrics
     from sidecar.observe.redaction import Redactor
@@ -155,8 +156,8 @@ def placed_servers(settings: Settings, hub: Hub, placement: Placement) -> Placed
     return PlacedServers(settings, key, hub, placement)
 
 
-def place(connector: Connector, placement: Placement, placed: PlacedServers | None) -> None:
+def place(connector: Connector, placement: Placement, placed: PlacedServers | None, sign_ins: SignInService) -> None:
     """Tell a connector where the servers run that only one replica runs."""
     connector.placement = placement
     if placed:
-        connector.elsewhere, placed.connector = placed.open, connector
+        connector.elsewhere, placed.connector, placed.account = placed.open, connector, sign_ins.account

@@ -88,6 +88,10 @@ class SignInService:
             self._sign_ins.find, self._sign_ins.changed = self._find, self._changed
         return self._sign_ins
 
+    def account(self, spec: ServerSpec, principal: str, url: str) -> Account:
+        """The account with which a principal uses a server that has `sign_in`, at its present URL."""
+        return self.sign_ins.account(spec, principal, url)
+
     def _servers(self) -> tuple[ServerSpec, ...]:
         return self._hub.snapshot.servers if self._hub.snapshot else ()
 
@@ -209,14 +213,14 @@ class UpstreamAccount:
         self._spec = spec
         self._tenant = tenant
         self.owner = account_owner(spec.settings, tenant)
-        self._connect = connector(spec, authorize=self._at, claims=partial(service.claims_of, tenant))
+        self._connect = connector(spec, authorize=self._at, claims=partial(service.claims_of, tenant), principal=tenant)
 
     def connect(self, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
         """Open a channel to the server, with this account."""
         return self._connect(on_frame)
 
     def _at(self, url: str) -> Account:
-        return self._service.sign_ins.account(self._spec, self._tenant, url)
+        return self._service.account(self._spec, self._tenant, url)
 
     @property
     def _latest(self) -> Account:

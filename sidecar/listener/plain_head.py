@@ -25,7 +25,7 @@ _EXCLUDED = frozenset(
     | {b"origin", b"sec-fetch-site", b"access-control-request-method"}
 )
 """Headers that change how the message is read or answered, or that web pages send."""
-_QUESTION = b"POST /mcp/_replica/logs HTTP/1.1"
+_OF_REPLICAS = (b"POST /mcp/_replica/logs HTTP/1.1", b"POST /mcp/replicas/placed HTTP/1.1")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 
@@ -37,7 +37,8 @@ class PlainHead(NamedTuple):
     host: str
     authorization: bytes
     of_replica: bool = False
-    """Whether it may be a question of another replica, which has no credential of a client."""
+    """Whether it may be a question of another replica, or its channel to a server of this one, without a credential of a
+    client."""
 
 
 def plain_head(head: bytes) -> PlainHead | None:
@@ -62,7 +63,7 @@ def plain_head(head: bytes) -> PlainHead | None:
     ):
         return None
     host = found.get(b"host", b"").decode("latin-1")
-    of_replica = line == _QUESTION
+    of_replica = line in _OF_REPLICAS
     return PlainHead(int(length or 0), host, found.get(b"authorization", b""), of_replica) if host else None
 
 

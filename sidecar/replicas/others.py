@@ -26,6 +26,7 @@ from sidecar.replicas.signature import HEADER, Signed, Signer
 if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.settings.replicas import ReplicaAddresses
+    from sidecar.upstream.connector import User
 
 PATH = "/mcp/replicas/placed"
 """The path of these requests: none of a workspace."""
@@ -68,15 +69,19 @@ class OtherReplicas:
         self._longest = settings.max_message_bytes
 
     @asynccontextmanager
-    async def open(self, replica: str, server: str, shared: bool, on_frame: OnFrame) -> AsyncIterator[Channel]:
+    async def open(
+        self, replica: str, server: str, shared: bool, user: User | None, on_frame: OnFrame
+    ) -> AsyncIterator[Channel]:
         """A channel to a server that `replica` runs. `shared`: to the one that all clients share there; else to one
-        of its own.
+        of its own, for `user` if it is one user's.
 
         Raises:
             Unreachable: the replica cannot be reached, or does not serve it.
         """
-        asked = codec.dumps({"server": server, "shared": shared})
-        async with self.asked(replica, asked, OPEN_SECONDS) as response:
+        asked: dict[str, Any] = {"server": server, "shared": shared}
+        if user is not None:
+            asked["user"] = {"id": user.principal, "claims": dict(user.claims)}
+        async with self.asked(replica, codec.dumps(asked), OPEN_SECONDS) as response:
             if response.status != 200:
                 raise _refused(replica, await _read(response))
             lines = _Lines(response, self._longest)

@@ -12,6 +12,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,10 +32,13 @@ from sidecar.replicas.forwarding import Body
 from sidecar.replicas.others import ALIVE_SECONDS, DIGEST, PATH, OtherReplicas, digest_of, signed
 from sidecar.replicas.relay import OwnRelay, Relay, SharedRelay
 from sidecar.replicas.signature import HEADER, Verifier
+from sidecar.upstream.connector import User
 from sidecar.upstream.upstream import Upstream
+from sidecar.upstream.variables import is_personal
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+    from sidecar.channels.connections import Authorizer
     from sidecar.hub.hub import Hub
     from sidecar.placement.leases import LeaseKeeper
     from sidecar.upstream.connector import Connector
@@ -110,6 +114,8 @@ class PlacedServers:
         self._channels: dict[str, ServedChannel] = {}
         self.connector: Connector | None = None
         """Opens channels to servers that are not shared. The app sets it."""
+        self.account: Callable[[ServerSpec, str, str], Authorizer] | None = None
+        """The account with which a principal uses a server that has `sign_in`, at its URL. The app sets it."""
         self.app: ASGIApp | None = None
         """What serves all other requests. The app sets it."""
         leases.watchers.append(self._lease_changed)
@@ -119,9 +125,11 @@ class PlacedServers:
         self.app = app
         return self
 
-    def open(self, replica: str, server: str, shared: bool, on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
+    def open(
+        self, replica: str, server: str, shared: bool, user: User | None, on_frame: OnFrame
+    ) -> AbstractAsyncContextManager[Channel]:
         """A channel to a server of another replica (`OtherReplicas.open`)."""
-        return self.others.open(replica, server, shared, on_frame)
+        return self.others.open(replica, server, shared, user, on_frame)
 
     async def run(self) -> None:
         """End channels to servers that the configuration has no longer, until cancelled."""
@@ -190,7 +198,7 @@ class PlacedServers:
                 raise ReplicaSignatureInvalid("The body is not the one that was signed.")
             asked = as_dict(owners.message_of(body.content))
             if "server" in asked:
-                opening = self._opened(str(asked["server"]), asked.get("shared") is True)
+                opening = self._opened(str(asked["server"]), asked.get("shared") is True, _user(asked))
                 await self._serve(sender.replica, opening, body.receive, send)
                 return
             await self._take(asked)
@@ -230,7 +238,7 @@ class PlacedServers:
                 left.cancel()
 
     @asynccontextmanager
-    async def _opened(self, server: str, shared: bool) -> AsyncIterator[ServedChannel]:
+    async def _opened(self, server: str, shared: bool, user: User | None) -> AsyncIterator[ServedChannel]:
         """A channel to a server that runs here. Raises SidecarError."""
         if await self._leases.given_up(server):
             raise PlacedElsewhere(f"This replica has given the server {server!r} up, as it is about to stop.")
@@ -239,15 +247,18 @@ class PlacedServers:
         channel = ServedChannel(server)
         self._channels[channel.id] = channel
         try:
-            async with self._joined_to_shared(channel) if shared else self._joined_to_own(channel):
+            spec = self._spec(channel.server)
+            if is_personal(spec) != (user is not None) or (shared and user is not None):
+                raise PlacedElsewhere(f"The two replicas have different definitions of the server {spec.key!r}.")
+            async with self._joined_to_shared(channel, spec) if shared else self._joined_to_own(channel, spec, user):
                 yield channel
         finally:
             channel.ended = True
             del self._channels[channel.id]
 
     @asynccontextmanager
-    async def _joined_to_shared(self, channel: ServedChannel) -> AsyncIterator[None]:
-        pool, spec = self._hub.pool, self._spec(channel.server)
+    async def _joined_to_shared(self, channel: ServedChannel, spec: ServerSpec) -> AsyncIterator[None]:
+        pool = self._hub.pool
         upstream = pool.find_shared(pool.fingerprint(spec))
         if upstream is None:
             raise PlacedElsewhere(f"This replica does not use the server {spec.key!r} yet.")
@@ -263,14 +274,17 @@ class PlacedServers:
             pool.release(upstream, relay)
 
     @asynccontextmanager
-    async def _joined_to_own(self, channel: ServedChannel) -> AsyncIterator[None]:
+    async def _joined_to_own(self, channel: ServedChannel, spec: ServerSpec, user: User | None) -> AsyncIterator[None]:
         assert self.connector is not None  # noqa: S101  # set at the start
+        assert self.account is not None  # noqa: S101  # as well
+        who = user or User("", {})
+        authorize = partial(self.account, spec, who.principal) if spec.settings.sign_in != "none" else None
 
         def on_frame(frame: Frame) -> None:
             relay.passed(frame)
             channel.send(frame)
 
-        async with self.connector.opened_here(self._spec(channel.server), on_frame) as opened:
+        async with self.connector.opened_here(spec, on_frame, authorize, lambda: who.claims) as opened:
             channel.relay = relay = OwnRelay(opened)
             closed = asyncio.ensure_future(opened.wait_closed())
             closed.add_done_callback(_ending(channel))
@@ -286,6 +300,15 @@ class PlacedServers:
         if found is None:
             raise PlacedElsewhere(f"This replica does not know the server {server!r} yet.")
         return found
+
+
+def _user(asked: dict[str, Any]) -> User | None:
+    """For whom a channel is. Only replicas say that, and sign it: a client has no part in this request."""
+    if "user" not in asked:
+        return None
+    found = as_dict(asked["user"])
+    claims = {str(name): str(value) for name, value in as_dict(found.get("claims")).items()}
+    return User(str(found.get("id", "")), claims)
 
 
 def _ending(channel: ServedChannel) -> Callable[[asyncio.Future[SidecarError]], None]:

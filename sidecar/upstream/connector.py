@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from bridge.models import Launch, RemoteLaunch, ServerSpec
@@ -43,8 +44,17 @@ Claims = Callable[[], Mapping[str, str]]
 """Returns the claims of the user for whom a connection is opened: `id`, `sub`, `name`, `email`."""
 
 
-Elsewhere = Callable[[str, str, bool, OnFrame], AbstractAsyncContextManager[Channel]]
-"""Opens a channel to a server that another replica runs: replica, server, whether its clients share it, on_frame."""
+class User(NamedTuple):
+    """The principal for whom a connection is opened: with its account, or its claims in headers."""
+
+    principal: str
+    """Its id; empty for the hub itself."""
+    claims: Mapping[str, str]
+
+
+Elsewhere = Callable[[str, str, bool, User | None, OnFrame], AbstractAsyncContextManager[Channel]]
+"""Opens a channel to a server that another replica runs: replica, server, whether its clients share it, the user if the
+connection is one user's, on_frame."""
 
 
 Authorize = Callable[[str], Authorizer]
@@ -109,10 +119,11 @@ class Connector:
         shared: bool = False,
         authorize: Authorize | None = None,
         claims: Claims = no_claims,
+        principal: str | None = None,
     ) -> Connect:
         """The function that opens a channel to the server. `shared`: for the upstream that all clients share;
         `authorize`: for a remote server at which the hub signs in; `claims`: those of the user for `${user.…}` in
-        headers.
+        headers; `principal`: the id of the user, for either.
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
@@ -128,14 +139,32 @@ class Connector:
             opening = partial(self._open, spec, on_frame, detected, keep, authorize, claims)
             if not one:
                 return opening(0)
-            for_all = authorize is None and claims is no_claims  # credentials of users stay at this replica
-            return self._placed(spec.key, opening, self.elsewhere if for_all else None, shared, on_frame)
+
+            @asynccontextmanager
+            async def opening_there(replica: str) -> AsyncIterator[Channel]:
+                user = None if principal is None else User(principal, claims())
+                if user is not None:  # what that replica would refuse fails here, with this replica's error
+                    launch = await self.remote_launch(spec, user.claims)
+                    if authorize is not None:
+                        await authorize(launch.url).authorization()
+                assert self.elsewhere is not None  # noqa: S101  # else it is not called
+                async with self.elsewhere(replica, spec.key, shared, user, on_frame) as there:
+                    yield there
+
+            return self._placed(spec.key, opening, opening_there if self.elsewhere else None)
 
         return connect
 
     @asynccontextmanager
-    async def opened_here(self, spec: ServerSpec, on_frame: OnFrame) -> AsyncIterator[Channel]:
-        """A channel of its own to a server that only one replica runs, for another replica.
+    async def opened_here(
+        self,
+        spec: ServerSpec,
+        on_frame: OnFrame,
+        authorize: Authorize | None = None,
+        claims: Claims = no_claims,
+    ) -> AsyncIterator[Channel]:
+        """A channel of its own to a server that only one replica runs, for another replica. `authorize` and `claims`
+        as for `__call__`.
 
         Raises:
             PlacedElsewhere: this replica does not run it.
@@ -143,7 +172,7 @@ class Connector:
         """
         if spec.settings.container and self._containers:
             await self._containers.prepare(spec, lambda _: None)
-        opening = partial(self._open, spec, on_frame, _DetectedTransport(), False, None, no_claims)
+        opening = partial(self._open, spec, on_frame, _DetectedTransport(), False, authorize, claims)
         async with self._placed(spec.key, opening) as channel:
             yield channel
 
@@ -152,22 +181,20 @@ class Connector:
         self,
         key: str,
         opening: Callable[[int], AbstractAsyncContextManager[Channel]],
-        elsewhere: Elsewhere | None = None,
-        shared: bool = False,
-        on_frame: OnFrame = lambda _: None,
+        opening_there: Callable[[str], AbstractAsyncContextManager[Channel]] | None = None,
     ) -> AsyncIterator[Channel]:
-        """Open a channel to a server that only one replica runs; by `elsewhere` if that is another one.
+        """Open a channel to a server that only one replica runs; by `opening_there` if that is another one.
 
         Raises:
-            PlacedElsewhere: another one runs it, and `elsewhere` is None, or it is unknown which one.
+            PlacedElsewhere: another one runs it, and `opening_there` is None, or it is unknown which one.
         """
         async with AsyncExitStack() as stack:
             try:
                 opened = opening(await stack.enter_async_context(self.placement.running(key)))
             except PlacedElsewhere as placed:
-                if elsewhere is None or not (replica := placed.data.get("replica")):
+                if opening_there is None or not (replica := placed.data.get("replica")):
                     raise
-                opened = elsewhere(replica, key, shared, on_frame)
+                opened = opening_there(replica)
             yield await stack.enter_async_context(opened)
 
     async def remote_launch(self, spec: ServerSpec, claims: Mapping[str, str]) -> RemoteLaunch:

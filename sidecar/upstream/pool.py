@@ -195,7 +195,7 @@ class Pool:
 
     def _connect_for(self, spec: ServerSpec, holder: Holder, owner: str) -> Connect:
         if uses_claims(spec.launch):
-            return self._connector(spec, claims=lambda: self.claims_of(holder.tenant))
+            return self._connector(spec, claims=lambda: self.claims_of(holder.tenant), principal=holder.tenant)
         return (self._connector if owner else self._shared_connector)(spec)
 
     def _account(self, spec: ServerSpec, holder: Holder | None = None) -> ServerAccount | None:

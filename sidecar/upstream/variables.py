@@ -118,6 +118,11 @@ def acts_for_user(spec: ServerSpec) -> bool:
     return spec.settings.sign_in == "user" or uses_claims(spec.launch)
 
 
+def is_personal(spec: ServerSpec) -> bool:
+    """Whether connections to a server are opened for a principal: with an account, or with its claims."""
+    return isinstance(spec.launch, RemoteLaunch) and (spec.settings.sign_in != "none" or uses_claims(spec.launch))
+
+
 def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:
     """Replace a leading `~` of `command` and `cwd` by the home directory, as a shell does.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from itertools import pairwise
@@ -16,12 +18,25 @@ import httpx2
 import mcp
 import mcp_types
 import psutil
+from fastmcp.exceptions import McpError, ToolError
 
-from bridge.models import ServerStatus, Status
+from bridge.keys import key_id
+from bridge.models import (
+    BeginUpstreamSignIn,
+    EndUpstreamSignIn,
+    FinishUpstreamSignIn,
+    RemoteLaunch,
+    ServerSettings,
+    ServerSpec,
+    ServerStatus,
+    Status,
+)
 from sidecar.placement.leases import StoreFailed
 from sidecar.placement.postgresql import PostgresLeases
-from tests.support.clients import sdk
+from tests.support.clients import fast, sdk
 from tests.support.hub import free_ports
+from tests.support.keys import HUB_TOKEN, KeyFile
+from tests.support.oauth_server import OAuthServer
 from tests.support.postgres import Postgres
 from tests.support.sidecar import Sidecar, mock, running, workspace
 
@@ -168,6 +183,59 @@ async def test_the_other_uses_it_there(postgres: Postgres, schema: str) -> None:
                 assert await told(far, "a_pid") in {str(pid) for pid in taken.pids}
     finally:
         await admin.close()
+
+
+async def test_each_user_is_itself_there(postgres: Postgres, schema: str) -> None:
+    """A server at which users sign in, and that gets their ids: each user's calls go to it from the replica with the
+    lease, with that user's account and id, whichever replica the user has signed in through or calls."""
+    ports = dict(zip(("r1", "r2"), free_ports(2), strict=True))
+    shared = {
+        "HUB_CONFIG_DATABASE": postgres.url(),
+        "HUB_CONFIG_SCHEMA": schema,
+        "HUB_REPLICAS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items()),
+        "HUB_REPLICAS_SECRET": "s" * 32,
+        "HUB_TOKEN": HUB_TOKEN,
+    }
+    async with OAuthServer().serving() as remote, contextlib.AsyncExitStack() as stack:
+        launch = RemoteLaunch(url=f"{remote.url}/mcp", headers={"x-user": "${user.id}"})
+        spec = ServerSpec(
+            key="a", namespace="a", launch=launch, settings=ServerSettings(sign_in="user", placement="one")
+        )
+        sites = []
+        for name, port in ports.items():
+            site = running(spec, workspace("w", spec), public=True, HUB_REPLICA=name, HUB_PORT=str(port), **shared)
+            sites.append(await stack.enter_async_context(site))
+        one, two = sites
+        keys = KeyFile(one.settings.data_dir)
+        users = {person: keys.add(person) for person in ("ada", "eve")}
+        shutil.copy(keys.path, two.settings.keys_file)
+        for site, person in ((two, "ada"), (one, "eve")):
+            who = {"principal": key_id(users[person]) or "", "browser": "b" * 32}
+            where = f"http://127.0.0.1:{ports['r1']}/connect/callback"
+            begun = await site.actual.request(BeginUpstreamSignIn(server="a", redirect_uri=where, **who))
+            said = await remote.agree(begun.url, person)
+            await site.actual.request(FinishUpstreamSignIn(**said, **who))
+        for site in (two, one):
+            for person, token in users.items():
+                assert await as_user(site, token) == person
+        called = {(person, headers["x-user"]) for person, _, headers in remote.heads if person}
+        assert called == {(person, key_id(token)) for person, token in users.items()}
+        assert one.log("sidecar").count("another replica uses a server") >= 2
+        assert "another replica uses a server" not in two.log("sidecar")
+        await one.actual.request(EndUpstreamSignIn(principal=key_id(users["ada"]) or "", server="a"))
+        async with asyncio.timeout(100):
+            while "sign in" not in await as_user(two, users["ada"]):
+                pass
+        assert await as_user(two, users["eve"]) == "eve"
+
+
+async def as_user(site: Sidecar, token: str) -> str:
+    """Who the server says the user with that key is; or the text of the error with which the call fails."""
+    try:
+        async with fast(site.http("w"), "http", "legacy", auth=token) as client:
+            return str((await client.call_tool("a_whoami", {})).content[0].text)  # type: ignore[union-attr]
+    except (ToolError, McpError) as error:
+        return str(error)
 
 
 async def told(client: mcp.Client, tool: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 
-from bridge.models import Snapshot
+from bridge.models import RemoteLaunch, ServerSettings, ServerSpec, Snapshot
 from bridge.settings import Settings
 from sidecar.channels.connections import Connections
 from sidecar.observe.redaction import Redactor
@@ -22,7 +22,9 @@ from sidecar.replicas.others import DIGEST, PATH, digest_of, signed
 from sidecar.replicas.placed import PlacedServers, ServedChannel
 from sidecar.replicas.relay import OwnRelay, SharedRelay
 from sidecar.replicas.signature import HEADER, Signer
-from sidecar.upstream.connector import Connector
+from sidecar.secret_sources.errors import UserClaimMissing
+from sidecar.sign_in_errors import SignInRequired
+from sidecar.upstream.connector import Connector, User
 from sidecar.upstream.upstream import Upstream
 from tests.support.fake_server import FakeServer
 from tests.support.sidecar import mock
@@ -110,6 +112,18 @@ async def test_only_replicas_get_there(ask: Callable[..., Awaitable[tuple[int, s
     assert await ask({"server": "lost", "shared": True}) == (400, "SERVER_PLACED_ELSEWHERE")
     assert await ask({"server": "lost", "shared": False}) == (400, "SERVER_PLACED_ELSEWHERE")
     assert await ask(held) == (400, "SERVER_PLACED_ELSEWHERE"), "it is in no snapshot yet"
+
+
+async def test_nobody_acts_for_somebody_else(
+    place: PlacedServers, ask: Callable[..., Awaitable[tuple[int, str]]]
+) -> None:
+    """A replica whose definition of a server is another one gets no connection: neither that of nobody in particular to
+    a server that has one for each user, nor the reverse."""
+    cast("Any", place._hub).snapshot = Snapshot.of(1, 1, (personal("held"),), ())
+    for asked in ({"shared": True}, {"shared": False}, {"shared": True, "user": {"id": "k1", "claims": {}}}):
+        assert await ask({"server": "held", **asked}) == (400, "SERVER_PLACED_ELSEWHERE")
+    cast("Any", place._hub).snapshot = Snapshot.of(1, 2, (mock("held", placement="one"),), ())
+    assert await ask({"server": "held", "user": {"id": "k1"}}) == (400, "SERVER_PLACED_ELSEWHERE")
 
 
 async def test_nothing_is_opened_at_the_end(
@@ -249,18 +263,39 @@ class Nowhere:
         """Nothing is to be done."""
 
 
+def personal(key: str) -> ServerSpec:
+    """A remote server with a claim of the user in a header."""
+    launch = RemoteLaunch(url="http://127.0.0.1:1/mcp", headers={"x-user": "${user.name}"})
+    return ServerSpec(key=key, namespace=key, launch=launch, settings=ServerSettings(placement="one"))
+
+
+class NotSignedIn:
+    """The account of somebody who has not signed in."""
+
+    async def authorization(self) -> str:
+        """Raise SignInRequired."""
+        raise SignInRequired("You have to sign in.")
+
+    async def refused(self, sent: str, status: int, challenge: str, *, again: bool) -> bool:
+        """Nothing was sent."""
+        return False
+
+
 async def test_where_a_channel_is_opened() -> None:
-    """At the replica that has the lease; nowhere while that is unknown, or with the claims of a user."""
+    """At the replica that has the lease, for a user if it is one user's, who has to have what the server needs; nowhere
+    while that replica is unknown."""
     connector = Connector(cast("Any", None), cast("Connections", None), Redactor(), ())
-    opened: list[tuple[str, str, bool]] = []
+    opened: list[tuple[str, str, bool, User | None]] = []
 
     @asynccontextmanager
-    async def elsewhere(replica: str, server: str, shared: bool, on_frame: OnFrame) -> AsyncIterator[Channel]:
-        opened.append((replica, server, shared))
+    async def elsewhere(
+        replica: str, server: str, shared: bool, user: User | None, on_frame: OnFrame
+    ) -> AsyncIterator[Channel]:
+        opened.append((replica, server, shared, user))
         yield cast("Channel", None)
 
-    async def open_(**how: Any) -> None:
-        async with connector(mock("a", placement="one"), **how)(lambda _: None):
+    async def open_(spec: ServerSpec | None = None, **how: Any) -> None:
+        async with connector(spec or mock("a", placement="one"), **how)(lambda _: None):
             pass
 
     connector.placement = Nowhere(PlacedElsewhere("r1 runs it", data={"replica": "r1"}))
@@ -269,13 +304,18 @@ async def test_where_a_channel_is_opened() -> None:
     connector.elsewhere = elsewhere
     await open_(shared=True)
     await open_()
-    assert opened == [("r1", "a", True), ("r1", "a", False)]
-    with pytest.raises(PlacedElsewhere):
-        await open_(claims=lambda: {"name": "Ada"})
+    claims = {"name": "Ada"}
+    await open_(personal("b"), claims=lambda: claims, principal="k1")
+    expected = [("r1", "a", True, None), ("r1", "a", False, None), ("r1", "b", False, User("k1", claims))]
+    assert opened == expected
+    with pytest.raises(UserClaimMissing):
+        await open_(personal("b"), claims=dict, principal="")
+    with pytest.raises(SignInRequired):
+        await open_(personal("b"), authorize=lambda _: NotSignedIn(), claims=lambda: claims, principal="k1")
     with pytest.raises(PlacedElsewhere):
         async with connector.opened_here(mock("a", placement="one"), lambda _: None):
             pass
     connector.placement = Nowhere(PlacementUnavailable("It is unknown."))
     with pytest.raises(PlacementUnavailable):
         await open_()
-    assert len(opened) == 2
+    assert opened == expected
