@@ -37,8 +37,7 @@ class PlainHead(NamedTuple):
     host: str
     authorization: bytes
     of_replica: bool = False
-    """Whether it may be a question of another replica, or its channel to a server of this one, without a credential of a
-    client."""
+    """Whether it may be a replica's own question, or channel to a server, which has no credential of a client."""
 
 
 def plain_head(head: bytes) -> PlainHead | None:

@@ -278,7 +278,8 @@ class PlacedServers:
         assert self.connector is not None  # noqa: S101  # set at the start
         assert self.account is not None  # noqa: S101  # as well
         who = user or User("", {})
-        authorize = partial(self.account, spec, who.principal) if spec.settings.sign_in != "none" else None
+        signs_in = user is not None and spec.settings.sign_in != "none"
+        authorize = partial(self.account, spec, who.principal) if signs_in else None
 
         def on_frame(frame: Frame) -> None:
             relay.passed(frame)

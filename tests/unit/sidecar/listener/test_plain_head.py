@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.listener.plain_head import HEAD_END, MAX_HEAD_BYTES, PlainHead, may_become_plain, plain_head
+from sidecar.replicas.others import PATH
 from tests.support.framings import FRAMINGS, METHODS, requests
 
 HOST = b"Host: hub.example\r\n"
@@ -49,6 +50,10 @@ def test_what_clients_send_is_plain() -> None:
     ) == PlainHead(12, "hub.example", b"Bearer x")
     assert plain_head(post(method=b"GET", path=b"/mcp/w/sse")) == PlainHead(0, "hub.example", b"")
     assert plain_head(post(method=b"DELETE", path=b"/mcp/w?a=b%20c")) == PlainHead(0, "hub.example", b"")
+    for path, of_replica in ((PATH.encode(), True), (b"/mcp/w", False)):
+        found = plain_head(post(b"Content-Length: 1", path=path))
+        assert found
+        assert found.of_replica is of_replica
 
 
 @pytest.mark.parametrize(
