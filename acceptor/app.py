@@ -26,6 +26,9 @@ ACCEPT_PAUSE = 0.2
 """Seconds for which no connection is accepted after no file descriptor was free."""
 REFUSAL_SECONDS = 2.0
 """Seconds that a client has to read an error response before its connection is closed."""
+REFUSAL_BYTES = 16 * 1024 * 1024
+"""Limit for the bytes of its request that are discarded meanwhile."""
+READ_BYTES = 64 * 1024
 
 
 class SocketPaths(NamedTuple):
@@ -39,11 +42,12 @@ class SocketPaths(NamedTuple):
 class Connection:
     """A client's connection in this process. `number` is the one that `Clients.fresh` returned."""
 
-    __slots__ = ("address", "number", "sock", "timer")
+    __slots__ = ("address", "discarded", "number", "sock", "timer")
 
     def __init__(self, sock: socket.socket, address: str) -> None:
         self.sock = sock
         self.address = address
+        self.discarded = 0  # bytes
         self.number = 0
         self.timer: Timer | None = None
 
@@ -218,8 +222,6 @@ class Acceptor:
         sock = connection.sock
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-            while sock.recv(64 * 1024):
-                pass
         try:
             sock.send(response(refusal, form))
             sock.shutdown(socket.SHUT_WR)
@@ -232,7 +234,9 @@ class Acceptor:
     def _drain(self, connection: Connection) -> None:
         with contextlib.suppress(BlockingIOError):
             try:
-                if connection.sock.recv(64 * 1024):
+                received = len(connection.sock.recv(READ_BYTES))
+                connection.discarded += received
+                if received and connection.discarded <= REFUSAL_BYTES:
                     return
             except ConnectionError:
                 pass

@@ -4,6 +4,7 @@
 
 import { readFileSync } from 'node:fs';
 import { clientAddress, isTrusted } from './http/client.mjs';
+import { discardRest } from './http/discard.mjs';
 import { answerOf, FrontError } from './errors.mjs';
 import { sendRpcError } from './sidecar/proxy.mjs';
 
@@ -195,6 +196,7 @@ export class Connections {
   #watchBody(request, response) {
     this.#bodies.set(request, { response, before: request.socket.bytesRead, waited: 0 });
     for (const end of ['end', 'close']) request.once(end, () => this.#bodies.delete(request));
+    discardRest(request, response);
   }
 
   /** @param {IncomingMessage} request @param {ServerResponse} response */
@@ -203,7 +205,6 @@ export class Connections {
     this.#tell('REQUEST_TIMEOUT');
     if (response.headersSent) return void request.socket.destroy();
     response.setHeader('Connection', 'close');
-    response.once('finish', () => request.socket.destroySoon());
     sendRpcError(
       response,
       new FrontError('REQUEST_TIMEOUT', 'The body of the request did not arrive completely in time.'),

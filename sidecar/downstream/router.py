@@ -27,7 +27,8 @@ from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import ELSEWHERE, OPEN_PATH, end_of_token, principal_of
 from sidecar.listener.challenges import Challenges
-from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
+from sidecar.listener.http_protocol import HttpProtocol
+from sidecar.listener.known_heads import HEAD_KEY, learn
 from sidecar.listener.metering import MeteredExchange, metered
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.listener.refusals import Refusals

@@ -25,7 +25,8 @@ from sidecar.http_errors import BodiesLimit
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond
 from sidecar.listener.auth import principal_of
-from sidecar.listener.http_protocol import HttpProtocol, TryWrite, response_writer
+from sidecar.listener.http_protocol import HttpProtocol
+from sidecar.listener.raw_responses import TryWrite, response_writer
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.sessions.client_info import client_info

@@ -103,6 +103,8 @@ class ClientConnections:
         self._body_bytes = 0
         self._paused: dict[Connection, ConnectionState] = {}
         """The connections whose socket buffer is full."""
+        self._lingering: dict[Connection, ConnectionState] = {}
+        """The connections that are to end, whose request was answered before its body was complete; oldest first."""
         self._none_idle = False
         self._ended: Counter[str] = Counter()
         self._logged_at: dict[str, float] = {}
@@ -122,8 +124,13 @@ class ClientConnections:
     def closed(self, connection: Connection) -> None:
         """The connection has been closed."""
         self.body_ended(connection)
-        for kept in (self._all, self._without_head, self._paused):
+        for kept in (self._all, self._without_head, self._paused, self._lingering):
             kept.pop(connection, None)
+
+    def lingers(self, connection: Connection) -> None:
+        """The connection is to end, but its client still sends; it makes room for others first."""
+        self.closed(connection)
+        self._all[connection] = self._lingering[connection] = ConnectionState()
 
     def head_received(self, connection: Connection) -> None:
         """A complete head was received."""
@@ -195,15 +202,19 @@ class ClientConnections:
                 self._end(connection, ClientNotReading(f"{waiting[connection]} bytes wait for the client."))
 
     def _make_room(self) -> bool:
-        """End one connection: one without a head for some time, else an idle one, else the oldest without a head.
-        Returns False if there is none."""
-        oldest = next(iter(self._without_head.items()), None)
-        if oldest is None or oldest[1].waited < SLOW_SECONDS:
-            idle = next(self._idle(), None)
-            oldest = (idle, self._all[idle]) if idle is not None else oldest
-        if oldest is not None:
-            self._end(oldest[0], ConnectionsLimit(f"{len(self._all)} connections are open."))
-        return oldest is not None
+        """End one connection that is in no use. Returns False if there is none."""
+        if (unneeded := self._unneeded()) is None:
+            return False
+        self._end(unneeded, ConnectionsLimit(f"{len(self._all)} connections are open."))
+        return True
+
+    def _unneeded(self) -> Connection | None:
+        """A connection that is to end anyway, else one without a head for some time, else an idle one, else the oldest
+        without a head."""
+        if self._lingering:
+            return next(iter(self._lingering))
+        fresh, state = next(iter(self._without_head.items()), (None, None))
+        return fresh if state is not None and state.waited >= SLOW_SECONDS else next(self._idle(), fresh)
 
     def _idle(self) -> Iterator[Connection]:
         if not self._none_idle:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 from starlette.types import Send
@@ -19,22 +19,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from sidecar.errors import HubStopping, SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.listener.client_connections import ClientConnections, Owed
-from sidecar.listener.known_heads import HEAD_END, KnownHead, TryDirect, known_head, line_of
-from sidecar.listener.raw_responses import Farewell, refusal
+from sidecar.listener.known_heads import CONNECTION_KEY, HEAD_END, HEAD_KEY, KnownHead, TryDirect, known_head, line_of
+from sidecar.listener.raw_responses import LINGER_BYTES, Farewell, Lingering, ResponseTransport, TryWrite, refusal
 
 log = logging.getLogger(__name__)
 
-CONNECTION_KEY = "connection"
-"""The key in `scope["state"]` of the request's `HttpProtocol`."""
-HEAD_KEY = "head"
-"""The key in `scope["state"]` of the request's head as bytes; empty if it was received in pieces."""
 MAX_KEPT_BODY = 64 * 1024
 """Longest body, in bytes, that the direct way waits for if it is not complete; a longer one goes to uvicorn."""
 MAX_KNOWN_HEADS = 64
 """Limit for the known heads of one connection; a proxy's connection carries the requests of many clients."""
-
-TryWrite = Callable[[bytes], bool]
-"""Writes a piece of a response without waiting; returns False, and writes nothing, if that is not possible."""
 
 Move = Callable[[int, bytes], None]
 """Moves a connection to another process: the descriptor, which the callee closes, and the kind of the connection."""
@@ -68,6 +61,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._received_head = b""
         self._body_received = 0
         """Bytes received of an incomplete body, which are not reported to `clients` yet."""
+        self._discarded = 0
+        """Bytes received of a body whose request was answered before it was complete."""
         self._in_use = False
         self._in_head = False
         self._serving: RequestResponseCycle | None = None
@@ -84,6 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The client has connected."""
         super().connection_made(transport)
         self.write, self.end = transport.write, transport.close
+        self._responses = ResponseTransport(transport, self._close_after_body)
         self.clients.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -95,6 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
         if (cycle := self._serving) is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+        self._responses.close = self.transport.close  # so that nothing refers to this object in a circle
         super().connection_lost(exc)
         if self._moving is not None and self._move is not None:
             descriptor, self._moving = self._moving, None
@@ -142,6 +139,9 @@ class HttpProtocol(HttpToolsProtocol):
         cycle, transport = self._serving, self.transport
         if transport.is_closing():
             return
+        if self._lingers():
+            transport.abort()
+            return
         serving = cycle if cycle is not None and not cycle.response_complete else None
         if (
             self.flow.write_paused
@@ -156,7 +156,22 @@ class HttpProtocol(HttpToolsProtocol):
         begun = serving is not None or self._in_head or bool(self._kept)
         if begun or (self.cycle is None and isinstance(error, ConnectionsLimit)):
             transport.write(refusal(error))
-        transport.close()
+        if serving:
+            self._close_after_body()
+        else:
+            transport.close()
+
+    def _lingers(self) -> bool:
+        """Whether the connection is to end, and only discards what is received."""
+        return self.transport.get_protocol() is not self
+
+    def _close_after_body(self) -> None:
+        """Close the connection after the response that is written; if a body is still being received, linger."""
+        if self._between or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self.clients.lingers(self)
+            Lingering(self, self.transport)
 
     # --- from one process to the next ------------------------------------------------------------------------------
 
@@ -220,7 +235,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._serving = cycle
+        self._serving, cycle.transport = cycle, cast("asyncio.Transport", self._responses)
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -228,16 +243,22 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_body(body)
         if not self.cycle.response_complete:
             self._body_received += len(body)
+            return
+        self._discarded += len(body)
+        if self._discarded > LINGER_BYTES:
+            self.transport.abort()
 
     def on_message_complete(self) -> None:
         """The parser has read a request."""
-        self._between, self._body_received = True, 0
+        self._between, self._body_received, self._discarded = True, 0, 0
         self.clients.body_ended(self)
         super().on_message_complete()
 
     def shutdown(self) -> None:
         """The server stops: close the connection when the request in progress is answered."""
-        if self._owed:
+        if self._lingers():
+            self.transport.abort()
+        elif self._owed:
             self._close_after_response = True
         else:
             super().shutdown()
@@ -376,25 +397,3 @@ def connection_of(send: Send) -> HttpProtocol | None:
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     found = transport.get_protocol() if transport is not None else None
     return found if isinstance(found, HttpProtocol) else None
-
-
-def learn(
-    scope: Mapping[str, Any],
-    try_direct: TryDirect[HttpProtocol],
-    config_version: int,
-    valid_until: float | None = None,
-) -> None:
-    """Make the head of a request known: bodies that come with the same head are passed to `try_direct`.
-
-    `config_version` is the version of the hub's configuration with which the request was served, `valid_until` the end
-    of its credential (Unix time). Does nothing if the head is unusual, or the server is not `HttpProtocol`.
-    """
-    state = scope.get("state", {})
-    if head := state.get(HEAD_KEY):
-        state[CONNECTION_KEY].learn(head, try_direct, config_version, valid_until)
-
-
-def response_writer(scope: Mapping[str, Any]) -> TryWrite:
-    """A function that writes pieces of the response to this request, after its head has been sent."""
-    connection: HttpProtocol | None = scope.get("state", {}).get(CONNECTION_KEY)
-    return connection.response_writer() if connection is not None else lambda _: False

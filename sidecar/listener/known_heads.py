@@ -7,11 +7,15 @@ applied when the first one was parsed; heads that are unusual in any way are nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+CONNECTION_KEY = "connection"
+"""The key in `scope["state"]` of the request's `HttpProtocol`."""
+HEAD_KEY = "head"
+"""The key in `scope["state"]` of the request's head as bytes; empty if it was received in pieces."""
 HEAD_END = b"\r\n\r\n"
 MAX_LENGTH_DIGITS = 9
 """Longest Content-Length, in digits."""
@@ -81,3 +85,19 @@ def known_head(
     if at < 0:
         return None
     return KnownHead(head[:at], head[head.index(b"\r\n", at) :], try_direct, config_version, valid_until)
+
+
+def learn(
+    scope: Mapping[str, Any],
+    try_direct: TryDirect[Any],
+    config_version: int,
+    valid_until: float | None = None,
+) -> None:
+    """Make the head of a request known: bodies that come with the same head are passed to `try_direct`.
+
+    `config_version` is the version of the hub's configuration with which the request was served, `valid_until` the end
+    of its credential (Unix time). Does nothing if the head is unusual, or the server is not `HttpProtocol`.
+    """
+    state = scope.get("state", {})
+    if head := state.get(HEAD_KEY):
+        state[CONNECTION_KEY].learn(head, try_direct, config_version, valid_until)

@@ -26,7 +26,7 @@ from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.listener.origins import Origins
 from sidecar.listener.plain_head import PlainHead
 from sidecar.listener.public_protocol import PublicProtocol
-from sidecar.listener.raw_responses import refusal
+from sidecar.listener.raw_responses import refuse
 from sidecar.listener.server import HttpServer, Listener, bind_unix
 
 log = logging.getLogger(__name__)
@@ -212,8 +212,9 @@ class PublicPort:
                             return
                 await asyncio.sleep(RETRY_SECONDS)
             log.warning("a connection could not be given back", extra={"code": FrontAway.code})
-            with contextlib.suppress(OSError):
-                client.send(refusal(FrontAway("The front, which serves the hub's pages and API, does not answer.")))
+            away = FrontAway("The front, which serves the hub's pages and API, does not answer.")
+            with contextlib.suppress(OSError, TimeoutError):
+                await refuse(client, away)
 
     async def _to_acceptor(self, client: socket.socket, data: bytes) -> bool:
         """Send a connection to the acceptor; returns whether it acknowledged. Raises OSError."""

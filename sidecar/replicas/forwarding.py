@@ -22,7 +22,7 @@ from sidecar.errors import SidecarError
 from sidecar.http_errors import BodyTooLarge
 from sidecar.listener.asgi import HEADERS_KEY, header, respond, respond_error
 from sidecar.listener.auth import principal_of
-from sidecar.listener.http_protocol import CONNECTION_KEY, HEAD_KEY
+from sidecar.listener.known_heads import CONNECTION_KEY, HEAD_KEY
 from sidecar.listener.refusals import Refusals, address_of
 from sidecar.protocol import codec, jsonrpc
 from sidecar.replicas import owner as owners

@@ -21,7 +21,7 @@ from bridge.models import ServerSpec
 from sidecar.errors import SidecarError
 from sidecar.http_errors import BodyTooLarge
 from sidecar.listener.asgi import disconnected, header, respond, respond_error
-from sidecar.listener.http_protocol import HEAD_KEY
+from sidecar.listener.known_heads import HEAD_KEY
 from sidecar.placement.errors import PlacedElsewhere
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Channel, Frame, OnFrame

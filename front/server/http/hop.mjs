@@ -39,7 +39,7 @@ export function forward(request, response, { place, agent, headers, timeout, ans
   if (timeout) upstream.once('timeout', () => upstream.destroy(new Error(`It said nothing for ${timeout} ms.`)));
   if (response.closed) upstream.destroy();
   response.once('close', () => {
-    if (!response.writableFinished) upstream.destroy();
+    if (!response.writableFinished || !request.complete) upstream.destroy();
   });
   if (hasBody(method)) request.pipe(upstream);
   else {

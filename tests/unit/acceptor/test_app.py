@@ -172,6 +172,27 @@ def test_who_is_away_is_waited_for_and_told_of(place: Place, monkeypatch: pytest
     until(place.loop, lambda: place.open == 0)
 
 
+def test_who_is_refused_and_goes_on_sending_is_cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some bytes, long before its time is over."""
+    monkeypatch.setattr(acceptor.app, "REFUSAL_BYTES", 1 << 20)
+    monkeypatch.setattr(acceptor.app, "REFUSAL_SECONDS", 1000.0)
+    place.acceptor._handover._timeout = 0.01
+    client = place.client(POST)
+    assert got(place.loop, client, lambda _: False).startswith(b"HTTP/1.1 503 ")
+
+    def cut_off() -> bool:
+        try:
+            client.send(b" " * 65536)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        return False
+
+    until(place.loop, cut_off)
+    assert place.open == 0
+
+
 def test_who_sends_nothing_or_not_enough_is_not_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """15 s; whoever has begun is told."""
     monkeypatch.setattr(acceptor.app, "HEAD_TIME", 0.1)

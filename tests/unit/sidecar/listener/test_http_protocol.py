@@ -12,7 +12,9 @@ import pytest
 from bridge.settings import Settings
 from sidecar.listener import http_protocol
 from sidecar.listener.asgi import read_body, respond
-from sidecar.listener.http_protocol import HttpProtocol, learn, response_writer
+from sidecar.listener.http_protocol import HttpProtocol
+from sidecar.listener.known_heads import learn
+from sidecar.listener.raw_responses import response_writer
 from sidecar.listener.server import HttpServer, listen
 from tests.support.fake_server import settle, until, within
 from tests.support.hub import free_port

@@ -13,7 +13,8 @@ import pytest
 import uvloop
 
 from bridge.settings import Settings
-from sidecar.listener.http_protocol import HttpProtocol, learn
+from sidecar.listener.http_protocol import HttpProtocol
+from sidecar.listener.known_heads import learn
 from sidecar.listener.plain_head import PlainHead
 from sidecar.listener.public_protocol import PublicProtocol
 from sidecar.listener.server import HttpServer
