@@ -86,10 +86,8 @@ def questions(
 
     key = settings.replica_key(PURPOSE)
     assert key is not None  # noqa: S101  # HUB_REPLICAS is set
-    made = Questions(app, key, addresses, find, cluster)
+    made = Questions(app, key, addresses, find, cluster.state)
     api.logs_of_replicas = made.logs
-    if addresses.listed:
-        cluster.ask = made.reports.state
     return made
 
 

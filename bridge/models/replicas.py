@@ -40,19 +40,16 @@ class ReplicaStatus(ReplicaReport):
 
     name: str
     age: float
-    """Seconds since it reported; with `error`, since when it does not answer."""
+    """Seconds since it reported."""
     up_to_date: bool
     """Whether it serves the configuration that the answering replica got last."""
-    error: ErrorBody | None = None
-    """Why it does not answer; then the rest is what it said last."""
 
 
 class ReplicasState(Model):
     """The answer to `replicas`."""
 
-    transport: Literal["off", "redis", "http"] = "off"
-    """How replicas are known: by what they tell in Redis, or by asking each over HTTP. `off`: this hub is no replica,
-    or no way is configured."""
+    transport: Literal["off", "redis"] = "off"
+    """How replicas tell each other of themselves; `off`: this hub is no replica, or no way is configured."""
     own: str = ""
     """The name of the answering replica."""
     error: ErrorBody | None = None

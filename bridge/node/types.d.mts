@@ -2313,18 +2313,16 @@ export interface ReplicaStatus {
   servers_failing: number;
   troubles: string[];
   name: string;
-  /** Seconds since it reported; with `error`, since when it does not answer. */
+  /** Seconds since it reported. */
   age: number;
   /** Whether it serves the configuration that the answering replica got last. */
   up_to_date: boolean;
-  /** Why it does not answer; then the rest is what it said last. */
-  error: ErrorBody | null;
 }
 
 /** The answer to `replicas`. */
 export interface ReplicasState {
-  /** How replicas are known: by what they tell in Redis, or by asking each over HTTP. `off`: this hub is no replica, or no way is configured. */
-  transport: 'off' | 'redis' | 'http';
+  /** How replicas tell each other of themselves; `off`: this hub is no replica, or no way is configured. */
+  transport: 'off' | 'redis';
   /** The name of the answering replica. */
   own: string;
   /** Why the other replicas are not known. */

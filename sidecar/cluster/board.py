@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from redis.exceptions import RedisError
@@ -17,7 +17,6 @@ from redis.exceptions import RedisError
 from bridge.models.replicas import ReplicaReport
 from sidecar import redis_connection
 from sidecar.cluster.errors import ReplicasUnknown
-from sidecar.cluster.states import Reported
 
 T = TypeVar("T")
 
@@ -31,6 +30,14 @@ MAX_REPORT_BYTES = 16 * 1024
 BEAT, TELL = ((Path(__file__).parent / name).read_text("utf-8") for name in ("beat.lua", "tell.lua"))
 NONSENSE = (ValueError, TypeError, AttributeError, LookupError)
 """What reading raises that is none of a hub's: other programs may write to the same Redis."""
+
+
+class Reported(NamedTuple):
+    """The report of a replica, and how many seconds ago it was made."""
+
+    name: str
+    age: float
+    report: ReplicaReport
 
 
 class Board:

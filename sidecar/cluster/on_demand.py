@@ -11,8 +11,6 @@ from bridge.server import Handlers
 from sidecar.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from bridge.settings import Settings
     from sidecar.cluster.replicas import Replicas
     from sidecar.hub.hub import Hub
@@ -49,8 +47,6 @@ class Cluster:
         self._reporter = reporter
         self._process = process
         self._started = time.monotonic()
-        self.ask: Callable[[], Awaitable[ReplicasState]] | None = None
-        """Asks the replicas, where they do not tell each other by Redis and can be asked."""
         self._replicas = self._make(settings) if settings.replicas_redis else None
         if self._replicas is not None:
             reporter.troubles.append(self._replicas.trouble)
@@ -75,12 +71,6 @@ class Cluster:
 
     async def state(self) -> ReplicasState:
         """The replicas, as this one knows them."""
-        if self._replicas is None and self.ask:
-            return await self.ask()
-        return await self.told()
-
-    async def told(self) -> ReplicasState:
-        """The replicas that have told of themselves in Redis."""
         return ReplicasState() if self._replicas is None else await self._replicas.state()
 
     def report(self) -> ReplicaReport:

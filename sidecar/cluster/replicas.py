@@ -7,17 +7,19 @@ import logging
 from collections.abc import Callable
 
 from bridge.errors import ErrorBody
-from bridge.models.replicas import ReplicaReport, ReplicasState
+from bridge.models.replicas import ReplicaReport, ReplicasState, ReplicaState, ReplicaStatus
 from sidecar import redis_connection
-from sidecar.cluster.board import Board
+from sidecar.cluster.board import Board, Reported
 from sidecar.cluster.errors import ReplicasUnknown
 from sidecar.cluster.list_changes import ListChanges
-from sidecar.cluster.states import Reported, state_of
 
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 """Between two reports of a replica."""
+LOST_SECONDS = 10.0
+"""A replica is lost that has reported nothing for so long."""
+LIVE: frozenset[ReplicaState] = frozenset({"starting", "serving", "draining"})
 
 
 class Replicas:
@@ -108,4 +110,33 @@ class Replicas:
                 reported = await self._board.read()
             except ReplicasUnknown as unknown:
                 error = unknown.body()
-        return state_of("redis", [own, *(each for each in reported if each.name != self._name)], error)
+        return state_of([own, *(each for each in reported if each.name != self._name)], error)
+
+
+def state_of(reported: list[Reported], error: ErrorBody | None) -> ReplicasState:
+    """The answer to `replicas`, made of the reports of all replicas, the first of which is the own one."""
+    own, wanted = reported[0].name, reported[0].report.accepted
+    replicas = sorted((_status(each, wanted.hash if wanted else None) for each in reported), key=lambda each: each.name)
+    live = [each for each in replicas if each.state in LIVE]
+    return ReplicasState(
+        transport="redis",
+        own=own,
+        error=error,
+        wanted=wanted,
+        replicas=tuple(replicas),
+        live=len(live),
+        up_to_date=sum(each.up_to_date for each in live),
+        sessions=sum(each.sessions for each in live),
+        calls_in_flight=sum(each.calls_in_flight for each in live),
+    )
+
+
+def _status(reported: Reported, wanted: str | None) -> ReplicaStatus:
+    """`wanted` is the hash of the configuration that all replicas should serve."""
+    name, age, report = reported
+    said = report.model_dump()
+    if report.state in LIVE and age > LOST_SECONDS:
+        said["state"] = "lost"
+    applied = report.applied
+    up_to_date = applied is not None and applied.hash == wanted
+    return ReplicaStatus(**said, name=name, age=round(age, 1), up_to_date=up_to_date)

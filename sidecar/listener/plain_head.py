@@ -25,8 +25,7 @@ _EXCLUDED = frozenset(
     | {b"origin", b"sec-fetch-site", b"access-control-request-method"}
 )
 """Headers that change how the message is read or answered, or that web pages send."""
-_PATHS = (b"_replica/logs", b"_replica/report", b"replicas/placed")
-_OF_REPLICAS = frozenset(b"POST /mcp/%b HTTP/1.1" % path for path in _PATHS)
+_OF_REPLICAS = (b"POST /mcp/_replica/logs HTTP/1.1", b"POST /mcp/replicas/placed HTTP/1.1")
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 

@@ -74,8 +74,8 @@ class ReplicaUnknown(SidecarError):
 
 
 class ReplicaSilent(SidecarError):
-    """A replica did not answer when it was asked how it is, or for its logs."""
+    """A replica did not answer when it was asked for its logs."""
 
     code = "REPLICA_SILENT"
     status = 504
-    hint = "Check that it runs, its address in HUB_REPLICAS, and that it has the same secret and a similar clock."
+    hint = "Check that it runs, and its address in HUB_REPLICAS; `hubctl cluster status` shows how replicas are."

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
+from bench import scaling
 from tests.support.yamcp import ROOT
 
 DOCUMENT = ROOT / "docs/scaling.md"
@@ -18,6 +19,8 @@ class Report:
     """Rows of a table: what was looked at, what was wanted, what was found, and whether that is so."""
 
     rows: list[tuple[str, str, str, bool]] = field(default_factory=list)
+    measured: dict[str, float] = field(default_factory=dict)
+    """Of one replica, for the simulation (`bench.scaling.Figures`)."""
 
     def none(self, what: str, found: Counter[str] | int, note: str = "") -> None:
         """Nothing of this may happen."""
@@ -49,7 +52,9 @@ class Report:
         return "\n".join(lines)
 
     def write(self) -> None:
-        """Put it into the document, in place of the last one."""
+        """Put it into the document, in place of the last one, with what follows from it for many replicas."""
         text = DOCUMENT.read_text("utf-8")
         before, rest = text.split(BEGIN)
         DOCUMENT.write_text(f"{before}{BEGIN}\n\n{self.table()}\n\n{END}{rest.split(END)[1]}", "utf-8")
+        scaling.store(**self.measured)
+        scaling.write("paper", scaling.table(scaling.load()))

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import psutil
 from redis.asyncio import Redis
@@ -117,6 +118,14 @@ class Hubs:
         """How many commands Redis has carried out."""
         async with Redis(unix_socket_path=str(self.redis.socket)) as client:
             return int((await client.info("stats"))["total_commands_processed"])
+
+    async def postgres_transactions(self) -> int:
+        """How many transactions PostgreSQL has carried out."""
+        connection = await asyncpg.connect(self.server.url())
+        try:
+            return int(await connection.fetchval("SELECT sum(xact_commit) FROM pg_stat_database"))
+        finally:
+            await connection.close()
 
     @property
     def direct(self) -> list[int]:

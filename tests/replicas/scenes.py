@@ -25,7 +25,7 @@ AHEAD = 60
 
 async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
     """`count` sessions of each transport and era that exist at the same time, half of them through each balancer."""
-    begin, commands = time.monotonic(), await hubs.redis_commands()
+    begin, commands, transactions = time.monotonic(), await hubs.redis_commands(), await hubs.postgres_transactions()
     for way in WAYS:
         clients = [Client(way, [hubs.ports[number % 2]]) for number in range(count)]
         before = await memory(hubs)
@@ -41,10 +41,19 @@ async def many_sessions(hubs: Hubs, report: Report, count: int) -> None:
         report.none(f"{what}: failed calls, wrong answers", wrong, note)
         if way == "sse":  # the next ones use memory that these have given back
             report.add(f"{what}: memory of one (sidecars, RSS)", "", f"{opened / count / 1e3:.0f} KB")
+            report.measured["session_bytes"] = opened / count
     await until(all_known(hubs), "all replicas are known")
-    rate = (await hubs.redis_commands() - commands) / (time.monotonic() - begin)
-    found = f"{hubs.postgres.connections}, {hubs.redis.connections}, {rate:.0f}/s"
-    report.add("connections to PostgreSQL, to Redis, commands to Redis, of all three replicas", "", found)
+    seconds, replicas = time.monotonic() - begin, len(hubs.replicas)
+    commands, transactions = (await hubs.redis_commands()) - commands, await hubs.postgres_transactions() - transactions
+    found = f"{hubs.postgres.connections}, {transactions / seconds:.1f}/s"
+    report.add("connections to PostgreSQL of all three replicas, transactions", "", found)
+    found = f"{hubs.redis.connections}, {commands / seconds:.0f}/s"
+    report.add("connections to Redis of all three replicas, commands", "", found)
+    report.measured |= {
+        "postgres_connections": hubs.postgres.connections / replicas,
+        "postgres_transactions": transactions / seconds / replicas,
+        "redis_commands": commands / seconds / replicas,
+    }
 
 
 async def use(clients: list[Client], *, open_them: bool) -> Counter[str]:

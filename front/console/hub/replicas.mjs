@@ -22,10 +22,8 @@ const GONE = new Set(['stopped', 'lost']);
 export const replicaState = ({ state }) => STATES[state];
 
 /** Return what is behind the state: since when it is gone, or for how long it has been running. @param {ReplicaStatus} replica */
-export function since({ state, age, uptime, error }) {
-  if (error) return `no answer for ${duration(age)}`;
-  return GONE.has(state) ? `last report ${duration(age)} ago` : `for ${duration(uptime)}`;
-}
+export const since = ({ state, age, uptime }) =>
+  GONE.has(state) ? `last report ${duration(age)} ago` : `for ${duration(uptime)}`;
 
 /** Return a configuration as people can compare it. @param {SnapshotId | null} id */
 export const versionText = (id) => (id ? `${id.epoch}.${id.revision} (${id.hash.slice(0, 8)})` : 'none');

@@ -32,7 +32,6 @@ def lines(state: ReplicasState, context: Context) -> list[str]:
         sums = f"{count(state.sessions, 'session')}, {count(state.calls_in_flight, 'call')} in progress"
         said += [f"replicas  {state.live} of {len(state.replicas)}, {sums}", f"applied   {where}"]
     rows = [_row(each, state.own, context.paint) for each in state.replicas]
-    said += [_error(each.error, context.paint) for each in state.replicas if each.error]
     return [*said, "", *table(HEADER, rows, context.paint, context.columns, whole=("REPLICA", "STATE"))]
 
 
@@ -46,7 +45,7 @@ def _row(replica: ReplicaStatus, own: str, paint: Paint) -> tuple[str, ...]:
     return (
         clean(replica.name) + (" (this one)" if replica.name == own else ""),
         _state(replica, paint),
-        span(replica.age) if replica.error else f"{span(replica.age)} ago" if gone else span(replica.uptime),
+        f"{span(replica.age)} ago" if gone else span(replica.uptime),
         clean(configuration) if replica.up_to_date else paint.warn(clean(configuration)),
         str(replica.sessions),
         str(replica.calls_in_flight),

@@ -25,8 +25,6 @@ test('a replica says how it is, and which configuration it serves', () => {
   assert.equal(replicaState(REPLICA).word, 'Serving');
   assert.equal(since(REPLICA), 'for 1 min');
   assert.equal(since({ ...REPLICA, state: 'lost', age: 70 }), 'last report 1 min ago');
-  const error = { code: 'REPLICA_SILENT', message: 'It cannot be connected to.' };
-  assert.equal(since({ ...REPLICA, state: 'lost', age: 70, error }), 'no answer for 1 min');
   assert.equal(configurationText(REPLICA), 'Current');
   assert.equal(configurationText({ ...REPLICA, up_to_date: false }), 'Another one: 3.14 (45d62ddb)');
   assert.equal(configurationText({ ...REPLICA, up_to_date: false, applied: null }), 'None yet');

@@ -1,12 +1,10 @@
-"""Log records and states of all replicas, asked for at one: protected hubs, which ask each other at their public
-ports."""
+"""The log records of all replicas, asked for at one: protected hubs, which ask each other at their public ports."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from typing import Any
 
 import httpx2
 
@@ -18,22 +16,13 @@ from tests.support.yamcp import mock
 
 TOKEN = HUB_TOKEN
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-PATHS = ("/mcp/_replica/logs", "/mcp/_replica/report")
+PATH = "/mcp/_replica/logs"
 
 
 def listens(port: int) -> bool:
     """Whether something takes connections there."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-async def until_lost(api: httpx2.AsyncClient) -> Any:
-    """Wait until r0 does not answer."""
-    async with asyncio.timeout(100):
-        while True:
-            gone, _ = (await api.get("/api/hub/replicas")).json()["replicas"]
-            if gone["state"] == "lost":
-                return gone
 
 
 async def test_the_logs_of_all_replicas() -> None:
@@ -63,16 +52,10 @@ async def test_the_logs_of_all_replicas() -> None:
         unknown = await api.get("/api/hub/logs", params={"replica": "r7"})
         assert (unknown.status_code, unknown.json()["code"]) == (404, "REPLICA_UNKNOWN")
         for headers in ({}, BEARER, {"Yamcp-Replica": "1 r1 r0 0 0 1 - 00"}):
-            for path in PATHS:
-                refused = await api.post(path, json={"limit": 5}, headers=headers)
-                assert (refused.status_code, "REPLICA_SIGNATURE_INVALID" in refused.text) == (403, True)
-        found = (await api.get("/api/hub/replicas")).json()
-        assert (found["transport"], found["own"], found["live"], found["up_to_date"]) == ("http", "r1", 2, 2)
-        assert [(each["name"], each["state"]) for each in found["replicas"]] == [("r0", "serving"), ("r1", "serving")]
+            refused = await api.post(PATH, json={"limit": 5}, headers=headers)
+            assert (refused.status_code, "records" in refused.text) == (403, False)
         await r0.kill("sidecar")
         await r0.kill("acceptor")
         found = (await api.get("/api/hub/logs", params={"replica": "all"})).json()
         assert {each["logged_by"] for each in found["records"]} == {"r1"}
         assert [(each["name"], each["error"]["code"]) for each in found["unanswered"]] == [("r0", "REPLICA_SILENT")]
-        gone = await until_lost(api)
-        assert (gone["error"]["code"], gone["version"] != "") == ("REPLICA_SILENT", True)

@@ -39,10 +39,8 @@ const COLUMNS = [
   {
     id: 'troubles',
     title: 'Troubles',
-    cell: (/** @type {Replica} */ { troubles, error }) => {
-      if (error) return html`<code>${error.code}</code><div class="small break">${error.message}</div>`;
-      return troubles.length > 0 ? troubles.map((code) => html`<div><code>${code}</code></div>`) : '–';
-    },
+    cell: (/** @type {Replica} */ { troubles }) =>
+      troubles.length > 0 ? troubles.map((code) => html`<div><code>${code}</code></div>`) : '–',
   },
 ];
 
@@ -64,7 +62,7 @@ export default function Replicas() {
 /** @param {{ state: ReplicasState }} props */
 function Found({ state }) {
   if (state.transport === 'off')
-    return html`<${Notice} tone="warn"><p>This hub is a replica (<code>HUB_REPLICA</code>), but has no way to learn of the others: list all of them in <code>HUB_REPLICAS</code>, or set <code>HUB_REDIS_URL</code> to the same Redis at all of them.</p></${Notice}>`;
+    return html`<${Notice} tone="warn"><p>This hub is a replica (<code>HUB_REPLICA</code>), but has no way to learn of the others: set <code>HUB_REDIS_URL</code> to the same Redis at all of them.</p></${Notice}>`;
   const rows = state.replicas.map((replica) => ({ ...replica, own: replica.name === state.own }));
   return html`<div class="stack">
     ${state.error ? html`<${Notice} error=${state.error} tone="warn" />` : html`<p>${sums(state)}.</p>`}

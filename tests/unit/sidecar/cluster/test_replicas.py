@@ -20,7 +20,7 @@ from sidecar import redis_connection
 from sidecar.cluster import replicas
 from sidecar.cluster.board import CHANGES, REPORTS, Board
 from sidecar.cluster.on_demand import Cluster
-from sidecar.cluster.states import Reported, state_of
+from sidecar.cluster.replicas import Reported, state_of
 from tests.support.fake_server import FakeServer, text, until
 from tests.support.inprocess import Recorder, World, space, world
 from tests.support.redis import redis
@@ -157,7 +157,7 @@ REPORT: dict[str, Any] = {"state": "serving", "version": "1", "uptime": 1.0}
 def test_a_replica_that_reports_nothing_any_more() -> None:
     """It is lost after 10 s, by the clock of Redis, and counts no longer."""
     own, late, stopped = (ReplicaReport(**REPORT | {"sessions": 2, "state": state}) for state in STATES)
-    found = state_of("redis", [Reported("r1", 0, own), Reported("r0", 10.1, late), Reported("r2", 99, stopped)])
+    found = state_of([Reported("r1", 0, own), Reported("r0", 10.1, late), Reported("r2", 99, stopped)], None)
     assert [(each.name, each.state) for each in found.replicas] == [
         ("r0", "lost"),
         ("r1", "serving"),

@@ -11,9 +11,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from bridge.models import Logs
-from bridge.models.replicas import ReplicaReport, ReplicasState
+from bridge.models.replicas import ReplicasState
 from bridge.settings.replicas import addresses
-from sidecar.replicas import questions, reports
+from sidecar.replicas import questions
 from sidecar.replicas.errors import ReplicaUnknown
 from sidecar.replicas.questions import PATH, Questions
 from sidecar.replicas.signature import HEADER, Signed, Signer
@@ -28,19 +28,9 @@ def find(asked: Logs) -> Iterable[dict[str, Any]]:
     return NOTED[-asked.limit :]
 
 
-REPORT = ReplicaReport(state="serving", version="1", uptime=3, sessions=2, applied=None)
-
-
-class Own:
-    """This replica, which Redis tells of no other one."""
-
-    def report(self) -> ReplicaReport:
-        """As `Cluster`."""
-        return REPORT
-
-    async def told(self) -> ReplicasState:
-        """As `Cluster`."""
-        return ReplicasState()
+async def nobody() -> ReplicasState:
+    """Redis knows of no replica."""
+    return ReplicasState()
 
 
 async def app(_: Scope, __: Receive, send: Send) -> None:
@@ -51,7 +41,7 @@ async def app(_: Scope, __: Receive, send: Send) -> None:
 def layer(port: int = 1) -> Questions:
     """That of r0."""
     listed = f"r0=http://127.0.0.1:9,r1=http://127.0.0.1:{port}"
-    return Questions(app, KEY, addresses("r0", listed), find, Own())
+    return Questions(app, KEY, addresses("r0", listed), find, nobody)
 
 
 async def ask(asked: Questions, body: bytes, signature: bytes | None, path: str = PATH) -> tuple[int, Any]:
@@ -70,9 +60,9 @@ async def ask(asked: Questions, body: bytes, signature: bytes | None, path: str 
     return sent[0]["status"], json.loads(content) if content else None
 
 
-def signed(body: bytes = QUESTION, key: bytes = KEY, to: str = "r0", path: str = PATH) -> bytes:
+def signed(body: bytes = QUESTION, key: bytes = KEY, to: str = "r0") -> bytes:
     """The signature of r1."""
-    return Signer(key, "r1").sign(to, "", Signed("POST", path.encode(), body, b""))
+    return Signer(key, "r1").sign(to, "", Signed("POST", PATH.encode(), body, b""))
 
 
 async def test_a_replica_gets_the_newest_records() -> None:
@@ -82,14 +72,6 @@ async def test_a_replica_gets_the_newest_records() -> None:
     status, again = await ask(asked, QUESTION, signature)
     assert (status, again["error"]["data"]["code"]) == (403, "REPLICA_SIGNATURE_INVALID")
     assert await ask(asked, QUESTION, None, "/mcp/w") == (418, None)
-
-
-async def test_a_replica_is_told_how_this_one_is() -> None:
-    """With the signature of this question, not of another one."""
-    status, said = await ask(layer(), b"{}", signed(b"{}", path=reports.PATH), reports.PATH)
-    assert (status, ReplicaReport.model_validate(said)) == (200, REPORT)
-    status, refused = await ask(layer(), b"{}", signed(b"{}"), reports.PATH)
-    assert (status, refused["error"]["data"]["code"]) == (403, "REPLICA_SIGNATURE_INVALID")
 
 
 @pytest.mark.parametrize(
