@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -73,8 +74,6 @@ class Account:
         self.url = url
         self.reason = ""
         """Why nobody is signed in, if more is known than that nobody has signed in yet."""
-        self.wanted: tuple[str, ...] = ()
-        """Scopes that a request lacked, to be asked for at the next sign-in (RFC 6750, `insufficient_scope`)."""
         self.occasions = occasions or Occasions()
         """The sign-ins of this owner at this server, whatever its URL was."""
         self._environment = environment
@@ -111,7 +110,7 @@ class Account:
         if status == 403:
             if found.error != "insufficient_scope":
                 return False
-            self.wanted = tuple(dict.fromkeys((*self.wanted, *(found.scope or "").split())))
+            await self._want((found.scope or "").split())
             raise self.required("The request needs more permissions than were granted.", narrow=True)
         if again:
             raise self._ended(
@@ -156,7 +155,7 @@ class Account:
         return before is not None and now is None
 
     def _signed_in(self) -> None:
-        self.reason, self.wanted = "", ()
+        self.reason = ""
         self.occasions.add()
 
     def forget(self, reason: str = "") -> Credential | None:
@@ -165,6 +164,11 @@ class Account:
         self._environment.store.remove(KIND, self._names)
         self._credential, self.reason = None, reason
         return credential
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Scopes that requests lacked, to be asked for at the next sign-in (RFC 6750, `insufficient_scope`)."""
+        return self.credential.wanted if self.credential else ()
 
     @property
     def credential(self) -> Credential | None:
@@ -180,6 +184,23 @@ class Account:
         error = SignInRequired(f"{reason} {message}".strip(), data={"server": self.server, "url": link})
         error.narrow = narrow
         return error
+
+    async def _want(self, scopes: list[str]) -> None:
+        """Remember scopes that a request lacked, for the next sign-in."""
+        with suppress(SignInUnavailable):  # which cannot begin now either
+            async with self._environment.store.locked(KIND, self._names):
+                credential = self.load()
+                if credential is not None and not set(scopes) <= set(credential.wanted):
+                    wanted = tuple(dict.fromkeys((*credential.wanted, *scopes)))
+                    await self._renew_stored(credential.model_copy(update={"wanted": wanted}))
+
+    async def _renew_stored(self, credential: Credential) -> bool:
+        """Store a newer credential of the same sign-in; False if that has ended. The lock is held."""
+        content = credential.model_dump_json().encode()
+        if not await self._environment.store.renew(KIND, self._names, content, credential.mark):
+            return False
+        self._take(credential)
+        return True
 
     def _take(self, credential: Credential | None) -> None:
         self._credential = credential
@@ -247,14 +268,12 @@ class Account:
                 "scopes": tuple(token.scope.split()) if token.scope else credential.scopes,
             }
         )
-        content = renewed.model_dump_json().encode()
-        if not await self._environment.store.renew(KIND, self._names, content, renewed.mark):
+        if not await self._renew_stored(renewed):
             present = self.load()  # somebody signed out, or in, meanwhile
             await token_endpoint.revoke(fetcher, renewed)
             if present is None:
                 raise self.required()
             return present
-        self._take(renewed)
         log.info(
             "an access token was refreshed", extra={"server": self.server, "owner": self.owner, "url": place(self.url)}
         )

@@ -33,6 +33,8 @@ class Credential(BaseModel):
     since: float
     """When somebody signed in."""
     scopes: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+    """Scopes that requests lacked since."""
 
     @property
     def mark(self) -> str:

@@ -139,7 +139,7 @@ class SignIns:
         fetcher = Fetcher(self._connections, launch.url)
         found = await discover(fetcher, launch)
         signing = self.account(spec, request.principal, launch.url)
-        held = signing.credential.scopes if signing.wanted and signing.credential else ()
+        held = signing.credential.scopes if signing.credential and signing.wanted else ()
         scopes = union_scopes(" ".join((*held, *signing.wanted)), found.scopes) or ""
         client = await self._client(fetcher, spec, found, request, scopes)
         proof = PKCEParameters.generate()
@@ -179,7 +179,7 @@ class SignIns:
             redirect_uri=begun.redirect_uri,
             resource=begun.resource,
         )
-        now, grown = time.time(), bool(signing.wanted and signing.credential)
+        now, grown = time.time(), bool(signing.wanted)
         await signing.sign_in(
             Credential(
                 url=begun.url,

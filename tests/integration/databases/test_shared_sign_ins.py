@@ -123,6 +123,10 @@ async def test_replicas_refresh_a_token_once(pair: tuple[Site, Site], remote: OA
     await one.sign_in(ADA, "ada")
     await until(lambda: signed_in(two))
     assert await two.call(user=ADA) == "ada"
+    remote.needs = {"write": "write"}  # what a request at one lacks, a sign-in at the other asks for
+    assert (await refused(one.call("notes_write", ADA)))["code"] == "SIGN_IN_REQUIRED"
+    await until(lambda: two.service.latest(server(remote), ADA).wanted == ("write",))
+    assert "scope=read+write" in await two.begin(ADA)
     for number in (1, 2, 3):
         remote.refresh_delay = 0.05
         remote.end_access()
