@@ -47,6 +47,7 @@ export const PUBLIC_PATHS = /** @type {Readonly<Record<string, readonly string[]
     '/oauth/revoke': ['POST'],
     '/connect/client-metadata.json': READ,
     '/mcp/replicas/placed': ['POST'], // other replicas; the sidecar requires their signature, or else a token
+    '/mcp/_replica/logs': ['POST'], // the same
   })
 );
 /**

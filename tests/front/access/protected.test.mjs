@@ -61,6 +61,7 @@ test('public are only /healthz, the pages of logins, and what OAuth wants to be'
     '/logout/backchannel': ['POST'],
     '/connect/client-metadata.json': ['GET', 'HEAD'],
     '/mcp/replicas/placed': ['POST'],
+    '/mcp/_replica/logs': ['POST'],
   });
 });
 
