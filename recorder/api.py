@@ -38,16 +38,20 @@ from recorder.store import Store, StoreStatus
 A = TypeVar("A", bound=Model)
 State = Literal["ok", "behind", "unavailable", "full"]
 
+LOOK_SECONDS = 1.0
+"""How often the database is asked for records that other replicas may have stored, while somebody waits for them."""
 BEHIND_BYTES = 8 * 1024 * 1024
 """Bytes in the spool from which on the recorder says that it is behind: 30,000 records or so."""
 
 
 class RecordsApi:
-    """The handlers of the socket. `database` is the kind of the store, which is said while it cannot be reached."""
+    """The handlers of the socket. `database` is the kind of the store, which is said while it cannot be reached;
+    `replica` is the hub's name, or empty."""
 
-    def __init__(self, intake: Intake, database: Literal["sqlite", "postgresql", "memory"]) -> None:
+    def __init__(self, intake: Intake, database: Literal["sqlite", "postgresql", "memory"], replica: str = "") -> None:
         self._intake = intake
         self._database = database
+        self._replica = replica
         self.note: tuple[str, str] = ("", "")
         """Code and message of what people should know although all is well: that a damaged file was moved aside."""
 
@@ -131,7 +135,8 @@ class RecordsApi:
                 if isinstance(fault, StoreCorrupt):
                     self._intake.report(store, fault)
         state, code, reason = self._state(error, spooled)
-        return RecordsStatus(state=state, reason=reason, code=code, spooled=spooled, **known._asdict())
+        own = {"state": state, "reason": reason, "code": code, "spooled": spooled, "replica": self._replica}
+        return RecordsStatus.model_validate(own | known._asdict())
 
     def _state(self, error: HubError | None, spooled: int) -> tuple[State, str, str]:
         """The state, the code of what is wrong, and the reason."""
@@ -146,12 +151,15 @@ class RecordsApi:
     async def _followed(self, request: Any, read: Callable[[Any], Awaitable[A]], has_records: Callable[[A], bool]) -> A:
         """Read the records after an id; if there are none, wait for them for up to `request.wait` seconds."""
         intake, seen = self._intake, self._intake.batches
+        shared = self._replica and self._database == "postgresql"
         found = await read(request)
         if request.after is None or not request.wait:
             return found
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(request.wait):
                 while not has_records(found):
-                    seen = await intake.more(seen)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_SECONDS if shared else None):
+                            seen = await intake.more(seen)
                     found = await read(request)
         return found

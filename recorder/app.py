@@ -44,7 +44,7 @@ async def run(
     make_directory(settings.spool_dir)
     url = database_url(settings)
     intake = Intake(settings.spool_dir, store or _made(settings, url))
-    api = RecordsApi(intake, "postgresql" if url else "sqlite")
+    api = RecordsApi(intake, "postgresql" if url else "sqlite", settings.replica)
 
     async def failed(error: HubError) -> None:
         if isinstance(error, StoreCorrupt) and url is None:
@@ -74,7 +74,7 @@ def database_url(settings: Settings) -> str | None:
 
 
 def _made(settings: Settings, url: str | None) -> Store:
-    return make_store(settings.history_file, url, settings.database_schema)
+    return make_store(settings.history_file, url, settings.database_schema, settings.replica)
 
 
 def set_aside(settings: Settings) -> tuple[str, str]:

@@ -20,10 +20,10 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreInUse(StoreUnavailable):
-    """Another hub writes its history to the same PostgreSQL schema."""
+    """Another hub writes its history to the same PostgreSQL schema: no replica of this one, or one of the same name."""
 
     code = "RECORDS_IN_USE"
-    hint = "Give each hub a schema of its own: set HUB_DATABASE_SCHEMA to another name for one of them."
+    hint = "Give each hub a schema of its own (HUB_DATABASE_SCHEMA), or each replica a name (HUB_REPLICA)."
 
 
 class StoreFull(HubError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bridge.models import (
     CallDetails,
@@ -39,9 +39,10 @@ R = TypeVar("R", CallRecord, ChangeRecord, SignInRecord)
 
 
 class MemoryStore:
-    """A `Store` (recorder/store.py). `fault` is raised by `append` while it is set."""
+    """A `Store` (recorder/store.py). `fault` is raised by `append` while it is set. `replica` is the hub's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, replica: str = "") -> None:
+        self._replica = replica
         self.fault: Exception | None = None
         self._calls: list[tuple[CallRecord, NewCall]] = []
         self._changes: list[ChangeRecord] = []
@@ -66,7 +67,7 @@ class MemoryStore:
             return
         for new in batch.sessions:
             known = self._sessions.get(new.id)
-            self._sessions[new.id] = known.model_copy(update={"ended": None}) if known else _session(new)
+            self._sessions[new.id] = known.model_copy(update={"ended": None}) if known else self._session(new)
         for call in clean_calls(batch.calls):
             self._add_call(call)
         for end in batch.ended:
@@ -74,10 +75,10 @@ class MemoryStore:
                 self._sessions[end.id] = self._sessions[end.id].model_copy(update={"ended": end.at})
         for change in batch.changes:
             fields = NewChange._make(clean(change))._asdict()
-            self._changes.append(ChangeRecord.model_validate({"id": self._next("changes"), **fields}))
+            self._changes.append(ChangeRecord.model_validate(self._named("changes", fields)))
         for sign_in in batch.sign_ins:
             fields = NewSignIn._make(clean(sign_in))._asdict()
-            self._sign_ins.append(SignInRecord.model_validate({"id": self._next("sign_ins"), **fields}))
+            self._sign_ins.append(SignInRecord.model_validate(self._named("sign_ins", fields)))
         self._lost += batch.lost
         self._positions |= batch.positions
         for file in batch.finished:
@@ -85,7 +86,7 @@ class MemoryStore:
 
     def _add_call(self, call: NewCall) -> None:
         values = {name: value for name, value in call._asdict().items() if name not in DETAILS}
-        self._calls.append((CallRecord.model_validate({"id": self._next("calls"), **values}), call))
+        self._calls.append((CallRecord.model_validate(self._named("calls", values)), call))
         if known := self._sessions.get(call.session):
             self._sessions[known.id] = known.model_copy(update={"calls": known.calls + 1})
         if call.principal:
@@ -96,9 +97,14 @@ class MemoryStore:
                 name=call.principal, first=first, last=last, calls=calls
             )
 
-    def _next(self, name: str) -> int:
-        self._ids[name] += 1
-        return self._ids[name]
+    def _named(self, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a record with its id and the replica's name."""
+        self._ids[kind] += 1
+        return {"id": self._ids[kind], "replica": self._replica, **fields}
+
+    def _session(self, new: NewSession) -> RecordedSession:
+        fields = NewSession._make(clean(new))._asdict()
+        return RecordedSession.model_validate({**fields, "replica": self._replica})
 
     async def positions(self) -> dict[str, int]:
         """The positions of all files."""
@@ -106,7 +112,7 @@ class MemoryStore:
 
     async def read_calls(self, request: ReadCalls) -> CallRecords:
         """One page of calls."""
-        filters = ("workspace", "server", "tool", "principal", "session", "correlation")
+        filters = ("workspace", "server", "tool", "principal", "session", "correlation", "replica")
         wanted = {name: getattr(request, name) for name in filters if getattr(request, name)}
 
         def matches(call: CallRecord) -> bool:
@@ -131,14 +137,15 @@ class MemoryStore:
         for _, call in self._calls:
             known = request.workspace in ("", call.workspace) and request.server in ("", call.server)
             if known and span.since <= call.at < span.until:
-                name = _name(call, request.by)
+                name = (self._replica or usage.NONE) if request.by == "replica" else _name(call, request.by)
                 rows.append((usage.begin(call.at, span.interval), name, usage.Figures.of_call(call)))
         names = usage.busiest(rows, request.limit)
         return usage.answer(span, names, [row for row in rows if row[1] in names], usage.totals(rows))
 
     async def read_changes(self, request: ReadChanges) -> ChangeRecords:
         """One page of changes."""
-        wanted = {name: getattr(request, name) for name in ("principal", "source", "subject") if getattr(request, name)}
+        filters = ("principal", "source", "subject", "replica")
+        wanted = {name: getattr(request, name) for name in filters if getattr(request, name)}
         found, following = _page(
             self._changes,
             request,
@@ -149,12 +156,18 @@ class MemoryStore:
 
     async def read_sign_ins(self, request: ReadSignIns) -> SignInRecords:
         """One page of sign-ins."""
-        found, following = _page(self._sign_ins, request, lambda each: True, self._ids["sign_ins"])
+        found, following = _page(
+            self._sign_ins, request, lambda each: request.replica in ("", each.replica), self._ids["sign_ins"]
+        )
         return SignInRecords(sign_ins=found, next=following, last=self._ids["sign_ins"])
 
     async def read_recorded_sessions(self, request: ReadRecordedSessions) -> RecordedSessions:
         """The newest sessions."""
-        found = [each for each in self._sessions.values() if request.workspace in ("", each.workspace)]
+        found = [
+            each
+            for each in self._sessions.values()
+            if request.workspace in ("", each.workspace) and request.replica in ("", each.replica)
+        ]
         found.sort(key=lambda each: (each.began, each.id), reverse=True)
         return RecordedSessions(sessions=tuple(found[: request.limit]))
 
@@ -167,7 +180,8 @@ class MemoryStore:
         """What is stored."""
         oldest = min((call.at for call, _ in self._calls), default=None)
         lost = sum(each.records for each in self._lost)
-        return StoreStatus("memory", 1, len(self._calls), oldest, None, lost)
+        replicas = (self._replica,) if self._replica else ()
+        return StoreStatus("memory", 1, len(self._calls), oldest, None, lost, replicas)
 
     async def retain(self, before: float, max_bytes: int) -> int:
         """Delete the oldest records."""
@@ -189,10 +203,6 @@ class MemoryStore:
     async def optimize(self, dry_run: bool) -> OptimizeReport:
         """Nothing is to be done."""
         return OptimizeReport(steps=(), before=0, after=0)
-
-
-def _session(new: NewSession) -> RecordedSession:
-    return RecordedSession.model_validate(NewSession._make(clean(new))._asdict())
 
 
 def _bytes(call: NewCall) -> int:

@@ -41,6 +41,8 @@ class StoreStatus(NamedTuple):
     size: int | None
     """Bytes; None if it has none of its own."""
     lost: int
+    replicas: tuple[str, ...] = ()
+    """The replicas whose records it has; empty if this hub has no name."""
 
 
 class Store(Protocol):

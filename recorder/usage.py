@@ -22,7 +22,7 @@ K = TypeVar("K")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 RANGES: dict[str, tuple[int, int]] = {"hour": (MINUTE, 60), "day": (HOUR, 24), "month": (DAY, 30)}
 """For each range: the interval in seconds, and how many of them, the current one included."""
-SCOPES = ("t", "n", "p")
+SCOPES = ("t", "n", "p", "r")
 KEPT = {MINUTE: 2 * HOUR, HOUR: 2 * DAY}
 """Seconds for which figures of short intervals are kept; those of days are kept as long as calls."""
 OTHERS = "(others)"
@@ -38,7 +38,8 @@ ROW = FIRST_BUCKET + len(BUCKETS) + 1
 KEYS = ("scope", "width", "at", "name", "workspace", "server")
 """What calls are counted by. `width` is the interval in seconds, `at` its begin (Unix time).
 
-`scope`: `t` (total) by workspace and server; `n` (name) by these and tool; `p` by these and principal.
+`scope`: `t` (total) by workspace and server; `n` (name) by these and tool; `p` by these and principal; `r` by these and
+the hub's replica, if it has a name.
 """
 
 
@@ -81,15 +82,17 @@ def tool_name(server: str, method: str, tool: str) -> str:
     return f"{server}/{tool if method == 'tools/call' else method}" if server else NONE
 
 
-def count(calls: Iterable[NewCall], now: float) -> list[tuple[Any, ...]]:
+def count(calls: Iterable[NewCall], now: float, replica: str = "") -> list[tuple[Any, ...]]:
     """The figures of these calls, by all that they are counted by: KEYS, and the fields of `Figures`.
 
     Minutes that end before the figures of an interval are kept are not counted in it. Calls are counted by minute, and
     these figures are added up for each interval and scope: a batch has thousands of calls, of few tools and minutes.
+    `replica` has recorded them.
     """
+    of_replica = (("r", replica),) if replica else ()
     found: dict[tuple[Any, ...], list[Any]] = {}
     for (minute, workspace, server, tool, principal), figures in _by_minute(calls).items():
-        names = (("t", ""), ("n", tool), ("p", principal))
+        names = (("t", ""), ("n", tool), ("p", principal), *of_replica)
         for interval in (MINUTE, HOUR, DAY):
             if minute + MINUTE < now - KEPT.get(interval, math.inf):
                 continue

@@ -37,8 +37,9 @@ def file_name(run: str, number: int) -> str:
 
 
 def new_run(writer: str) -> str:
-    """A name for this run of a process, which no other run has had: files' names are never used again."""
-    return f"{time.time_ns() // 1_000_000:013d}-{writer}-{os.getpid()}"
+    """A name for this run of a process, which no other run has had, of this hub or of replicas that share its history:
+    files' names are never used again."""
+    return f"{time.time_ns() // 1_000_000:013d}-{writer}-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def size_of(directory: Path) -> int:

@@ -19,7 +19,7 @@ class CallRecord(Model):
     """One request of a client to a server, or one that the hub refused."""
 
     id: int
-    """Assigned by the store; a later record has a higher id."""
+    """Assigned by the store, for all replicas that share it; a later record has a higher id."""
     at: float
     """When the request entered."""
     seconds: float
@@ -50,6 +50,8 @@ class CallRecord(Model):
     arguments_size: int | None = None
     """Bytes; None unless the workspace or the server records sizes."""
     result_size: int | None = None
+    replica: str = ""
+    """The name of the hub's replica that recorded it (HUB_REPLICA); empty if it had none."""
 
 
 class CallDetails(Model):
@@ -91,6 +93,7 @@ class ReadCalls(Request[CallRecords], kind="read_calls", sockets=("records",)):
     outcome: str = ""
     """An outcome, or `failed` for all but `ok`."""
     correlation: str = ""
+    replica: str = ""
     before: int | None = None
     """Only those older than the record with this id."""
     after: int | None = None
@@ -112,7 +115,7 @@ class UsagePoint(Model):
     at: float
     """The interval's begin."""
     name: str
-    """The tool (`server/tool`), principal, server or workspace; `(others)` for all beyond the busiest."""
+    """The tool (`server/tool`), principal, server, workspace or replica; `(others)` for all beyond the busiest."""
     calls: int
     failed: int
     seconds: float
@@ -140,7 +143,7 @@ class ReadUsage(Request[Usage], kind="read_usage", sockets=("records",)):
     """Read figures of a range of time, by one property of the calls."""
 
     range: Literal["hour", "day", "month"]
-    by: Literal["tool", "principal", "server", "workspace"] = "tool"
+    by: Literal["tool", "principal", "server", "workspace", "replica"] = "tool"
     workspace: str = ""
     server: str = ""
     limit: int = Field(20, ge=1, le=100)
@@ -167,6 +170,8 @@ class ChangeRecord(Model):
     after: str
     diff: str = ""
     """A unified diff of the configuration with secrets masked, cut at 64 KiB."""
+    replica: str = ""
+    """As in `CallRecord`."""
 
 
 class ChangeRecords(Model):
@@ -186,6 +191,7 @@ class ReadChanges(Request[ChangeRecords], kind="read_changes", sockets=("records
     principal: str = ""
     source: str = ""
     subject: str = ""
+    replica: str = ""
     before: int | None = None
     after: int | None = None
     wait: float = Field(0.0, ge=0.0, le=30.0)
@@ -204,6 +210,8 @@ class SignInRecord(Model):
     """`token`, `key`, …"""
     outcome: str
     """`ok`, or the code of the error."""
+    replica: str = ""
+    """As in `CallRecord`."""
 
 
 class SignInRecords(Model):
@@ -219,6 +227,7 @@ class ReadSignIns(Request[SignInRecords], kind="read_sign_ins", sockets=("record
     """Read recorded sign-ins, newest first."""
 
     since: float = 0.0
+    replica: str = ""
     before: int | None = None
     limit: int = Field(100, ge=1, le=MAX_RECORDS)
 
@@ -235,6 +244,8 @@ class RecordedSession(Model):
     began: float
     ended: float | None = None
     calls: int = 0
+    replica: str = ""
+    """As in `CallRecord`: the one that had it last."""
 
 
 class RecordedSessions(Model):
@@ -247,6 +258,7 @@ class ReadRecordedSessions(Request[RecordedSessions], kind="read_recorded_sessio
     """Read recorded sessions, newest first."""
 
     workspace: str = ""
+    replica: str = ""
     limit: int = Field(100, ge=1, le=MAX_RECORDS)
 
 
@@ -290,6 +302,11 @@ class RecordsStatus(Model):
     """Bytes that wait in the spool."""
     lost: int = 0
     """Records that could not be kept, since the store was created."""
+    replica: str = ""
+    """The name of this replica of the hub (HUB_REPLICA)."""
+    replicas: tuple[str, ...] = ()
+    """Those whose records the database has, this one included; empty if this one has no name. With `sqlite` it is this
+    one alone: each replica has a database of its own."""
 
 
 class ReadRecordsStatus(Request[RecordsStatus], kind="records_status", sockets=("records",)):

@@ -12,12 +12,14 @@ from recorder.sql import queries
 from recorder.sql.database import Row, Transaction
 from recorder.store import MOST_SIGN_INS
 
-RECORDED = len(queries.CALLS) - 1
-"""How many of the fields of `NewCall` are columns of `calls`; the others are its details."""
+RECORDED = len(queries.CALLS) - 2
+"""How many of the fields of `NewCall` are columns of `calls`, beside id and replica; the others are its details."""
 ADD_SESSION = (
-    "INSERT INTO sessions (id, workspace, principal, transport, client, began) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (id) DO UPDATE SET ended = NULL"  # the hub was started again, and resumed it
+    "INSERT INTO sessions (id, workspace, principal, transport, client, began, replica) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET ended = NULL, replica = excluded.replica"  # resumed, perhaps by another replica
 )
+END_SESSION = "UPDATE sessions SET ended = ? WHERE id = ? AND replica = ?"
+"""A replica that was left may say later than the one that resumed the session that it has ended there."""
 ADD_PRINCIPAL = (
     "INSERT INTO principals (name, first_seen, last_seen, calls) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (name) DO UPDATE SET calls = principals.calls + excluded.calls, "
@@ -27,42 +29,48 @@ ADD_PRINCIPAL = (
     "ELSE principals.last_seen END"
 )
 ADD_POSITION = (
-    "INSERT INTO positions (file, bytes) VALUES (?, ?) ON CONFLICT (file) DO UPDATE SET bytes = excluded.bytes"
+    "INSERT INTO positions (file, bytes, replica) VALUES (?, ?, ?) "
+    "ON CONFLICT (file) DO UPDATE SET bytes = excluded.bytes, replica = excluded.replica"
 )
+ADD_REPLICA = "INSERT INTO replicas (name, seen) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seen = excluded.seen"
 ADD_LOSS = (
     "INSERT INTO lost (at, records) VALUES (?, ?) "
     "ON CONFLICT (at) DO UPDATE SET records = lost.records + excluded.records"
 )
 
+AGED = (
+    *(("changes", "id", "at"), ("sign_ins", "id", "at")),
+    *(("principals", "name", "last_seen"), ("replicas", "name", "seen")),
+)
+"""Tables whose records are deleted by age: with their keys, and the columns of the times."""
 TOO_MANY_SIGN_INS = "DELETE FROM sign_ins WHERE id IN (SELECT id FROM sign_ins WHERE id <= ? ORDER BY id LIMIT ?)"
 PEAK = (
     "UPDATE counters SET value = (SELECT MAX(value) FROM counters WHERE name IN ('stored', 'peak')) WHERE name = 'peak'"
 )
 
 
-async def append(transaction: Transaction, batch: Batch, now: float) -> None:
-    """Store a batch, unless its positions say that it is stored."""
-    # This comes first: it makes the transactions of replicas wait for each other, so that ids are committed in order.
-    added = len(batch.calls)
-    await transaction.execute("UPDATE counters SET value = value + ? WHERE name = 'calls'", added)
+async def append(transaction: Transaction, batch: Batch, now: float, replica: str) -> None:
+    """Store a batch of a replica, unless its positions say that it is stored."""
     positions = {str(file): int(end) for file, end in await transaction.fetch("SELECT file, bytes FROM positions")}
     if stored_already(batch.positions, positions):
-        await transaction.execute("UPDATE counters SET value = value - ? WHERE name = 'calls'", added)
         return
-    await transaction.many(ADD_SESSION, [clean(each) for each in batch.sessions])
-    await _add_calls(transaction, clean_calls(batch.calls), now)
-    await transaction.many("UPDATE sessions SET ended = ? WHERE id = ?", [(each.at, each.id) for each in batch.ended])
-    await _add(transaction, "changes", queries.CHANGES, batch.changes)
-    await _add(transaction, "sign_ins", queries.SIGN_INS, batch.sign_ins)
+    await transaction.many(ADD_SESSION, [(*clean(each), replica) for each in batch.sessions])
+    await _add_calls(transaction, clean_calls(batch.calls), now, replica)
+    await transaction.many(END_SESSION, [(each.at, each.id, replica) for each in batch.ended])
+    await _add(transaction, "changes", queries.CHANGES, batch.changes, replica)
+    await _add(transaction, "sign_ins", queries.SIGN_INS, batch.sign_ins, replica)
     await transaction.many(ADD_LOSS, [(usage.begin(each.at, usage.HOUR), each.records) for each in batch.lost])
-    await transaction.many(ADD_POSITION, list(batch.positions.items()))
-    await transaction.many("DELETE FROM positions WHERE file = ?", [(file,) for file in batch.finished])
+    await transaction.many(ADD_POSITION, [(file, end, replica) for file, end in batch.positions.items()])
+    finished = [(file, replica) for file in batch.finished]
+    await transaction.many("DELETE FROM positions WHERE file = ? AND replica = ?", finished)
 
 
-async def _add(transaction: Transaction, table: str, columns: Sequence[str], records: Sequence[Row]) -> None:
+async def _add(
+    transaction: Transaction, table: str, columns: Sequence[str], records: Sequence[Row], replica: str
+) -> None:
     if records:
         first = await _counted(transaction, table, len(records))
-        rows = [(number, *clean(each)) for number, each in enumerate(records, first)]
+        rows = [(number, *clean(each), replica) for number, each in enumerate(records, first)]
         await transaction.insert(table, columns, rows)
 
 
@@ -73,12 +81,12 @@ async def _counted(transaction: Transaction, table: str, added: int) -> int:
     return int(last) - added + 1
 
 
-async def _add_calls(transaction: Transaction, calls: Sequence[NewCall], now: float) -> None:
+async def _add_calls(transaction: Transaction, calls: Sequence[NewCall], now: float, replica: str) -> None:
     if not calls:
         return
-    [(last,)] = await transaction.fetch("SELECT value FROM counters WHERE name = 'calls'")
-    numbered = list(enumerate(calls, int(last) - len(calls) + 1))
-    await transaction.insert("calls", queries.CALLS, [(number, *call[:RECORDED]) for number, call in numbered])
+    numbered = list(enumerate(calls, await _counted(transaction, "calls", len(calls))))
+    rows = [(number, *call[:RECORDED], replica) for number, call in numbered]
+    await transaction.insert("calls", queries.CALLS, rows)
     kept = [
         (number, call.arguments, call.result, call.cut)
         for number, call in numbered
@@ -92,7 +100,7 @@ async def _add_calls(transaction: Transaction, calls: Sequence[NewCall], now: fl
         "UPDATE sessions SET calls = calls + ? WHERE id = ?", [(n, id_) for id_, n in by_session.items()]
     )
     await transaction.many(ADD_PRINCIPAL, _principals(calls))
-    await transaction.add_up("usage", usage.KEYS, queries.FIGURES, usage.count(calls, now))
+    await transaction.add_up("usage", usage.KEYS, queries.FIGURES, usage.count(calls, now, replica))
 
 
 def _principals(calls: Iterable[NewCall]) -> list[Row]:
@@ -101,6 +109,11 @@ def _principals(calls: Iterable[NewCall]) -> list[Row]:
         if call.principal:
             seen.setdefault(call.principal, []).append(call.at)
     return [(name, min(times), max(times), len(times)) for name, times in seen.items()]
+
+
+async def seen(transaction: Transaction, replica: str, now: float) -> None:
+    """Note that a replica uses the database now."""
+    await transaction.execute(ADD_REPLICA, replica, now)
 
 
 async def retain(transaction: Transaction, before: float, now: float, used: float, max_bytes: int, step: int) -> int:
@@ -130,7 +143,7 @@ def _old(before: float, oldest: float, now: float) -> Iterator[tuple[str, tuple[
     """The statements that delete all but calls, without the last value: how many. `oldest` is the time before which
     there are no calls.
     """
-    for table, key, column in (("changes", "id", "at"), ("sign_ins", "id", "at"), ("principals", "name", "last_seen")):
+    for table, key, column in AGED:
         found = f"SELECT {key} FROM {table} WHERE {column} < ? ORDER BY {column} LIMIT ?"  # noqa: S608
         yield f"DELETE FROM {table} WHERE {key} IN ({found})", (before,)  # noqa: S608
     found = "SELECT id FROM sessions WHERE began < ? AND COALESCE(ended, began) < ? ORDER BY began LIMIT ?"

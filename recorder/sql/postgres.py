@@ -1,7 +1,8 @@
 """The history in a schema of a PostgreSQL database, for those who run one (ADR 38).
 
-Two connections: one writes, one reads. One that broke is opened anew by the next request. While it writes, a hub holds
-an advisory lock for its schema, so that no two hubs mix their records by mistake.
+Two connections: one writes, one reads. One that broke is opened anew by the next request. The one that writes holds
+advisory locks for the schema, so that no two hubs mix their records by mistake: a hub without a name (HUB_REPLICA) has
+the schema to itself, replicas share it, each name once. The transactions of replicas take turns (ADR 61).
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ COMMON = {
     "jit": "off",  # it takes longer than any of the hub's questions
     "plan_cache_mode": "force_custom_plan",  # a plan for any workspace is a bad one for a rare one
     "idle_in_transaction_session_timeout": "60000",
+    # A machine that vanished loses its locks after a minute. PostgreSQL's default is two hours.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
 }
 READING = {
     "enable_seqscan": "off",  # each question has an index
@@ -41,18 +46,30 @@ READING = {
     "statement_timeout": f"{QUESTION_SECONDS * 1000:.0f}",
 }
 LOCK = "SELECT pg_try_advisory_lock(hashtext('yamcp-hub history'), hashtext($1))"
+LOCK_SHARED = "SELECT pg_try_advisory_lock_shared(hashtext('yamcp-hub history'), hashtext($1))"
+LOCK_NAME = "SELECT pg_try_advisory_lock(hashtext('yamcp-hub history, replica'), hashtext($1))"
+TURN = "SELECT pg_advisory_xact_lock(hashtext('yamcp-hub history, turn'), hashtext($1))"
+"""Waits until no other replica writes. The end of the transaction ends the turn, after the commit is visible."""
+SHARING_HINT = (
+    "A hub without HUB_REPLICA shares its schema with no other. Set HUB_REPLICA at all replicas of one hub, each "
+    "another name; give another hub another HUB_DATABASE_SCHEMA."
+)
+NAME_HINT = "Give each replica a HUB_REPLICA of its own, or end the other hub of that name."
 Connection = Any
 """`asyncpg.Connection`; asyncpg has no types."""
 
 
 class PostgresDatabase:
-    """A `Database` (recorder/sql/database.py) in `schema` of the database that `url` names."""
+    """A `Database` (recorder/sql/database.py) in `schema` of the database that `url` names.
+
+    `replica` is the name of this hub among those that share the schema; empty if it has the schema to itself.
+    """
 
     engine: Engine = "postgresql"
 
-    def __init__(self, url: str, schema: str) -> None:
+    def __init__(self, url: str, schema: str, replica: str = "") -> None:
         self.version = 0
-        self._url, self._schema = url, schema
+        self._url, self._schema, self._replica = url, schema, replica
         self._target = f"The PostgreSQL database {target(url, 'HUB_DATABASE_URL')}"
         self._writer: Connection | None = None
         self._reader: Connection | None = None
@@ -84,11 +101,12 @@ class PostgresDatabase:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
-        """A transaction by the connection that writes."""
+        """A transaction by the connection that writes, when it is this replica's turn."""
         async with self._writing:
             writer = await self._connected_writer()
             with self._coded(writer):
                 async with writer.transaction():
+                    await self._take_turn(writer)
                     yield PostgresTransaction(writer)
 
     async def size(self) -> Size:
@@ -136,11 +154,26 @@ class PostgresDatabase:
                 self._url, timeout=CONNECT_SECONDS, command_timeout=command_timeout, server_settings=given
             )
 
+    async def _take_turn(self, writer: Connection) -> None:
+        """Wait until no other replica writes, for the rest of the transaction."""
+        if self._replica:
+            await writer.execute(TURN, self._schema)
+
+    async def _lock(self, writer: Connection) -> None:
+        """Take the locks that this hub has while it runs. Raises StoreInUse."""
+        place = f"in the schema {self._schema}"
+        if not await writer.fetchval(LOCK_SHARED if self._replica else LOCK, self._schema):
+            kind = "a hub without a name" if self._replica else "another hub"
+            raise StoreInUse(f"{self._target} has the history of {kind} {place}.", hint=SHARING_HINT)
+        if self._replica and not await writer.fetchval(LOCK_NAME, f"{self._schema} {self._replica}"):
+            message = f"{self._target} has the history of another hub named {self._replica} {place}."
+            raise StoreInUse(message, hint=NAME_HINT)
+
     async def _prepare(self, writer: Connection) -> None:
-        """Take the lock, and migrate. Raises StoreInUse, SchemaTooNew."""
-        if not await writer.fetchval(LOCK, self._schema):
-            raise StoreInUse(f"{self._target} has another hub's history in the schema {self._schema}.")
+        """Take the locks, and migrate. Raises StoreInUse, SchemaTooNew."""
+        await self._lock(writer)
         async with writer.transaction():
+            await self._take_turn(writer)
             if not await writer.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._schema):
                 await writer.execute(f'CREATE SCHEMA "{self._schema}"')
             version = await _version(writer)

@@ -9,17 +9,28 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bridge.models import ReadCalls, ReadChanges, ReadRecordedPrincipals, ReadRecordedSessions, ReadSignIns, ReadUsage
+from bridge.models import (
+    Model,
+    ReadCalls,
+    ReadChanges,
+    ReadRecordedPrincipals,
+    ReadRecordedSessions,
+    ReadSignIns,
+    ReadUsage,
+)
 from recorder.usage import Span
 
 SCAN = 5_000
 """Rows of an index that a page looks at, at most."""
 CALLS = (
     *("id", "at", "seconds", "waited", "workspace", "session", "principal", "address", "transport", "era", "method"),
-    *("server", "tool", "outcome", "code", "correlation", "trace", "arguments_size", "result_size"),
+    *("server", "tool", "outcome", "code", "correlation", "trace", "arguments_size", "result_size", "replica"),
 )
-CHANGES = ("id", "at", "principal", "source", "kind", "subject", "change", "hash_before", "hash_after", "diff")
-SIGN_INS = ("id", "at", "principal", "address", "way", "outcome")
+CHANGES = (
+    *("id", "at", "principal", "source", "kind", "subject", "change", "hash_before", "hash_after", "diff", "replica"),
+)
+SIGN_INS = ("id", "at", "principal", "address", "way", "outcome", "replica")
+SESSIONS = ("id", "workspace", "principal", "transport", "client", "began", "ended", "calls", "replica")
 FIGURES = ("calls", "failed", "seconds", *(f"b{number}" for number in range(17)))
 
 
@@ -67,17 +78,15 @@ def equal(column: str, value: str, partial: bool = False) -> Condition:
 
 
 FAILED = Condition("outcome <> 'ok'", "outcome || '' <> 'ok'")
+PARTIAL = ("session", "correlation", "replica")
+"""Columns whose indexes have no empty values."""
 EVERY = Condition("", "")
 """Matches every record; its index is that of `at`."""
 
 
 def of_calls(request: ReadCalls) -> Page:
     """The question of `read_calls`."""
-    named = [
-        equal(column, value, column in ("session", "correlation"))
-        for column in ("correlation", "session", "tool", "principal", "server", "workspace")
-        if (value := getattr(request, column))
-    ]
+    named = _named(request, "correlation", "session", "tool", "principal", "server", "workspace", "replica")
     others = []
     if request.outcome == "failed":
         named.append(FAILED)
@@ -90,15 +99,19 @@ def of_calls(request: ReadCalls) -> Page:
 
 def of_changes(request: ReadChanges) -> Page:
     """The question of `read_changes`."""
-    named = [
-        equal(column, value) for column in ("subject", "principal", "source") if (value := getattr(request, column))
-    ]
+    named = _named(request, "subject", "principal", "source", "replica")
     return Page("changes", CHANGES, tuple(named), (), request.since, request.until, request.limit)
 
 
 def of_sign_ins(request: ReadSignIns) -> Page:
     """The question of `read_sign_ins`."""
-    return Page("sign_ins", SIGN_INS, (), (), request.since, None, request.limit)
+    named = _named(request, "replica")
+    return Page("sign_ins", SIGN_INS, tuple(named), (), request.since, None, request.limit)
+
+
+def _named(request: Model, *columns: str) -> list[Condition]:
+    """The conditions of those columns that the request asks about."""
+    return [equal(column, value, column in PARTIAL) for column in columns if (value := getattr(request, column))]
 
 
 def end_of_scan(page: Page, driver: Condition, cursor: Place | None) -> Query:
@@ -162,9 +175,9 @@ def _where(parts: list[str], values: list[Any]) -> tuple[str, tuple[Any, ...]]:
     return (f" WHERE {' AND '.join(used)}" if used else "", tuple(values))
 
 
-NAMES = {"tool": "name", "principal": "name", "server": "server", "workspace": "workspace"}
+NAMES = {"tool": "name", "principal": "name", "server": "server", "workspace": "workspace", "replica": "name"}
 """The column of the table `usage` that figures are shown by."""
-SCOPES = {"tool": "n", "principal": "p", "server": "t", "workspace": "t"}
+SCOPES = {"tool": "n", "principal": "p", "server": "t", "workspace": "t", "replica": "r"}
 SUMS = ", ".join(f"SUM({each})" if each == "seconds" else f"CAST(SUM({each}) AS bigint)" for each in FIGURES)
 
 
@@ -204,9 +217,9 @@ def _filters(request: ReadUsage, span: Span, scope: str) -> tuple[list[str], lis
 
 def sessions(request: ReadRecordedSessions) -> Query:
     """The newest sessions."""
-    where, values = (" WHERE workspace = ?", (request.workspace,)) if request.workspace else ("", ())
-    columns = "id, workspace, principal, transport, client, began, ended, calls"
-    sql = f"SELECT {columns} FROM sessions{where} ORDER BY began DESC, id DESC LIMIT ?"  # noqa: S608
+    named = _named(request, "workspace", "replica")
+    where, values = _where([each.indexed for each in named], [value for each in named for value in each.values])
+    sql = f"SELECT {', '.join(SESSIONS)} FROM sessions{where} ORDER BY began DESC, id DESC LIMIT ?"  # noqa: S608
     return Query(sql, (*values, request.limit))
 
 

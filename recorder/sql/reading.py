@@ -32,7 +32,6 @@ from recorder.sql import queries
 from recorder.sql.database import Fetch, Row
 from recorder.sql.queries import EVERY, Condition, Page, Place, Query
 
-SESSION = ("id", "workspace", "principal", "transport", "client", "began", "ended", "calls")
 PRINCIPAL = ("name", "first", "last", "calls")
 CHANGE = tuple({"hash_before": "before", "hash_after": "after"}.get(name, name) for name in queries.CHANGES)
 
@@ -92,7 +91,7 @@ class Reader:
     async def sessions(self, request: ReadRecordedSessions) -> RecordedSessions:
         """The answer to `read_recorded_sessions`."""
         rows = await self._ask(queries.sessions(request))
-        found = tuple(RecordedSession.model_validate(dict(zip(SESSION, row, strict=True))) for row in rows)
+        found = tuple(RecordedSession.model_validate(dict(zip(queries.SESSIONS, row, strict=True))) for row in rows)
         return RecordedSessions(sessions=found)
 
     async def principals(self, request: ReadRecordedPrincipals) -> RecordedPrincipals:
@@ -100,6 +99,10 @@ class Reader:
         rows = await self._ask(queries.principals(request))
         found = tuple(RecordedPrincipal.model_validate(dict(zip(PRINCIPAL, row, strict=True))) for row in rows)
         return RecordedPrincipals(principals=found)
+
+    async def replicas(self) -> tuple[str, ...]:
+        """The names of the replicas whose records the database has."""
+        return tuple(str(name) for (name,) in await self._fetch("SELECT name FROM replicas ORDER BY name"))
 
     async def counter(self, name: str) -> int:
         """The value of a counter."""

@@ -30,16 +30,20 @@ from recorder.store import RETAIN_STEP, StoreStatus
 
 
 class SqlStore:
-    """A `Store` (recorder/store.py) in `database`. `clock` returns Unix time."""
+    """A `Store` (recorder/store.py) in `database`. `clock` returns Unix time; `replica` is the hub's name, or empty."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time, replica: str = "") -> None:
         self._database = database
         self._clock = clock
+        self._replica = replica
         self._reader = Reader(database.fetch)
 
     async def open(self) -> None:
         """Connect, and migrate."""
         await self._database.open()
+        if self._replica:
+            async with self._database.transaction() as transaction:
+                await appending.seen(transaction, self._replica, self._clock())
 
     async def close(self) -> None:
         """Disconnect."""
@@ -48,7 +52,7 @@ class SqlStore:
     async def append(self, batch: Batch) -> None:
         """Store a batch in one transaction."""
         async with self._database.transaction() as transaction:
-            await appending.append(transaction, batch, self._clock())
+            await appending.append(transaction, batch, self._clock(), self._replica)
 
     async def positions(self) -> dict[str, int]:
         """The positions of all files."""
@@ -90,12 +94,16 @@ class SqlStore:
         [(lost,)] = await fetch("SELECT CAST(COALESCE(SUM(records), 0) AS bigint) FROM lost")
         stored = await self._reader.counter("stored")
         size = await self._database.size()
-        return StoreStatus(self._database.engine, self._database.version, stored, oldest, size.total, int(lost))
+        replicas = await self._reader.replicas() if self._replica else ()
+        known = self._database.engine, self._database.version, stored, oldest, size.total, int(lost)
+        return StoreStatus(*known, replicas=replicas)
 
     async def retain(self, before: float, max_bytes: int) -> int:
         """One step of deletion."""
-        used = await self._used()
         async with self._database.transaction() as transaction:
+            if self._replica:
+                await appending.seen(transaction, self._replica, self._clock())
+            used = await self._used()  # now that no other replica deletes anything
             deleted = await appending.retain(transaction, before, self._clock(), used, max_bytes, RETAIN_STEP)
         await self._database.give_back()
         return deleted

@@ -79,6 +79,8 @@ def _usage(**fields: Any) -> Ask:
 
 
 NOW = 1_800_000_000.0
+REPLICA = "r0"
+"""The name of the replica whose store is asked."""
 WORKSPACE = lambda chance: f"workspace{chance.randrange(WORKSPACES)}"  # noqa: E731
 SERVER = lambda chance: f"server{chance.randrange(SERVERS)}"  # noqa: E731
 TOOL = lambda chance: f"tool_{chance.randrange(TOOLS)}"  # noqa: E731
@@ -112,6 +114,8 @@ def questions(total: int) -> dict[str, Ask]:
         "failed, of a principal in a workspace": _calls(
             outcome=lambda _: "failed", principal=PRINCIPAL, workspace=WORKSPACE
         ),
+        "of a replica": _calls(replica=lambda _: REPLICA),
+        "failed, of a replica": _calls(outcome=lambda _: "failed", replica=lambda _: REPLICA),
         "a combination that never occurred": _calls(
             workspace=lambda _: "workspace0", principal=lambda _: "principal1", server=lambda _: "server9"
         ),
@@ -125,16 +129,19 @@ def questions(total: int) -> dict[str, Ask]:
         "the last month by principal": _usage(range="month", by="principal"),
         "the last month by server": _usage(range="month", by="server"),
         "the last month by workspace": _usage(range="month", by="workspace"),
+        "the last month by replica": _usage(range="month", by="replica"),
         "the newest changes": lambda reader, _: reader.changes(ReadChanges()),
         "changes of a server, from the console": lambda reader, chance: reader.changes(
             ReadChanges(subject=SERVER(chance), source="console")
         ),
         "changes by a principal": lambda reader, _: reader.changes(ReadChanges(principal="principal3")),
+        "changes of a replica": lambda reader, _: reader.changes(ReadChanges(replica=REPLICA)),
         "sign-ins": lambda reader, chance: reader.sign_ins(ReadSignIns(before=chance.randrange(1, 5000))),
         "sessions": lambda reader, _: reader.sessions(ReadRecordedSessions()),
         "sessions of a workspace": lambda reader, chance: reader.sessions(
             ReadRecordedSessions(workspace=WORKSPACE(chance))
         ),
+        "sessions of a replica": lambda reader, _: reader.sessions(ReadRecordedSessions(replica=REPLICA)),
         "principals": lambda reader, _: reader.principals(ReadRecordedPrincipals()),
     }
 

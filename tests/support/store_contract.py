@@ -29,6 +29,8 @@ from recorder.store import RETAIN_STEP, Store
 
 NOW = 1_800_000_000.0
 """The time of the tests: the clocks of stores say it."""
+REPLICA = "r0"
+"""The name of the replica that the stores are of."""
 OUTCOMES = ("ok", "ok", "ok", "ok", "tool_error", "cancelled", "SERVER_TIMEOUT", "refused")
 
 
@@ -74,6 +76,7 @@ def random_questions(seed: int, number: int) -> Iterator[ReadCalls]:
         "session": ["s1", "s9"],
         "outcome": ["ok", "failed", "cancelled", "refused"],
         "correlation": ["s1-3"],
+        "replica": [REPLICA, "r9"],
         "since": [NOW - 15 * 86400],
         "until": [NOW - 3 * 86400],
     }
@@ -109,12 +112,12 @@ def near(value: Any) -> Any:
 
 
 class StoreContract:
-    """The suite. A derived class has a fixture `store`: an open, empty store whose clock says NOW."""
+    """The suite. A derived class has a fixture `store`: an open, empty store of REPLICA whose clock says NOW."""
 
     @pytest.fixture
     async def known(self) -> MemoryStore:
         """The store to compare with."""
-        return MemoryStore()
+        return MemoryStore(REPLICA)
 
     async def both(self, store: Store, known: MemoryStore, batch: Batch) -> None:
         """Append a batch to both."""
@@ -146,7 +149,7 @@ class StoreContract:
             await store.read_call(ReadCall(id=2)),
         )
         assert [each.id for each in first] == [1]
-        expected = {**new._asdict(), "id": 1, "tool": f"t\ufffd\ufffd{text}"}
+        expected = {**new._asdict(), "id": 1, "tool": f"t\ufffd\ufffd{text}", "replica": REPLICA}
         for name in ("arguments", "result", "cut"):
             expected.pop(name)
         assert first[0].model_dump() == expected
@@ -236,11 +239,11 @@ class StoreContract:
         await self.both(store, known, Batch(changes=changes, sign_ins=sign_ins))
         for fields in (
             {"limit": 7}, {"before": 8}, {"principal": "p1"}, {"source": "file", "subject": "s3"}, {"after": 15},
-            {"since": NOW + 5, "until": NOW + 9},
+            {"since": NOW + 5, "until": NOW + 9}, {"replica": REPLICA, "limit": 3}, {"replica": "r9"},
         ):  # fmt: skip
             request = ReadChanges(**fields)
             same(await store.read_changes(request), await known.read_changes(request))
-        for more in ({"limit": 4}, {"since": NOW + 3, "before": 8}):
+        for more in ({"limit": 4}, {"since": NOW + 3, "before": 8}, {"replica": REPLICA}, {"replica": "r9"}):
             question = ReadSignIns(**more)
             same(await store.read_sign_ins(question), await known.read_sign_ins(question))
 
@@ -250,7 +253,12 @@ class StoreContract:
         await self.both(store, known, Batch(sessions=sessions, calls=[call(session="s1"), call(session="s9")]))
         await self.both(store, known, Batch(sessions=sessions[:1], calls=[call(session="s1")] * 3))
         await self.both(store, known, Batch(ended=[SessionEnd("s1", NOW + 9), SessionEnd("s9", NOW)]))
-        for request in (ReadRecordedSessions(), ReadRecordedSessions(workspace="demo", limit=2)):
+        for request in (
+            ReadRecordedSessions(),
+            ReadRecordedSessions(workspace="demo", limit=2),
+            ReadRecordedSessions(workspace="demo", replica=REPLICA),
+            ReadRecordedSessions(replica="r9"),
+        ):
             same(await store.read_recorded_sessions(request), await known.read_recorded_sessions(request))
         answer = await store.read_recorded_sessions(ReadRecordedSessions())
         assert [(each.id, each.calls, each.ended) for each in answer.sessions] == [

@@ -22,13 +22,13 @@ from recorder.sql.sql_store import SqlStore
 from recorder.store import Store
 from tests.support.history import calls_of, full_scans, others_of, plans, questions
 from tests.support.postgres import PASSWORD, Postgres
-from tests.support.store_contract import NOW, StoreContract, call
+from tests.support.store_contract import NOW, REPLICA, StoreContract, call
 
 
 @asynccontextmanager
-async def opened(postgres: Postgres, schema: str) -> AsyncIterator[SqlStore]:
+async def opened(postgres: Postgres, schema: str, replica: str = "") -> AsyncIterator[SqlStore]:
     """An open store in a schema."""
-    store = SqlStore(PostgresDatabase(postgres.url(), schema), lambda: NOW)
+    store = SqlStore(PostgresDatabase(postgres.url(), schema, replica), lambda: NOW, replica)
     await store.open()
     try:
         yield store
@@ -52,7 +52,7 @@ class TestPostgres(StoreContract):
     @pytest.fixture
     async def store(self, postgres: Postgres, schema: str) -> AsyncIterator[Store]:
         """An empty one."""
-        async with opened(postgres, schema) as store:
+        async with opened(postgres, schema, REPLICA) as store:
             yield store
 
 
@@ -62,7 +62,7 @@ async def test_records_survive_a_restart_of_the_hub(postgres: Postgres, schema: 
         async with opened(postgres, schema) as store:
             await store.append(Batch(calls=[call()]))
             status = await store.status()
-            assert (status.database, status.schema_version, status.calls) == ("postgresql", 1, number)
+            assert (status.database, status.schema_version, status.calls) == ("postgresql", 2, number)
 
 
 async def test_killed_and_back_under_appends(postgres: Postgres, schema: str) -> None:
@@ -175,7 +175,7 @@ async def test_an_older_hub_refuses_a_newer_schema(postgres: Postgres, schema: s
     """And touches nothing."""
     async with opened(postgres, schema), administrator(postgres) as other:
         await other.execute(f"UPDATE {schema}.counters SET value = 7 WHERE name = 'schema'")
-    with pytest.raises(SchemaTooNew, match=r"newer hub \(schema 7, this hub knows 1\)"):
+    with pytest.raises(SchemaTooNew, match=r"newer hub \(schema 7, this hub knows 2\)"):
         async with opened(postgres, schema):
             pass
 
@@ -205,8 +205,8 @@ async def test_a_user_without_rights_is_told_so(postgres: Postgres, schema: str)
 
 async def test_no_question_reads_a_whole_table(postgres: Postgres, schema: str) -> None:
     """PostgreSQL's own plans for 20,000 calls, with statistics."""
-    database = PostgresDatabase(postgres.url(), schema)
-    store = SqlStore(database, lambda: NOW)
+    database = PostgresDatabase(postgres.url(), schema, REPLICA)
+    store = SqlStore(database, lambda: NOW, REPLICA)
     await store.open()
     try:
         calls = list(calls_of(1000, NOW))

@@ -171,7 +171,7 @@ async def test_an_older_hub_refuses_a_newer_file(tmp_path: Path) -> None:
         pass
     with other_program(file) as other:
         other.execute("PRAGMA user_version = 7")
-    with pytest.raises(SchemaTooNew, match=r"history.db was written by a newer hub \(schema 7, this hub knows 1\)"):
+    with pytest.raises(SchemaTooNew, match=r"history.db was written by a newer hub \(schema 7, this hub knows 2\)"):
         async with opened(file):
             pass
 
@@ -182,7 +182,7 @@ async def test_records_survive_a_restart(tmp_path: Path) -> None:
         async with opened(tmp_path / "history.db") as store:
             await store.append(Batch(calls=[call()]))
             status = await store.status()
-            assert (status.database, status.schema_version, status.calls) == ("sqlite", 1, number)
+            assert (status.database, status.schema_version, status.calls) == ("sqlite", 2, number)
 
 
 async def test_a_batch_that_is_given_up_is_rolled_back(tmp_path: Path) -> None:

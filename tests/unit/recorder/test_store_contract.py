@@ -11,7 +11,7 @@ from recorder.memory import MemoryStore
 from recorder.sql.sql_store import SqlStore
 from recorder.sql.sqlite import SqliteDatabase
 from recorder.store import Store
-from tests.support.store_contract import NOW, StoreContract
+from tests.support.store_contract import NOW, REPLICA, StoreContract
 
 
 class TestMemory(StoreContract):
@@ -20,7 +20,7 @@ class TestMemory(StoreContract):
     @pytest.fixture
     async def store(self) -> Store:
         """An empty one."""
-        return MemoryStore()
+        return MemoryStore(REPLICA)
 
 
 class TestSqlite(StoreContract):
@@ -29,7 +29,7 @@ class TestSqlite(StoreContract):
     @pytest.fixture
     async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
         """An open one, with its file."""
-        store = SqlStore(SqliteDatabase(tmp_path / "data" / "history.db"), lambda: NOW)
+        store = SqlStore(SqliteDatabase(tmp_path / "data" / "history.db"), lambda: NOW, REPLICA)
         await store.open()
         yield store
         await store.close()
