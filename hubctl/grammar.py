@@ -131,7 +131,7 @@ def _trust(command: Adds) -> None:
 def _history(command: Adds) -> None:
     one = command("calls", "list recorded calls: who called what, when, with what outcome", calls)
     one.add_argument("id", nargs="?", type=int, help="show this call, with arguments and result if recorded")
-    for name in ("workspace", "server", "tool", "principal", "session", "correlation"):
+    for name in ("workspace", "server", "tool", "principal", "session", "correlation", "replica"):
         one.add_argument(f"--{name}", help=f"only calls with this {name}")
     one.add_argument("--outcome", help="only this outcome: ok, tool_error, CALL_TIMEOUT, ...; failed: all except ok")
     _listing(one)
@@ -139,6 +139,7 @@ def _history(command: Adds) -> None:
     one.add_argument("--principal", help="only changes by this principal")
     one.add_argument("--source", choices=_SOURCES, metavar="SOURCE", help=", ".join(_SOURCES))
     one.add_argument("--subject", help="only changes of this server or workspace")
+    one.add_argument("--replica", help="only changes that this replica recorded")
     one.add_argument("--diff", action="store_true", help="show the diff of each change")
     _listing(one)
     one = command("history", "show the state of the history's database, and maintain it", history)

@@ -28,7 +28,7 @@ class CallRecord(Model):
     """Seconds of these in which it waited for the server's gate."""
     workspace: str = ""
     session: str = ""
-    """The first 12 characters of the session's id, as in `SessionStatus`; empty for modern clients."""
+    """The session's id as in `SessionStatus`; empty for modern clients."""
     principal: str = ""
     """The name of the key, or of the user; `local` for console and hubctl; `everybody` in a hub without a token."""
     address: str = ""

@@ -13,7 +13,7 @@ class SessionStatus(Model):
     """A client's session at a workspace."""
 
     id: str
-    """The first 12 characters of the session's id: they name it here and in the logs, and open nothing."""
+    """The first 12 characters of the session's id behind the name of its replica: they open nothing."""
     workspace: str
     transport: Literal["sse", "http"]
     era: Literal["legacy", "modern", ""]

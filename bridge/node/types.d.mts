@@ -1269,7 +1269,7 @@ export interface CallDetails {
 
 /** One request of a client to a server, or one that the hub refused. */
 export interface CallRecord {
-  /** Assigned by the store; a later record has a higher id. */
+  /** Assigned by the store, for all replicas that share it; a later record has a higher id. */
   id: number;
   /** When the request entered. */
   at: number;
@@ -1278,7 +1278,7 @@ export interface CallRecord {
   /** Seconds of these in which it waited for the server's gate. */
   waited: number;
   workspace: string;
-  /** The first 12 characters of the session's id, as in `SessionStatus`; empty for modern clients. */
+  /** The session's id as in `SessionStatus`; empty for modern clients. */
   session: string;
   /** The name of the key, or of the user; `local` for console and hubctl; `everybody` in a hub without a token. */
   principal: string;
@@ -1301,6 +1301,8 @@ export interface CallRecord {
   /** Bytes; None unless the workspace or the server records sizes. */
   arguments_size: number | null;
   result_size: number | null;
+  /** The name of the hub's replica that recorded it (HUB_REPLICA); empty if it had none. */
+  replica: string;
 }
 
 /** Recorded calls, newest first. */
@@ -1331,6 +1333,8 @@ export interface ChangeRecord {
   after: string;
   /** A unified diff of the configuration with secrets masked, cut at 64 KiB. */
   diff: string;
+  /** As in `CallRecord`. */
+  replica: string;
 }
 
 /** Recorded changes, newest first. */
@@ -1383,6 +1387,7 @@ export interface ReadCalls {
   /** An outcome, or `failed` for all but `ok`. */
   outcome?: string;
   correlation?: string;
+  replica?: string;
   /** Only those older than the record with this id. */
   before?: number | null;
   /** Only those with a higher id, in order of ids, which is that of their ends: for following. */
@@ -1399,6 +1404,7 @@ export interface ReadChanges {
   principal?: string;
   source?: string;
   subject?: string;
+  replica?: string;
   before?: number | null;
   after?: number | null;
   /** Seconds to wait for records, if there are none after `after`. */
@@ -1414,6 +1420,7 @@ export interface ReadRecordedPrincipals {
 /** Read recorded sessions, newest first. */
 export interface ReadRecordedSessions {
   workspace?: string;
+  replica?: string;
   limit?: number;
 }
 
@@ -1423,6 +1430,7 @@ export type ReadRecordsStatus = Record<string, never>;
 /** Read recorded sign-ins, newest first. */
 export interface ReadSignIns {
   since?: number;
+  replica?: string;
   before?: number | null;
   limit?: number;
 }
@@ -1430,7 +1438,7 @@ export interface ReadSignIns {
 /** Read figures of a range of time, by one property of the calls. */
 export interface ReadUsage {
   range: 'hour' | 'day' | 'month';
-  by?: 'tool' | 'principal' | 'server' | 'workspace';
+  by?: 'tool' | 'principal' | 'server' | 'workspace' | 'replica';
   workspace?: string;
   server?: string;
   /** How many names are told apart: those with most calls. */
@@ -1462,6 +1470,8 @@ export interface RecordedSession {
   began: number;
   ended: number | null;
   calls: number;
+  /** As in `CallRecord`: the one that had it last. */
+  replica: string;
 }
 
 /** Recorded sessions, newest first. */
@@ -1486,6 +1496,10 @@ export interface RecordsStatus {
   spooled: number;
   /** Records that could not be kept, since the store was created. */
   lost: number;
+  /** The name of this replica of the hub (HUB_REPLICA). */
+  replica: string;
+  /** Those whose records the database has, this one included; empty if this one has no name. With `sqlite` it is this one alone: each replica has a database of its own. */
+  replicas: string[];
 }
 
 /** One sign-in at the console, or one attempt that was refused. */
@@ -1498,6 +1512,8 @@ export interface SignInRecord {
   way: string;
   /** `ok`, or the code of the error. */
   outcome: string;
+  /** As in `CallRecord`. */
+  replica: string;
 }
 
 /** Recorded sign-ins, newest first. */
@@ -1524,7 +1540,7 @@ export interface Usage {
 export interface UsagePoint {
   /** The interval's begin. */
   at: number;
-  /** The tool (`server/tool`), principal, server or workspace; `(others)` for all beyond the busiest. */
+  /** The tool (`server/tool`), principal, server, workspace or replica; `(others)` for all beyond the busiest. */
   name: string;
   calls: number;
   failed: number;
@@ -1602,7 +1618,7 @@ export interface Sessions {
 
 /** A client's session at a workspace. */
 export interface SessionStatus {
-  /** The first 12 characters of the session's id: they name it here and in the logs, and open nothing. */
+  /** The first 12 characters of the session's id behind the name of its replica: they open nothing. */
   id: string;
   workspace: string;
   transport: 'sse' | 'http';

@@ -8,7 +8,7 @@ from time import perf_counter, time
 from typing import Any, NamedTuple
 
 from sidecar.admission.context import CallContext, Client, ClientSession
-from sidecar.audit.rows import LONGEST_NAME, SHOWN_ID_CHARACTERS, Extras, Row, sender_row
+from sidecar.audit.rows import LONGEST_NAME, Extras, Row, sender_row, shown_id
 from sidecar.errors import SidecarError
 
 MOST_QUEUED = 20_000
@@ -158,7 +158,7 @@ class CallObserver:
     def session_began(self, session: ClientSession) -> None:
         """Note that a client opened a session."""
         record = {
-            "id": session.id[:SHOWN_ID_CHARACTERS],
+            "id": shown_id(session.id),
             "workspace": session.workspace_name,
             "principal": session.principal.name,
             "transport": session.transport,
@@ -169,7 +169,7 @@ class CallObserver:
 
     def session_ended(self, session: ClientSession) -> None:
         """Note that a session ended."""
-        self._add(self._ended, {"id": session.id[:SHOWN_ID_CHARACTERS], "at": round(time(), 3)})
+        self._add(self._ended, {"id": shown_id(session.id), "at": round(time(), 3)})
 
     def _add(self, queue: list[dict[str, Any]], record: dict[str, Any]) -> None:
         self._seen[0] = next(self._count)

@@ -20,14 +20,19 @@ Extras = dict[str, Any]
 """Fields of `NewCall` (recorder/batch.py): `waited`, `code`, `address`, sizes and bodies; and `traceparent`."""
 
 SHOWN_ID_CHARACTERS = 12
-"""Characters of a session's id that are recorded, as in lists of sessions (hub/session_list.py)."""
+"""Characters of a session's id that name it to people: 48 of its 128 random bits. The whole id is for its client."""
 LONGEST_NAME = 200
 """Characters that are kept of a name that a client chose: a method, a tool, the URI of a resource."""
 
 
+def shown_id(session_id: str) -> str:
+    """The id of a session in lists and records: without the name of its replica, which may be longer than that."""
+    return session_id.rpartition(".")[2][:SHOWN_ID_CHARACTERS]  # the separator: sessions/replica.py
+
+
 def sender_row(client: Client, era: str) -> tuple[str, str, str, str]:
     """A sender, in the order of SENDER_FIELDS. `era` is that of its first request in the batch."""
-    session = client.id[:SHOWN_ID_CHARACTERS] if _has_session(client, era) else ""
+    session = shown_id(client.id) if _has_session(client, era) else ""
     return session, client.principal.name, client.transport, client.correlation(0)[:-1]
 
 

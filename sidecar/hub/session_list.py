@@ -12,15 +12,13 @@ from collections.abc import Iterator
 
 from bridge.keys import Principal
 from bridge.models import ListSessions, Sessionless, Sessions, SessionStatus
+from sidecar.audit.rows import shown_id
 from sidecar.errors import SessionUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.sessions.session import Session
 from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-SHOWN_ID_CHARACTERS = 12
-"""Characters of a session's id that name it to people: 48 of its 128 random bits. The whole id is for its client."""
 
 
 def listed(hub: Hub, request: ListSessions) -> Sessions:
@@ -35,22 +33,17 @@ def listed(hub: Hub, request: ListSessions) -> Sessions:
     )
 
 
-def end(hub: Hub, shown_id: str) -> None:
+def end(hub: Hub, shown: str) -> None:
     """End the session of that shown id. Raises SessionUnknown."""
     for workspace in _chosen(hub, None):
         for session in hub.clients(workspace):
-            if shown(session) == shown_id:
-                log.info("a session is ended", extra={"session": shown_id, "workspace": workspace.name})
+            if shown_id(session.id) == shown:
+                log.info("a session is ended", extra={"session": shown, "workspace": workspace.name})
                 session.close()
                 return
     raise SessionUnknown(
-        f"There is no session {shown_id!r}; it may have ended.", hint="`hubctl sessions` lists those that there are."
+        f"There is no session {shown!r}; it may have ended.", hint="`hubctl sessions` lists those that there are."
     )
-
-
-def shown(session: Session) -> str:
-    """The beginning of the session's id."""
-    return session.id[:SHOWN_ID_CHARACTERS]
 
 
 def _chosen(hub: Hub, name: str | None) -> Iterator[Workspace]:
@@ -66,7 +59,7 @@ def _chosen(hub: Hub, name: str | None) -> Iterator[Workspace]:
 def _status(session: Session, workspace: str) -> SessionStatus:
     info = session.client_info
     return SessionStatus(
-        id=shown(session),
+        id=shown_id(session.id),
         workspace=workspace,
         transport="sse" if session.transport == "sse" else "http",
         era="modern" if session.modern else "legacy" if session.version else "",

@@ -30,6 +30,7 @@ from opentelemetry.trace import (
 )
 
 from sidecar.admission.context import CallContext, RequestContext
+from sidecar.audit.rows import shown_id
 from sidecar.errors import SidecarError
 from sidecar.protocol.jsonrpc import as_dict
 from sidecar.tracing import trace_context
@@ -181,7 +182,7 @@ def _request_attributes(call: RequestContext) -> dict[str, Any]:
     meta = as_dict(call.params.get("_meta"))
     known = {
         "mcp.method.name": call.method,
-        "mcp.session.id": call.session[:12],  # the whole id opens the session
+        "mcp.session.id": shown_id(call.session),  # the whole id opens the session
         "mcp.protocol.version": meta.get("io.modelcontextprotocol/protocolVersion", ""),
         "network.transport": "tcp" if call.transport in ("sse", "http") else "",
         "yamcp.transport": call.transport,

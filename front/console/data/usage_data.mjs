@@ -7,7 +7,13 @@
  */
 
 /** What usage is shown by, with the filter of *Calls* for it. @type {Record<string, string>} */
-export const BY = { tool: 'Tool', principal: 'Principal', server: 'Server', workspace: 'Workspace' };
+export const BY = {
+  tool: 'Tool',
+  principal: 'Principal',
+  server: 'Server',
+  workspace: 'Workspace',
+  replica: 'Replica',
+};
 /** What the store calls those that are not told apart, and calls without such a name. */
 export const OTHERS = '(others)';
 export const NONE = '(none)';

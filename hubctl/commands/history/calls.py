@@ -6,7 +6,7 @@ import argparse
 import json
 
 from bridge.models import CallDetails, CallRecord, ReadCall, ReadCalls
-from hubctl.commands.history.listing import Form, export, follow, listing
+from hubctl.commands.history.listing import Form, export, fields_of, follow, listing
 from hubctl.commands.history.moments import local
 from hubctl.commands.history.recorder import ask
 from hubctl.commands.metrics import duration
@@ -39,7 +39,7 @@ async def calls(context: Context, arguments: argparse.Namespace) -> int:
     return await (follow if arguments.follow else listing)(context, request, form, arguments.limit)
 
 
-FILTERS = ("workspace", "server", "tool", "principal", "session", "outcome", "correlation")
+FILTERS = ("workspace", "server", "tool", "principal", "session", "outcome", "correlation", "replica")
 
 
 def form_of(paint: Paint) -> Form:
@@ -59,7 +59,7 @@ def form_of(paint: Paint) -> Form:
 
     return Form(
         "calls",
-        tuple(CallRecord.model_fields),
+        fields_of(CallRecord),
         ("ID", "TIME", "OUTCOME", "TOOL", "SERVER", "WORKSPACE", "PRINCIPAL", "TOOK"),
         row,
         ("ID", "TIME", "TOOK"),

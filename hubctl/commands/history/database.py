@@ -38,10 +38,20 @@ def status_lines(found: RecordsStatus, paint: Paint, now: float) -> list[str]:
         lines.append(f"  {clean(f'{found.code}: {found.reason}' if found.code else found.reason)}")
     oldest = f", the oldest {span(now - found.oldest)} old ({local(found.oldest)})" if found.oldest else ""
     lines.append(f"  {count(found.calls, 'call')}{oldest}" + (f", {megabytes(found.size)}" if found.size else ""))
+    if found.replicas:
+        lines.append(f"  {replicas_text(found)}")
     if found.spooled:
         lines.append(f"  {megabytes(found.spooled)} of records wait to be stored")
     lines.append(f"  {count(found.lost, 'record')} could not be kept since the database was made")
     return lines
+
+
+def replicas_text(found: RecordsStatus) -> str:
+    """Say whose records the database has. The replica has a name."""
+    own = clean(found.replica)
+    if found.database == "sqlite":
+        return f"records of this replica, {own}, only: each replica has a history of its own"
+    return f"records of {count(len(found.replicas), 'replica')}: {clean(', '.join(found.replicas))}; this one is {own}"
 
 
 async def optimize(context: Context, dry_run: bool) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from bridge.models import Model
+from bridge.client import BridgeClient
+from bridge.models import Model, ReadRecordsStatus
 from hubctl.commands.history.csv_text import csv_line
 from hubctl.commands.history.moments import iso
-from hubctl.commands.history.recorder import coming, pages, recorder, records_of
+from hubctl.commands.history.recorder import ANSWER_TIMEOUT, coming, pages, recorder, records_of
 from hubctl.context import Context, dumps
-from hubctl.render import table
+from hubctl.render import clean, table
+from hubctl.run.in_force import settings_in_force
 
 SHOWN = 50
 """Records that are shown unless the user says how many."""
@@ -32,16 +34,47 @@ class Form:
     none: str
     """What is said if there is no record."""
 
+    def with_replicas(self) -> Form:
+        """The same with a column of the replicas' names."""
+        return replace(
+            self,
+            columns=(*self.columns, "replica"),
+            header=(*self.header, "REPLICA"),
+            row=lambda record: (*self.row(record), clean(record.replica) or "-"),
+        )
+
+
+def fields_of(record: type[Model]) -> tuple[str, ...]:
+    """Return the columns of a form: the record's fields, without the name of the replica."""
+    return tuple(name for name in record.model_fields if name != "replica")
+
+
+async def at_replicas(context: Context, client: BridgeClient, form: Form) -> Form:
+    """Return the form with a column of replicas, if the history has records of several.
+
+    Where each replica has a history of its own, say so on stderr.
+    """
+    if not settings_in_force(context.settings).replica:
+        return form
+    status = await client.request(ReadRecordsStatus(), timeout=ANSWER_TIMEOUT)
+    if status.database == "sqlite":
+        context.err.write(
+            f"Only the records of this replica, {clean(status.replica)}: each replica has a history of its own. "
+            "With the same HUB_DATABASE_URL at all replicas, they have one (docs/history.md).\n"
+        )
+    return form.with_replicas() if len(status.replicas) > 1 else form
+
 
 async def export(context: Context, request: Model, form: Form, kind: Literal["csv", "jsonl"], most: int | None) -> int:
     """Write all records that the request asks for to stdout, page by page."""
     async with recorder(context) as client:
+        form = await at_replicas(context, client, form)
         if kind == "csv":
             context.part(csv_line(("time", *form.columns)))
         async for page in pages(client, request, most):
             for record in records_of(page):
-                line = csv_line((iso(record.at), *dict(record).values())) if kind == "csv" else f"{dumps(record)}\n"
-                context.part(line)
+                cells = (iso(record.at), *(getattr(record, name) for name in form.columns))
+                context.part(csv_line(cells) if kind == "csv" else f"{dumps(record)}\n")
         context.out.flush()
     return 0
 
@@ -51,6 +84,7 @@ async def listing(context: Context, request: Model, form: Form, most: int | None
     found: list[Any] = []
     following = None
     async with recorder(context) as client:
+        form = await at_replicas(context, client, form)
         async for page in pages(client, request, most or SHOWN):
             found += records_of(page)
             following = page.next
@@ -70,6 +104,7 @@ async def follow(context: Context, request: Model, form: Form, most: int | None)
     found: list[Any] = []
     last: int | None = None
     async with recorder(context) as client:
+        form = await at_replicas(context, client, form)
         async for page in pages(client, request, most or SHOWN):
             if last is None:  # what is stored while the further pages are read is on none of them
                 last = page.last

@@ -66,8 +66,9 @@ async function download(path) {
 /** The loop has gone round once. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Calls with ids from MANY down to 1, as a store has them. @param {string} _kind @param {any} body */
-function paged(_kind, { before: older = MANY + 1, limit = 100 }) {
+/** Calls with ids from MANY down to 1, as a store has them. @param {string} kind @param {any} body */
+function paged(kind, { before: older = MANY + 1, limit = 100 } = {}) {
+  if (kind === 'records_status') return { replicas: [] };
   const last = Math.max(0, older - 1 - limit);
   const calls = Array.from({ length: older - 1 - last }, (_, at) => ({
     ...Object.fromEntries(COLUMNS.calls.map((name) => [name, ''])),
@@ -88,7 +89,7 @@ test('each route sends its query to the recorder, and refuses invalid parameters
     ],
     ['/api/hub/calls?after=12', 'read_calls', { after: 12 }],
     ['/api/hub/calls/12', 'read_call', { id: 12 }],
-    ['/api/hub/changes?source=console&before=3', 'read_changes', { source: 'console', before: 3 }],
+    ['/api/hub/changes?source=console&replica=r1', 'read_changes', { source: 'console', replica: 'r1' }],
     ['/api/hub/sign-ins?limit=500', 'read_sign_ins', { limit: 500 }],
     ['/api/hub/sessions/recorded?workspace=w', 'read_recorded_sessions', { workspace: 'w' }],
     ['/api/hub/usage?range=day&by=principal&limit=5', 'read_usage', { range: 'day', by: 'principal', limit: 5 }],
@@ -150,10 +151,10 @@ test('an export contains every record once, in order, over any number of pages',
   assert.equal(csv.length, MANY + 2);
   assert.match(csv[0], /^time,id,at,seconds,/);
   assert.match(csv[1], /^2027-01-15T08:20:01\.000Z,1201,1800001201,.*,'=cmd\(\),/);
-  answer = () => ({ sign_ins: [], next: null });
+  answer = () => ({ sign_ins: [], next: null, replicas: ['r0', 'r1'] });
   assert.equal(
     (await api.get('/api/hub/sign-ins/export?form=csv')).body,
-    'time,id,at,principal,address,way,outcome\r\n',
+    'time,id,at,principal,address,way,outcome,replica\r\n',
   );
   assert.equal(
     (await api.head('/api/hub/sign-ins/export?form=csv')).headers['content-type'],

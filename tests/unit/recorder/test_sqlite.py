@@ -18,8 +18,9 @@ import pytest
 from bridge.models import ReadCalls, ReadUsage
 from recorder.batch import Batch
 from recorder.errors import QueryTooLong, SchemaTooNew, StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
-from recorder.sql import sqlite
+from recorder.sql import migrations, sqlite
 from recorder.sql.database import Row
+from recorder.sql.queries import CALLS
 from recorder.sql.sql_store import SqlStore
 from recorder.sql.sqlite import SqliteDatabase
 from tests.support.history import full_scans, plans, questions
@@ -29,9 +30,9 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 
 
 @asynccontextmanager
-async def opened(file: Path) -> AsyncIterator[SqlStore]:
+async def opened(file: Path, replica: str = "") -> AsyncIterator[SqlStore]:
     """An open store."""
-    store = SqlStore(SqliteDatabase(file), lambda: NOW)
+    store = SqlStore(SqliteDatabase(file), lambda: NOW, replica)
     await store.open()
     try:
         yield store
@@ -174,6 +175,23 @@ async def test_an_older_hub_refuses_a_newer_file(tmp_path: Path) -> None:
     with pytest.raises(SchemaTooNew, match=r"history.db was written by a newer hub \(schema 7, this hub knows 2\)"):
         async with opened(file):
             pass
+
+
+async def test_a_history_of_an_earlier_hub_is_migrated(tmp_path: Path) -> None:
+    """Its records have no replica's name; those that come have one."""
+    file = tmp_path / "history.db"
+    with other_program(file) as other:
+        other.executescript(migrations.load("sqlite")[0].sql)
+        other.execute("PRAGMA user_version = 1")
+        columns = ", ".join(CALLS[:-1])
+        other.execute(
+            f"INSERT INTO calls ({columns}) VALUES (1, ?{', ?' * (len(CALLS) - 3)})", call()[: len(CALLS) - 2]
+        )
+        other.execute("UPDATE counters SET value = 1 WHERE name IN ('calls', 'stored')")
+    async with opened(file, "r0") as store:
+        await store.append(Batch(calls=[call()]))
+        assert [(each.id, each.replica) for each in (await store.read_calls(ReadCalls())).calls] == [(2, "r0"), (1, "")]
+        assert (await store.status()).replicas == ("r0",)
 
 
 async def test_records_survive_a_restart(tmp_path: Path) -> None:

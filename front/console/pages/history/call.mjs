@@ -68,6 +68,10 @@ function factsOf(call) {
       call.session && html`<a href=${href('calls', [], { session: call.session })}><code>${call.session}</code></a>`,
     ],
     ['Connection', [call.transport, call.era && `${call.era} era`].filter(Boolean).join(', ')],
+    [
+      'Replica',
+      call.replica && html`<a href=${href('calls', [], { replica: call.replica })}><code>${call.replica}</code></a>`,
+    ],
     ['Address', call.address && html`<code>${call.address}</code>`],
     ['Correlation id', call.correlation && html`<code>${call.correlation}</code>`],
     ['Trace id', call.trace && html`<code class="break">${call.trace}</code>`],

@@ -12,17 +12,19 @@ import {
   HistoryPage,
   Moment,
   Pager,
+  ReplicaFilter,
   setFilters,
   TextFilter,
   TimeFilter,
   useRecords,
+  withReplica,
 } from './frame.mjs';
 import { took } from '../parts/tool_result.mjs';
 
 /** @typedef {import('../../data/recorded.mjs').Call} Call */
 
 const PATH = '/api/hub/calls';
-const FILTERS = ['workspace', 'server', 'tool', 'principal', 'outcome', 'session', 'correlation'];
+const FILTERS = ['workspace', 'server', 'tool', 'principal', 'outcome', 'session', 'correlation', 'replica'];
 const LEAD = 'Who called what, when, and with what outcome.';
 
 /** @param {{ query: Record<string, string> }} props the filters, and `before`: the page */
@@ -57,6 +59,7 @@ function Filters({ query }) {
     <${TextFilter} label="Tool" value=${query.tool} onChange=${(/** @type {string} */ tool) => set({ tool })} />
     <${ChoiceFilter} label="Principal" all="All" value=${query.principal} options=${named(principals)} onChange=${(/** @type {string} */ principal) => set({ principal })} />
     <${ChoiceFilter} label="Outcome" all="All" value=${query.outcome} options=${OUTCOME_OPTIONS} onChange=${(/** @type {string} */ outcome) => set({ outcome })} />
+    <${ReplicaFilter} page="calls" query=${query} />
     ${only.map((name) => html`<${Button} key=${name} icon="close" onClick=${() => set({ [name]: '' })}><span class="unseen">Remove the filter </span>${name} <code>${query[name]}</code></${Button}>`)}
   </div>`;
 }
@@ -74,7 +77,7 @@ function usePrincipals() {
 /** @param {{ calls: Call[], reading: boolean, filtered: boolean }} props */
 function List({ calls, reading, filtered }) {
   if (calls.length === 0 && !reading) return html`<${NoCalls} filtered=${filtered} />`;
-  return html`<${Table} label="Calls" columns=${COLUMNS} rows=${calls} rowKey=${(/** @type {Call} */ { id }) => String(id)} />`;
+  return html`<${Table} label="Calls" columns=${withReplica(COLUMNS)} rows=${calls} rowKey=${(/** @type {Call} */ { id }) => String(id)} />`;
 }
 
 const COLUMNS = [

@@ -11,7 +11,9 @@ import {
   Exports,
   HistoryPage,
   Moment,
+  hasReplicas,
   Pager,
+  ReplicaFilter,
   setFilters,
   TextFilter,
   TimeFilter,
@@ -21,7 +23,7 @@ import {
 /** @typedef {import('../../data/recorded.mjs').Change} Change */
 
 const PATH = '/api/hub/changes';
-const FILTERS = ['principal', 'source', 'subject'];
+const FILTERS = ['principal', 'source', 'subject', 'replica'];
 const LEAD = 'Who changed the configuration, when, and how.';
 /** @type {Record<Change['source'], string>} */
 const SOURCES = {
@@ -61,18 +63,19 @@ function Filters({ query }) {
     <${ChoiceFilter} label="Source" all="All" value=${query.source} options=${sources} onChange=${(/** @type {string} */ source) => set({ source })} />
     <${TextFilter} label="Principal" value=${query.principal} onChange=${(/** @type {string} */ principal) => set({ principal })} />
     <${TextFilter} label="Server or workspace" value=${query.subject} onChange=${(/** @type {string} */ subject) => set({ subject })} />
+    <${ReplicaFilter} page="changes" query=${query} />
   </div>`;
 }
 
 /** @param {{ record: Change, onUndo: (record: Change) => void }} props */
 function ChangeEntry({ record, onUndo }) {
-  const { at, principal, source, kind, subject, diff } = record;
+  const { at, principal, source, kind, subject, diff, replica } = record;
   const why = whyNotUndoable(record, state.value?.hub.undoable ?? []);
   return html`<li class="change-record">
     <div class="change-head">
       <div>
         <h2 class="change-title">${kindTitle(kind)} <span class="break">${subject && displayName(subject)}</span></h2>
-        <p class="muted small"><${Moment} at=${at} />, ${principal ? `${principal}, by ` : 'by '}${SOURCES[source] ?? source}</p>
+        <p class="muted small"><${Moment} at=${at} />, ${principal ? `${principal}, by ` : 'by '}${SOURCES[source] ?? source}${replica && hasReplicas() && ` at ${replica}`}</p>
       </div>
       ${why === null && html`<${Button} icon="back" onClick=${() => onUndo(record)}>Undo<span class="unseen"> ${kindTitle(kind)} ${subject}</span></${Button}>`}
     </div>

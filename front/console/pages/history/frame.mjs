@@ -1,5 +1,6 @@
 /** What the pages of the history share: the frame, the recorder's state, filters, and a list that is read page by page. */
 
+import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { RANGES, withNewer } from '../../data/recorded.mjs';
 import { address, api } from '../../hub/api.mjs';
@@ -28,6 +29,12 @@ export const PAGE_SIZE = 100;
 /** Requests for one page: each looks at a bounded number of records, and may find none that fits. */
 const MAX_REQUESTS = 30;
 
+/** The replicas whose records the history has; none for a hub that is alone. @type {import('@preact/signals').Signal<string[]>} */
+const replicas = signal([]);
+
+/** Return whether records of several replicas are shown, so that each has to name its own. */
+export const hasReplicas = () => replicas.value.length > 1;
+
 /**
  * A page of the history.
  *
@@ -41,6 +48,7 @@ export function HistoryPage({ current, lead, actions, children }) {
     <${Subnav} label="History" links=${links} />
     ${error && html`<div class="banner"><${Notice} error=${error} tone=${off ? 'info' : 'warn'} /></div>`}
     ${status && status.state !== 'ok' && html`<div class="banner"><${Notice} error=${{ message: status.reason, code: status.code }} tone="warn" /></div>`}
+    ${status && ownOnly(status) && html`<div class="banner"><${Notice} tone="info"><p>${ownOnly(status)}</p></${Notice}></div>`}
     ${!off && children}
     ${status && html`<p class="muted small history-status">${statusText(status)}</p>`}
   </${Page}>`;
@@ -48,6 +56,12 @@ export function HistoryPage({ current, lead, actions, children }) {
 
 /** @type {Record<Status['database'], string>} */
 const DATABASES = { sqlite: 'SQLite', postgresql: 'PostgreSQL', memory: 'memory' };
+
+/** Return what to say where each replica has a history of its own. @param {Status} status */
+const ownOnly = ({ replica, database }) =>
+  replica && database === 'sqlite'
+    ? `Only the records of this replica, ${replica}: each replica has a history of its own. With the same HUB_DATABASE_URL at all replicas, they have one.`
+    : '';
 
 /** @param {Status} status */
 function statusText({ database, calls, oldest, size: bytes, spooled, lost }) {
@@ -71,7 +85,9 @@ function useStatus() {
         (status) => ({ status }),
         (error) => ({ error }),
       );
-      if (!stopped) setFound(next);
+      if (stopped) return;
+      setFound(next);
+      if ('status' in next) replicas.value = next.status.replicas;
     };
     look();
     const timer = setInterval(look, STATUS_MS);
@@ -217,6 +233,30 @@ export function ChoiceFilter({ label, all, value = '', options, onChange }) {
   const choices = [{ value: '', label: all }, ...options, ...(known ? [] : [{ value, label: value }])];
   return html`<${Field} label=${label} kind="select" value=${value} options=${choices} onInput=${onChange} />`;
 }
+
+/**
+ * A choice among replicas, if there are several.
+ *
+ * @param {{ page: string, query: Record<string, string> }} props
+ */
+export function ReplicaFilter({ page, query }) {
+  if (!hasReplicas() && !query.replica) return null;
+  const options = replicas.value.map((value) => ({ value, label: value }));
+  return html`<${ChoiceFilter} label="Replica" all="All" value=${query.replica} options=${options} onChange=${(/** @type {string} */ replica) => setFilters(page, query, { replica })} />`;
+}
+
+/**
+ * Return the columns of a table, with that of the replica if there are several.
+ *
+ * @template {{ id: string }} C @param {C[]} columns
+ */
+export const withReplica = (columns) => (hasReplicas() ? [...columns, REPLICA_COLUMN] : columns);
+
+const REPLICA_COLUMN = {
+  id: 'replica',
+  title: 'Replica',
+  cell: (/** @type {{ replica: string }} */ { replica }) => replica || '–',
+};
 
 /** @param {{ query: Record<string, string>, onChange: (changes: Record<string, string | undefined>) => void }} props */
 export function TimeFilter({ query, onChange }) {

@@ -1,4 +1,4 @@
-/** Charts of recorded calls of the last hour, day or month, by tool, principal, server or workspace. */
+/** Charts of recorded calls of the last hour, day or month, by tool, principal, server, workspace or replica. */
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { RANGES } from '../../data/recorded.mjs';
@@ -9,7 +9,7 @@ import { style } from '../../style.mjs';
 import { Button, Choice, Empty, Facts, html, Notice, Section, Table } from '../../ui.mjs';
 import { count, displayName } from '../../words.mjs';
 import { Chart } from '../parts/chart.mjs';
-import { HistoryPage, setFilters } from './frame.mjs';
+import { hasReplicas, HistoryPage, setFilters } from './frame.mjs';
 import { took } from '../parts/tool_result.mjs';
 
 await style('styles/figures.css');
@@ -29,9 +29,10 @@ export default function UsagePage({ query }) {
   const by = Object.hasOwn(BY, query.by ?? '') ? query.by : 'tool';
   const found = useUsage(range, by);
   const set = (/** @type {Record<string, string>} */ changes) => setFilters('usage', query, changes);
+  const offered = Object.entries(BY).filter(([value]) => value !== 'replica' || value === by || hasReplicas());
   const actions = html`<${Choice} label="Time shown" value=${range} options=${SPANS} onChange=${(/** @type {string} */ value) => set({ range: value })} />`;
   return html`<${HistoryPage} current="usage" lead="The number of calls, how many failed, and how long they took." actions=${actions}>
-    <${Choice} label="Group by" value=${by} options=${Object.entries(BY).map(([value, label]) => ({ value, label: `By ${label.toLowerCase()}` }))} onChange=${(/** @type {string} */ value) => set({ by: value, name: '' })} />
+    <${Choice} label="Group by" value=${by} options=${offered.map(([value, label]) => ({ value, label: `By ${label.toLowerCase()}` }))} onChange=${(/** @type {string} */ value) => set({ by: value, name: '' })} />
     ${found.error && found.error.code !== 'HISTORY_UNAVAILABLE' && html`<${Notice} error=${found.error} tone="warn" />`}
     ${!found.usage && !found.error && html`<p class="muted" aria-busy="true">Loading…</p>`}
     ${found.usage && html`<${UsageCharts} usage=${found.usage} now=${found.at} range=${range} by=${by} name=${query.name ?? ''} query=${query} />`}

@@ -13,7 +13,7 @@ const PAGE = 500; // records, the most of one answer
 const KINDS = /** @type {const} */ ({ calls: 'read_calls', changes: 'read_changes', sign_ins: 'read_sign_ins' });
 const TYPES = { csv: 'text/csv; charset=utf-8', jsonl: 'application/jsonl; charset=utf-8' };
 
-/** The fields of the records (bridge/models/records.py), in their order. @type {Record<RecordKind, string[]>} */
+/** The fields of the records (bridge/models/records.py) but `replica`, in their order. @type {Record<RecordKind, string[]>} */
 export const COLUMNS = {
   calls: [
     ...['id', 'at', 'seconds', 'waited', 'workspace', 'session', 'principal', 'address', 'transport', 'era', 'method'],
@@ -33,6 +33,7 @@ export function exporter(recorder) {
   return async ({ query: { form, ...filters }, req, res }, what) => {
     const read = (/** @type {number | undefined} */ before) =>
       recorder.ask(KINDS[what], /** @type {any} */ ({ ...filters, limit: PAGE, ...(before && { before }) }));
+    const columns = form === 'csv' ? await columnsOf(recorder, what) : [];
     const first = await read(undefined); // its errors are answered as of any other request
     res.set({
       'Content-Type': TYPES[/** @type {'csv' | 'jsonl'} */ (form)],
@@ -40,7 +41,7 @@ export function exporter(recorder) {
       'Cache-Control': 'no-store',
     });
     if (req.method === 'HEAD') return void res.end();
-    await sent(res, Readable.from(lines(what, form, pages(what, first, read))));
+    await sent(res, Readable.from(lines(columns, form, pages(what, first, read))));
   };
 }
 
@@ -73,9 +74,18 @@ async function* pages(what, first, read) {
   }
 }
 
-/** @param {RecordKind} what @param {string} form @param {AsyncGenerator<Row[]>} found @returns {AsyncGenerator<string>} */
-async function* lines(what, form, found) {
-  const columns = COLUMNS[what];
+/**
+ * Return the columns of a table: with the name of the replica, if the history has records of several.
+ *
+ * @param {Pick<import('../../state/recorder.mjs').Recorder, 'ask'>} recorder @param {RecordKind} what
+ */
+async function columnsOf(recorder, what) {
+  const { replicas } = await recorder.ask('records_status');
+  return replicas.length > 1 ? [...COLUMNS[what], 'replica'] : COLUMNS[what];
+}
+
+/** @param {string[]} columns @param {string} form @param {AsyncGenerator<Row[]>} found @returns {AsyncGenerator<string>} */
+async function* lines(columns, form, found) {
   if (form === 'csv') yield csvLine(['time', ...columns]);
   for await (const rows of found) {
     const line = (/** @type {Row} */ row) =>

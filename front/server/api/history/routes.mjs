@@ -28,9 +28,10 @@ const CALLS = {
   session: text,
   outcome: text,
   correlation: text,
+  replica: text,
 };
-const CHANGES = { ...span, principal: text, source: text, subject: text };
-const SIGN_INS = { since: span.since };
+const CHANGES = { ...span, principal: text, source: text, subject: text, replica: text };
+const SIGN_INS = { since: span.since, replica: text };
 
 /** @type {Route[]} */
 export const HISTORY_ROUTES = [
@@ -76,7 +77,7 @@ export const HISTORY_ROUTES = [
   ...exported('SignIns', 'sign-ins', 'Recorded sign-ins', SIGN_INS),
   route('pastSessions', 'GET', '/api/hub/sessions/recorded', {
     summary: 'Recorded sessions of clients, newest first, those that have ended, too.',
-    query: { workspace: text, limit },
+    query: { workspace: text, replica: text, limit },
     answer: '{sessions}',
     errors: ERRORS,
   }),
@@ -88,10 +89,10 @@ export const HISTORY_ROUTES = [
   }),
   route('usage', 'GET', '/api/hub/usage', {
     summary:
-      'Calls, failures and quantiles of the duration in the last hour, day or month, in intervals: of all calls, and by tool, principal, server or workspace.',
+      'Calls, failures and quantiles of the duration in the last hour, day or month, in intervals: of all calls, and by tool, principal, server, workspace or replica.',
     query: {
       range: oneOf('hour', 'day', 'month'),
-      by: optional(oneOf('tool', 'principal', 'server', 'workspace')),
+      by: optional(oneOf('tool', 'principal', 'server', 'workspace', 'replica')),
       ...workspaceAndServer,
       limit: optional(number('whole number from 1 to 100', { min: 1, max: MAX_NAMES, whole: true })),
     },
@@ -100,7 +101,7 @@ export const HISTORY_ROUTES = [
   }),
   route('recordsStatus', 'GET', '/api/hub/records', {
     summary:
-      "The state of the history's database: its contents, the records that wait to be stored, and the number of lost records.",
+      "The state of the history's database: its contents, the records that wait to be stored, the number of lost records, and the replicas whose records it has.",
     answer: '{state, reason, database, calls, …}',
     errors: ERRORS,
   }),

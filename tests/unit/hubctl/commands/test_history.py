@@ -30,7 +30,8 @@ from hubctl.commands.history.csv_text import csv_line
 from hubctl.commands.history.moments import iso, moment
 from hubctl.commands.history.recorder import pages
 from recorder.batch import Batch, NewCall, NewChange
-from tests.unit.hubctl.canned import CannedHub, Lines
+from recorder.memory import MemoryStore
+from tests.unit.hubctl.canned import CannedHub, Lines, settings
 
 pytestmark = pytest.mark.outside
 VECTORS = json.loads((Path(__file__).parents[4] / "bridge/vectors/csv.json").read_text("utf-8"))
@@ -168,8 +169,31 @@ def following_all(limit: int | None = None) -> argparse.Namespace:
     """The arguments of `hubctl calls --follow`."""
     return argparse.Namespace(
         id=None, follow=True, export=None, until=None, since=None, limit=limit,
-        **dict.fromkeys(("workspace", "server", "tool", "principal", "session", "outcome", "correlation")),
+        **dict.fromkeys(("workspace", "server", "tool", "principal", "session", "outcome", "correlation", "replica")),
     )  # fmt: skip
+
+
+async def test_records_of_several_replicas_name_theirs(tmp_path: Path) -> None:
+    """In a column of tables and CSV. It is said where each replica has a history of its own."""
+    known = settings(tmp_path).model_copy(update={"replica": "r0"})
+    async with CannedHub(known, store=MemoryStore("r0")).serving("records") as hub:
+        await filled(hub)
+        state = {"state": "ok", "schema_version": 2, "calls": 2, "replica": "r0"}
+        hub.records_status = RecordsStatus(**state, database="postgresql", replicas=("r0", "r1"))
+        _, out, err = await hub.hubctl("calls", "--replica", "r0")
+        assert [line.split()[-1] for line in out.splitlines()] == ["REPLICA", "r0", "r0"]
+        assert (err, hub.asked[-1]) == ("", ReadCalls(replica="r0", limit=50))
+        _, out, _ = await hub.hubctl("changes", "--export", "csv")
+        assert [line.rpartition(",")[2] for line in out.splitlines() if line.endswith(("replica", "r0"))] == [
+            "replica",
+            "r0",
+        ]
+        assert "records of 2 replicas: r0, r1; this one is r0" in (await hub.hubctl("history"))[1]
+        hub.records_status = RecordsStatus(**state, database="sqlite", replicas=("r0",))
+        _, out, err = await hub.hubctl("changes", "--diff")
+        assert "r0" not in out
+        assert "Only the records of this replica, r0" in err
+        assert "records of this replica, r0, only" in (await hub.hubctl("history"))[1]
 
 
 async def test_changes_are_listed_with_their_diffs(hub: CannedHub) -> None:
@@ -231,8 +255,6 @@ async def test_the_database_is_cared_for(hub: CannedHub) -> None:
 @pytest.mark.usefixtures("doctors")
 async def test_without_a_history_it_is_said_what_to_do(tmp_path: Path) -> None:
     """Switched off: no process is asked. The recorder is away: the rest works."""
-    from tests.unit.hubctl.canned import settings
-
     off = settings(tmp_path).model_copy(update={"history": False})
     async with CannedHub(off).serving("actual", "desired", "front") as hub:
         code, _, err = await hub.hubctl("calls")
@@ -249,11 +271,11 @@ async def test_without_a_history_it_is_said_what_to_do(tmp_path: Path) -> None:
 
 
 def test_csv_is_what_the_front_makes_of_it() -> None:
-    """And no formula; columns are the fields of the models."""
+    """And no formula; columns are the fields of the models, without the replica."""
     for each in VECTORS["lines"]:
         assert csv_line(each["values"]) == each["line"]
     models = {"calls": CallRecord, "changes": ChangeRecord, "sign_ins": SignInRecord}
-    assert VECTORS["columns"] == {name: list(model.model_fields) for name, model in models.items()}
+    assert VECTORS["columns"] == {name: list(listing.fields_of(model)) for name, model in models.items()}
 
 
 def test_times_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
