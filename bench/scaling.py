@@ -34,6 +34,8 @@ POSTGRES_TRANSACTIONS = 1000
 """Of each second. Assumed: small ones, on a small machine."""
 HISTORY_CONNECTIONS = 2
 """Of each replica (recorder/sql/postgres.py)."""
+HISTORY_CALLS = 3_487
+"""A second, that PostgreSQL stores in batches of 500: `bench.history_queries`, docs/history-queries.md."""
 NGINX_CONNECTIONS = 200_000
 """Assumed: `worker_connections` and open files are set so; 1,024 is what nginx delivers."""
 POD_BYTES = 512e6
@@ -85,6 +87,9 @@ def _of_all(figures: Figures) -> Iterator[Need]:
         each = figures["postgres_connections"] + more
         used = each * HUBS / (POSTGRES_CONNECTIONS - 3)
         yield Need(f"connections to PostgreSQL{note}", f"{each:g}", f"{each * HUBS:,g}", limit, used)
+    limit = f"{HISTORY_CALLS:,}/s, in batches of 500"
+    what = "calls that are stored in one history, by one replica at a time"
+    yield Need(what, f"{CALLS:.0f}/s", f"{CALLS * HUBS:,.0f}/s", limit, CALLS * HUBS / HISTORY_CALLS)
     each = figures["postgres_transactions"]
     used = each * HUBS / POSTGRES_TRANSACTIONS
     limit = f"assumed: {POSTGRES_TRANSACTIONS:,}/s"

@@ -34,7 +34,7 @@ class HistorySettings(BaseSettings):
     database_schema: str = Field(
         "yamcp_hub",
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
-        description="Schema of the history within the PostgreSQL database: one for each hub.",
+        description="Schema of the history within the PostgreSQL database: one for each hub, which replicas share.",
     )
     history_days: int = Field(30, ge=1, le=3650, description="Days for which the history is kept.")
     history_max_mb: int = Field(

@@ -2,7 +2,7 @@
 
 Two connections: one writes, one reads. One that broke is opened anew by the next request. The one that writes holds
 advisory locks for the schema, so that no two hubs mix their records by mistake: a hub without a name (HUB_REPLICA) has
-the schema to itself, replicas share it, each name once. The transactions of replicas take turns (ADR 61).
+the schema to itself, replicas share it, each name once. The transactions of replicas take turns (ADR 62).
 """
 
 from __future__ import annotations

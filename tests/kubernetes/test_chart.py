@@ -108,7 +108,7 @@ def test_pods_are_restricted(values: str) -> None:
 @pytest.mark.parametrize("values", VALUES)
 def test_settings_are_those_of_the_hub(values: str) -> None:
     """The pods set what the hub reads; secrets are references, and no Secret is made."""
-    known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {"REPLICA_NUMBER"}
+    known = {f"HUB_{name.upper()}" for name in Settings.model_fields}
     hub = next(pod for pod in pods(rendered(values)) if pod["containers"][0]["name"] == "hub")
     variables = {each["name"]: each for each in hub["containers"][0]["env"]}
     assert variables.keys() <= known

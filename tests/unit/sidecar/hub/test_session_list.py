@@ -14,6 +14,7 @@ import pytest
 
 from bridge import codec
 from bridge.models import ListSessions, SessionStatus
+from sidecar.audit.rows import shown_id
 from sidecar.errors import SessionUnknown, WorkspaceUnknown
 from sidecar.hub.session_list import end, listed
 from tests.support.fake_server import FakeServer, Gate, until
@@ -200,3 +201,9 @@ async def test_ten_thousand(tmp_path: Path) -> None:
         assert [session.id[:5] for session in told.sessions[:2]] == ["09999", "09998"]
         assert len(told.model_dump_json()) < codec.MAX_BYTES / 4
         assert all(isinstance(session, SessionStatus) for session in told.sessions)
+
+
+def test_the_shown_id_is_without_the_name_of_the_replica() -> None:
+    """Which may be as long as what is shown, as those of a StatefulSet are."""
+    own = "0123456789abcdef0123456789abcdef"
+    assert {shown_id(own), shown_id(f"r0.{own}"), shown_id(f"yamcp-hub-0.{own}")} == {"0123456789ab"}
