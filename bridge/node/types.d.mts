@@ -1819,7 +1819,7 @@ export interface InstalledServer {
   /** The version to which `roll_back_installed` returns. */
   previous: string | null;
   /** `hub`: a program of the hub, which serves a file of the user. */
-  kind: 'npm' | 'pypi' | 'oci' | 'hub' | 'remote';
+  kind: 'npm' | 'pypi' | 'mcpb' | 'oci' | 'hub' | 'remote';
   /** Below HUB_DATA_DIR; empty for images and remote servers. */
   folder: string;
   /** The program and its arguments, as in providers.json; secrets are references. */

@@ -22,7 +22,7 @@ ASK_TIMEOUT = 30.0
 """Seconds for a scanner to say its version and the date of its database."""
 MAX_REPORT = 64 * 1024 * 1024
 """Bytes of a scanner's report."""
-KINDS = ("image", "npm", "pypi")
+KINDS = ("image", "npm", "pypi", "mcpb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Scanner:
 
     name: str
     arguments: Mapping[str, tuple[str, ...]]
-    """By kind: `image`, `npm`, `pypi`; what is missing it cannot scan."""
+    """By kind: `image`, `npm`, `pypi`, `mcpb`; what is missing it cannot scan."""
     questions: tuple[tuple[str, ...], ...]
     """Arguments with which it says its version and, as JSON, the date of its database."""
     severities: Callable[[Any], list[str]]
@@ -165,6 +165,7 @@ SCANNERS = (
             "image": ("image", *_TRIVY, "--input", "{}"),
             "npm": ("rootfs", *_TRIVY, "{}"),
             "pypi": ("rootfs", *_TRIVY, "{}"),
+            "mcpb": ("rootfs", *_TRIVY, "{}"),
         },
         (("version", "--format", "json"),),
         _trivy,
@@ -175,6 +176,7 @@ SCANNERS = (
             "image": (*_GRYPE, "docker-archive:{}"),
             "npm": (*_GRYPE, "dir:{}"),
             "pypi": (*_GRYPE, "dir:{}"),
+            "mcpb": (*_GRYPE, "dir:{}"),
         },
         (("version", "--output", "json"), ("db", "status", "--output", "json")),
         _grype,

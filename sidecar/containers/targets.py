@@ -27,7 +27,7 @@ class Target:
     engine: Engine | None = None
     folder: Path | None = None
     kind: str = "image"
-    """`image`, `npm` or `pypi`."""
+    """`image`, `npm`, `pypi` or `mcpb`."""
     digest: str = ""
     """What identifies it for others: `NAME@sha256:...` of an image, the integrity of a package; empty: unknown."""
 

@@ -9,7 +9,7 @@ class EntryUnsupported(HubError):
     """An entry of the catalogue has no package and no address that the hub can use, or one that it must not use."""
 
     code = "CATALOG_ENTRY_UNSUPPORTED"
-    hint = "docs/catalog.md lists what the hub can use: packages of npm and PyPI, images, and remote servers."
+    hint = "docs/catalog.md lists what the hub can use: packages of npm and PyPI, bundles, images, and remote servers."
 
 
 class SettingsInvalid(HubError):

@@ -47,11 +47,10 @@ def _command_shown(target: Target, settings: Settings) -> tuple[str, ...]:
 
     if target.kind == "remote":
         return (next(shown(item) for item in settings.items if item.kind == "url"),)
-    pinned = target.version and not target.local and target.kind != "hub"
+    pinned = target.version and not target.local and target.kind not in ("hub", "mcpb")
     package = f"{target.identifier}@{target.version}" if pinned else target.identifier
-    program = {"npm": ("node",), "pypi": (), "oci": ("podman", "run"), "hub": ("python", "-m", "own_servers")}[
-        target.kind
-    ]
+    programs = {"npm": ("node",), "oci": ("podman", "run"), "hub": ("python", "-m", "own_servers")}
+    program = programs.get(target.kind, ())
     args = [
         text
         for item in settings.items

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from yamcp_ui_adapter.activation.errors import EntryUnsupported
 
 META = "yamcp-hub/catalog"
-Kind = Literal["npm", "pypi", "oci", "hub", "remote"]
+Kind = Literal["npm", "pypi", "mcpb", "oci", "hub", "remote"]
 Json = Mapping[str, Any]
 
 REMOTE_TRANSPORTS = {"streamable-http": "http", "sse": "sse"}
@@ -37,6 +37,8 @@ _NPM_VERSION = re.compile(r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+
 _PYPI_VERSION = re.compile(r"\d[A-Za-z0-9.!+_-]*")
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?: ?[<>=!~][A-Za-z0-9.*+!,<>=~ -]*)?")
 _HTTP_URL = re.compile(r"https?://[^\s]+")
+_HTTPS_URL = re.compile(r"https://[^\s]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MINOR = re.compile(r"3\.\d{1,3}")
 _PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -52,6 +54,8 @@ class Target:
     """Exact; may be empty for images and local files. Of a remote, that of its entry."""
     local: bool = False
     """Whether the identifier is a file of this machine."""
+    sha256: str = ""
+    """Of a bundle (hex)."""
     program: str = ""
     """The program within the package, if the entry names it."""
     requirements: tuple[str, ...] = ()
@@ -93,7 +97,7 @@ def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
     kind, identifier = package.get("registryType"), package.get("identifier")
     if kind == BUILT_IN:
         return _built_in(package, meta, version)
-    if kind not in ("npm", "pypi", "oci") or not isinstance(identifier, str):
+    if kind not in ("npm", "pypi", "mcpb", "oci") or not isinstance(identifier, str):
         raise EntryUnsupported(f"Packages of type {kind!r} are not supported.")
     if _object(package.get("transport")).get("type", "stdio") != "stdio":
         raise EntryUnsupported(f"The package {identifier!r} does not speak over stdio.")
@@ -105,8 +109,9 @@ def _package(package: Json, meta: Json, version: str, *, local: bool) -> Target:
     made = Target(
         kind=kind,
         identifier=path or identifier,
-        version=str(package.get("version") or (version if path else "")),
+        version=str(package.get("version") or (version if path or kind == "mcpb" else "")),
         local=bool(path),
+        sha256=str(package.get("fileSha256", "")) if kind == "mcpb" else "",
         program=_program(meta.get("command")),
         requirements=_requirements(meta.get("with"), package) if kind == "pypi" else (),
         runtime_arguments=_runtime(kind, package),
@@ -158,6 +163,10 @@ def _check(target: Target) -> None:
     if target.kind == "oci":
         if not _OCI_NAME.fullmatch(name):
             raise EntryUnsupported(f"{name!r} is not the name of an image.")
+        return
+    if target.kind == "mcpb":
+        if not (target.local or _HTTPS_URL.fullmatch(name)) or not _SHA256.fullmatch(target.sha256):
+            raise EntryUnsupported(f"The bundle {name!r} has no https:// address, or no SHA-256 (`fileSha256`).")
         return
     if target.local:
         if not name.endswith((".tgz", ".tar.gz", ".whl")):

@@ -90,7 +90,7 @@ class Site:
         """
         target = task.target
         progress.update(state="installing", step=STEPS.get(target.kind, ""))
-        packed = target.kind in ("npm", "pypi")
+        packed = target.kind in ("npm", "pypi", "mcpb")
         folder = self.folders.new(task.key, target.version or "0") if packed else None
         environ = passed_on(os.environ, tuple(listed(self.settings.pass_env)))
         runner = Runner(environ, self.settings.install_timeout, progress.line)

@@ -117,7 +117,7 @@ class InstalledServer(Model):
     """The version of its entry in the catalogue, which may be another one."""
     previous: str | None = None
     """The version to which `roll_back_installed` returns."""
-    kind: Literal["npm", "pypi", "oci", "hub", "remote"]
+    kind: Literal["npm", "pypi", "mcpb", "oci", "hub", "remote"]
     """`hub`: a program of the hub, which serves a file of the user."""
     folder: str = ""
     """Below HUB_DATA_DIR; empty for images and remote servers."""

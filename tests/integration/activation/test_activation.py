@@ -35,7 +35,7 @@ from bridge.models.catalog.activation import (
 )
 from tests.support.fake_server import until
 from tests.support.hub import Hub, running
-from tests.support.packages import entry, tarball, wheel
+from tests.support.packages import bundle, entry, tarball, wheel
 from tests.support.run import hubctl
 
 pytestmark = pytest.mark.outside
@@ -118,7 +118,7 @@ def built(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
-async def test_a_tarball_and_a_wheel(built: Path) -> None:
+async def test_a_tarball_a_wheel_and_a_bundle(built: Path) -> None:
     """From the entry to a call within ten seconds; the secret is in one file only, and values in the definition; then
     another start without a network takes at most three seconds; removed, nothing is left but the variable, which is
     offered."""
@@ -131,11 +131,15 @@ async def test_a_tarball_and_a_wheel(built: Path) -> None:
     )
     python = entry(wheel(built), "test/python", environmentVariables=[KEY])
     async with running({}, {"w": []}, **DEAD) as hub:
-        offer(hub, node, python)
+        offer(hub, node, python, entry(bundle(built), "test/bundle", environmentVariables=[{"name": "MODE"}]))
         one = await activated(hub, "test/node", values={"--depth": "5"}, secrets={"API_KEY": SECRET})
         assert await called(hub, "node_greet") == "hello from 1.0.0"
         two = await activated(hub, "test/python", key="py", secrets={"API_KEY": f"{SECRET}-2"})
         assert await called(hub, "py_greet") == "hello from 1.0.0"
+        await activated(hub, "test/bundle", key="b", values={"MODE": "x"})
+        assert await called(hub, "b_greet") == "hello from 1.0.0"
+        assert await called(hub, "b_env", name="MODE") == "x"
+        assert (await called(hub, "b_env", name="BUNDLED")).endswith("/servers/b/1.0.0/server")
         assert (one.tools, two.tools, one.note, two.note) == (3, 2, "", "")
         assert not (built / "ran").exists()
         assert await called(hub, "node_env", name="API_KEY") == SECRET
@@ -159,10 +163,12 @@ async def test_a_tarball_and_a_wheel(built: Path) -> None:
         await hub.start("sidecar")
         await hub.wait_settled()
         assert await called(hub, "node_greet") == await called(hub, "py_greet") == "hello from 1.0.0"
+        assert await called(hub, "b_greet") == "hello from 1.0.0"
 
         removed = await hub.desired.request(RemoveInstalled(key="node"), timeout=100)
         assert removed.variables == ("API_KEY",)
-        await hub.desired.request(RemoveInstalled(key="py"), timeout=100)
+        for key in ("py", "b"):
+            await hub.desired.request(RemoveInstalled(key=key), timeout=100)
         for name in ("API_KEY", "PY_API_KEY"):
             await hub.desired.request(RemoveVariable(name=name))
         assert (await hub.desired.request(ReadVariables())).variables == ()

@@ -51,7 +51,7 @@ class Record(Model):
 
     name: str
     source: str = ""
-    kind: Literal["npm", "pypi", "oci", "hub", "remote"]
+    kind: Literal["npm", "pypi", "mcpb", "oci", "hub", "remote"]
     now: Version
     previous: Version | None = None
     pending: bool = False

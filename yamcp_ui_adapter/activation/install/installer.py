@@ -9,7 +9,12 @@ from yamcp_ui_adapter.activation.install.package import Package
 from yamcp_ui_adapter.activation.install.processes import Runner
 from yamcp_ui_adapter.activation.target import Target
 
-STEPS = {"npm": "npm installs the package", "pypi": "pip installs the package", "oci": "The image is pulled"}
+STEPS = {
+    "npm": "npm installs the package",
+    "pypi": "pip installs the package",
+    "mcpb": "The bundle is loaded",
+    "oci": "The image is pulled",
+}
 
 
 async def install(
@@ -29,6 +34,10 @@ async def install(
         from yamcp_ui_adapter.activation.install.python_package import install_python  # noqa: PLC0415  # on demand
 
         return await install_python(target, folder, runner)
+    if target.kind == "mcpb" and folder:
+        from yamcp_ui_adapter.activation.install.bundle import install_bundle  # noqa: PLC0415  # on demand
+
+        return await install_bundle(target, folder, runner)
     if target.kind == "oci":
         from yamcp_ui_adapter.activation.install.oci import install_image  # noqa: PLC0415  # on demand
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from yamcp_ui_adapter.activation.errors import InstallerMissing, InstallFailed, ProgramMissing
-from yamcp_ui_adapter.activation.install.package import Package, within
+from yamcp_ui_adapter.activation.install.package import Package, read_object, within
 from yamcp_ui_adapter.activation.install.processes import Finished, Runner
 from yamcp_ui_adapter.activation.target import Target
 
@@ -34,11 +33,11 @@ async def install_npm(target: Target, folder: Path, runner: Runner) -> Package:
     finished = await runner.run(npm, "install", *OPTIONS, "--prefix", str(folder), "--", wanted, cwd=folder)
     if finished.code:
         raise InstallFailed(f"npm could not install {wanted}: {reason(finished)}")
-    name = next(iter(_json(folder / "package.json").get("dependencies", {})), "")
+    name = next(iter(read_object(folder / "package.json").get("dependencies", {})), "")
     if not name:
         raise InstallFailed(f"npm ended without an error, but did not install {wanted}.")
     found = folder / "node_modules" / name
-    described, lock = _json(found / "package.json"), _json(folder / "node_modules/.package-lock.json")
+    described, lock = read_object(found / "package.json"), read_object(folder / "node_modules/.package-lock.json")
     locked = lock.get("packages", {}).get(f"node_modules/{name}", {})
     return Package(
         program=(node, str(_program(target, name, found, described))),
@@ -74,11 +73,3 @@ def _program(target: Target, name: str, package: Path, described: dict[str, Any]
     if not path.is_file() or not within(package, path):
         raise ProgramMissing(f"The package {name!r} does not have the file of its program {wanted!r}.")
     return path
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -72,6 +72,8 @@ def test_the_first_package_that_the_hub_can_install_is_used() -> None:
         {**PYPI, "identifier": "-r/etc/passwd"},
         {"registryType": "mcpb", "identifier": "https://example.com/x.mcpb"},
         {"registryType": "mcpb", "identifier": "http://example.com/x.mcpb", "fileSha256": "0" * 64},
+        {"registryType": "mcpb", "identifier": "file:/tmp/x.mcpb", "fileSha256": "0" * 64},
+        {"registryType": "mcpb", "identifier": "https://example.com/x.mcpb", "fileSha256": "0" * 63},
         {"registryType": "oci", "identifier": "-v/:/host"},
         {"registryType": "oci", "identifier": "x/y:1", "runtimeArguments": [{"type": "positional", "value": "-v"}]},
     ],
