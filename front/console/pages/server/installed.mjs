@@ -54,11 +54,11 @@ export function InstalledSection({ name }) {
   </${Section}>`;
 }
 
-/** What the source has of a server's entry by now; null if it has it no more. @param {Installed} installed */
+/** What the source has of a server's entry by now; null if it has it no more, undefined if that is unknown. @param {Installed} installed */
 async function atSource({ name, source }) {
   return api.get('/api/catalog/entry', { name, ...(source && { source }) }).then(
     (/** @type {{ summary: Summary }} */ { summary }) => summary,
-    () => null,
+    (error) => (error.code === 'NO_SUCH_ENTRY' ? null : undefined),
   );
 }
 
