@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from bridge.keys import Keyring
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sidecar.hub.status import StatusReporter
     from sidecar.observe.metrics import Metrics
     from sidecar.observe.redaction import Redactor
-    from sidecar.placement.leases import Placement
+    from sidecar.placement.leases import LeaseStore, Placement
     from sidecar.replicas.forwarding import Forwarding
     from sidecar.replicas.placed import PlacedServers
     from sidecar.upstream.connector import Connector
@@ -121,21 +122,34 @@ async def drain(forwarding: Forwarding | None) -> DrainState:
 
 
 def placement(settings: Settings, hub: Hub) -> Placement:
-    """What decides which replica runs a server with `placement` `one`: leases, where there is a database."""
+    """What decides which replica runs a server with `placement` `one`: leases, where there is a place for them.
+
+    Raises:
+        SettingInvalid: it is to be Kubernetes, and the hub runs in no pod.
+    """
     from sidecar.placement import leases  # noqa: PLC0415
 
-    url = settings.config_database_url
-    if url is None:
+    if (store := _leases(settings)) is None:
         return leases.NoPlacement() if settings.replica else leases.EverywherePlacement()
-    from uuid import uuid4  # noqa: PLC0415
-
-    from sidecar.placement.postgresql import PostgresLeases  # noqa: PLC0415  # asyncpg takes 60 ms to import
 
     def wanted() -> set[str]:
         return {each.spec.key for each in hub.pool if each.spec.settings.placement == "one"}
 
-    store = PostgresLeases(url, settings.config_schema, uuid4().hex, settings.replica)
     return leases.LeaseKeeper(store, wanted, lambda server: hub.pool.reconnect(server))  # noqa: PLW0108  # it has none yet
+
+
+def _leases(settings: Settings) -> LeaseStore | None:
+    """Where the replicas keep leases; None: nowhere. Raises SettingInvalid."""
+    holder = secrets.token_hex(16)
+    if settings.placement == "kubernetes":
+        from sidecar.placement.kubernetes import KubernetesLeases, api_address  # noqa: PLC0415
+
+        return KubernetesLeases(api_address(), settings.lease_prefix, holder, settings.replica)
+    if (url := settings.config_database_url) is None:
+        return None
+    from sidecar.placement.postgresql import PostgresLeases  # noqa: PLC0415  # asyncpg takes 60 ms to import
+
+    return PostgresLeases(url, settings.config_schema, holder, settings.replica)
 
 
 def placed_servers(settings: Settings, hub: Hub, placement: Placement) -> PlacedServers | None:

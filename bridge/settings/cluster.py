@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -29,6 +30,18 @@ class ClusterSettings(SecretSettings):
         None,
         description="Directory with a read-only configuration, such as a mounted ConfigMap; its files replace the "
         "hub's own.",
+    )
+
+    placement: Literal["database", "kubernetes"] = Field(
+        "database",
+        description="Where replicas agree on who runs a server with `placement` `one`: in config_database, or by Lease "
+        "objects of Kubernetes in the pod's namespace.",
+    )
+    lease_prefix: str = Field(
+        "yamcp-hub",
+        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?$",
+        description="What names of these objects begin with: the same at all replicas; another hub in the namespace "
+        "needs another one.",
     )
 
     @field_validator("config_database")

@@ -1,1 +1,1 @@
-"""Where servers run that only one replica may run (`placement: one`): by leases in PostgreSQL (docs/cluster.md)."""
+"""Where servers run that only one replica may run: by leases in PostgreSQL or Kubernetes (docs/cluster.md)."""

@@ -18,4 +18,7 @@ class PlacementUnavailable(PlacedElsewhere):
     """
 
     code = "PLACEMENT_UNAVAILABLE"
-    hint = "Start the database of HUB_CONFIG_DATABASE, or set it: replicas agree there on who runs the server."
+    hint = (
+        "Replicas agree on who runs the server in the database of HUB_CONFIG_DATABASE, or in Kubernetes "
+        "(HUB_PLACEMENT): set one of them, and have it answer."
+    )

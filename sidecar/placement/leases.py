@@ -1,8 +1,9 @@
 """Leases: which replica runs a server whose `placement` is `one` (ADR 58).
 
-A lease ends by the database's clock `TTL_SECONDS` after it was last renewed; nobody gets it before. Its holder counts
-the same time on its own clock, from before it asked for the renewal, and begins to stop the server `STOP_SECONDS`
-before the end. So the server is gone before another replica may start it, whatever the connection does.
+A lease ends `TTL_SECONDS` after it was last renewed, by the database's clock, or, in Kubernetes, by that of whoever
+wants it; nobody gets it before. Its holder counts the same time on its own clock, from before it asked for the renewal,
+and begins to stop the server `STOP_SECONDS` before the end. So the server is gone before another replica may start it,
+whatever the connection does.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class LeaseStore(Protocol):
-    """Where leases are kept, with one clock for all. Methods raise StoreFailed."""
+    """Where leases are kept. Methods raise StoreFailed."""
 
     async def acquire(self, key: str, seconds: float) -> Answer:
         """Get a lease that nobody else has, until `seconds` from now."""
@@ -92,12 +93,14 @@ class EverywherePlacement:
 
 
 class NoPlacement(EverywherePlacement):
-    """Of a replica without a database, where nobody can say who runs such a server."""
+    """Of a replica without a place for leases, where nobody can say who runs such a server."""
 
     @contextlib.asynccontextmanager
     async def running(self, key: str) -> AsyncIterator[int]:
         """Raise PlacementUnavailable."""
-        raise PlacementUnavailable(f"The server {key!r} is to run in one replica, but HUB_CONFIG_DATABASE is not set.")
+        raise PlacementUnavailable(
+            f"The server {key!r} is to run in one replica, but neither HUB_CONFIG_DATABASE nor HUB_PLACEMENT is set."
+        )
         yield 0
 
 

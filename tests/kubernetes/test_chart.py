@@ -15,6 +15,7 @@ import yaml
 
 from bridge.settings import Settings
 from bridge.settings.replicas import addresses
+from sidecar.placement.kubernetes import ACCOUNT
 from tests.integration.proxies.balancers import haproxy_words
 from tests.support.yamcp import ROOT
 
@@ -139,8 +140,30 @@ def test_the_full_set_has_every_resource() -> None:
     kinds = {each["kind"] for values in VALUES for each in resources(rendered(values))}
     assert kinds == {
         *("StatefulSet", "Deployment", "Service", "ConfigMap", "ServiceAccount", "Ingress", "HTTPRoute"),
-        *("NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor"),
+        *("NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor", "Role", "RoleBinding"),
     }
+
+
+def test_leases_have_a_role() -> None:
+    """The account of the pods may use what the hub uses, and they have its files where the hub reads them."""
+    text = rendered(FULL)
+    pod = named(text, "StatefulSet", "hub-mcp")["spec"]["template"]["spec"]
+    binding, role = named(text, "RoleBinding", "hub-mcp-leases"), named(text, "Role", "hub-mcp-leases")
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": pod["serviceAccountName"], "namespace": "mcp"},
+    ]
+    assert (binding["roleRef"]["name"], role["metadata"]["name"]) == ("hub-mcp-leases",) * 2
+    assert role["rules"] == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
+    ]
+    mounted = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
+    assert mounted["service-account"] == str(ACCOUNT)
+    volume = next(each for each in pod["volumes"] if each["name"] == "service-account")
+    sources = [source for each in volume["projected"]["sources"] for source in each.values()]
+    paths = {each["path"] for source in sources for each in source.get("items", [source])}
+    assert paths == {"token", "ca.crt", "namespace"}
+    variables = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert (variables["HUB_PLACEMENT"], variables["HUB_LEASE_PREFIX"]) == ("kubernetes", "hub-mcp")
 
 
 def test_a_stop_has_the_time_that_it_takes() -> None:

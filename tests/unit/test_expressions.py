@@ -220,6 +220,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "bridge/settings/__init__.py TOKEN": ("!",),
     "sidecar/channels/web.py _HEADER_NAME": ("!",),
     "sidecar/channels/web.py _NOT_IN_HEADER": ("a",),
+    "sidecar/placement/kubernetes.py _UNFIT": ("a", "-", "a-"),
     "sidecar/containers/argv.py [\\r\\n\\x00]": ("a",),
     "sidecar/containers/argv.py _ENGINES_OWN": ("_", "XDG_", "HTTPS"),
     "sidecar/containers/argv.py _NAME": ("_",),

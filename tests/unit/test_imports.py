@@ -35,7 +35,7 @@ ONLY = {
     "uvicorn": {"sidecar.listener.server", "sidecar.listener.http_protocol"},
     "uvicorn.protocols": {"sidecar.listener.http_protocol"},
     "httpx2": {
-        *("sidecar.access.jwks", "sidecar.channels", "sidecar.upstream_auth"),
+        *("sidecar.access.jwks", "sidecar.channels", "sidecar.placement.kubernetes", "sidecar.upstream_auth"),
         *("hubctl.stdio.stream", "own_servers.openapi", "yamcp_ui_adapter.catalog.registry_client"),
     },
     "joserfc": {"sidecar.access.jwks", "sidecar.access.jwt_tokens"},

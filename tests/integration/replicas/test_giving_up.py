@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,19 @@ import pytest
 from bridge.models import ServerSpec
 from sidecar import app as app_module
 from sidecar import optional
+from sidecar.placement.kubernetes import KubernetesLeases
 from sidecar.placement.leases import LeaseKeeper, boot_time
 from sidecar.protocol.channel import Channel, OnFrame
 from sidecar.upstream.connector import Connector
 from tests.support.fake_server import FakeServer, until, within
+from tests.support.hub import free_ports
+from tests.support.lease_api import LeaseApi, service_account
 from tests.support.leases import MemoryLeases, Rows
 from tests.support.raw_client import Client, Connection, Way, connected
 from tests.support.replicas import WAIT, Replicas, text
+from tests.support.tls import certificate
+
+optional_placement = optional.placement
 
 
 @pytest.fixture
@@ -49,6 +56,40 @@ async def renew(client: Client, port: int) -> None:
     client._posts.writer.close()
     await client._posts.writer.wait_closed()
     client._posts = Connection(*await asyncio.open_connection("127.0.0.1", port))
+
+
+@pytest.fixture
+async def leased(
+    replicas: Replicas, placed: FakeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[LeaseApi]:
+    """Has the leases in Kubernetes."""
+    api, pair = LeaseApi(), certificate(tmp_path)
+    monkeypatch.setattr(optional, "placement", optional_placement)
+    replicas.settings = [each.model_copy(update={"placement": "kubernetes"}) for each in replicas.settings]
+    (port,) = free_ports(1)
+    monkeypatch.setattr(KubernetesLeases.__init__, "__defaults__", (service_account(tmp_path, pair), boot_time))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(port))
+    async with api.serving(pair, port):
+        yield api
+
+
+async def test_leases_in_kubernetes(replicas: Replicas, placed: FakeServer, leased: LeaseApi) -> None:
+    """One replica runs the server, the other uses it there, takes it over, and gives it back at its end."""
+    await replicas.start_both(placement="one")
+    r0, _ = replicas.apps
+    async with connected(replicas.ports[1], "w", "http") as client:
+        assert text(await client.call("a_who")) == "r0"
+        assert r0.forwarding
+        r0.forwarding.draining.begin()
+        await until(lambda: len(placed.channels) == 2 and placed.open == 1)
+        assert text(await client.call("a_who")) == "r1"
+    (spec,) = (lease["spec"] for lease in leased.objects.values())
+    assert (spec["holderIdentity"].partition("_")[0], spec["leaseTransitions"]) == ("r1", 1)
+    for number in (0, 1):
+        await replicas.end(number)
+    (spec,) = (lease["spec"] for lease in leased.objects.values())
+    assert "holderIdentity" not in spec
 
 
 async def test_calls_of_all_replicas_go_on(replicas: Replicas, placed: FakeServer) -> None:

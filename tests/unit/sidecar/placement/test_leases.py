@@ -139,7 +139,7 @@ async def test_at_the_end_leases_are_given_back(pair: tuple[Replica, Replica]) -
 
 async def test_a_replica_without_a_database_runs_it_not() -> None:
     """Since another one may."""
-    with pytest.raises(PlacementUnavailable, match="HUB_CONFIG_DATABASE is not set"):
+    with pytest.raises(PlacementUnavailable, match="neither HUB_CONFIG_DATABASE nor HUB_PLACEMENT is set"):
         async with NoPlacement().running("a"):
             pass
 
