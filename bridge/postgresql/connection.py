@@ -5,6 +5,7 @@ Imported only by what uses a database: asyncpg takes 60 ms to import.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -62,6 +63,17 @@ async def make_tables(connection: Connection, schema: str, table: str, statement
             await connection.execute(f'CREATE SCHEMA "{schema}"')
         if not await connection.fetchval("SELECT to_regclass($1)", table):
             await connection.execute(statements)
+
+
+async def follow(connection: Connection, channel: str, schema: str, noticed: asyncio.Event) -> None:
+    """Set `noticed` at each notice of a channel about the schema, and at the end of the connection."""
+
+    def heard(_connection: Connection, _pid: int, _channel: str, payload: object) -> None:
+        if payload == schema:
+            noticed.set()
+
+    await connection.add_listener(channel, heard)
+    connection.add_termination_listener(lambda _: noticed.set())
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from bridge.deadlines import set_within
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, make_tables
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, follow, make_tables
 from yamcp_ui_adapter.cluster.documents import Newest
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable, ConfigSchemaNewer
 from yamcp_ui_adapter.cluster.source import Applied
@@ -149,16 +149,11 @@ class PostgresSource:
         connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema, **SETTINGS)
         try:
             await self._prepare(connection)
-            await connection.add_listener(CHANNEL, self._on_notice)
-            connection.add_termination_listener(lambda _: self._noticed.set())
+            await follow(connection, CHANNEL, self._schema, self._noticed)
         except BaseException:
             connection.terminate()
             raise
         return connection
-
-    def _on_notice(self, _connection: Connection, _pid: int, _channel: str, payload: object) -> None:
-        if payload == self._schema:
-            self._noticed.set()
 
     async def _prepare(self, connection: Connection) -> None:
         """Make the schema, once for all hubs. Raises ConfigSchemaNewer."""

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any, NamedTuple
 
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, make_tables
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, follow, make_tables
 from sidecar.sign_in_errors import SignInUnavailable
 
 COMMAND_SECONDS = 5.0
@@ -165,14 +165,9 @@ class SignInDatabase:
             connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema)
             try:
                 await make_tables(connection, self._schema, "sign_ins", TABLES)
-                await connection.add_listener(CHANNEL, self._on_notice)
-                connection.add_termination_listener(lambda _: self.noticed.set())
+                await follow(connection, CHANNEL, self._schema, self.noticed)
             except BaseException:
                 connection.terminate()
                 raise
             self._connection = connection
         return self._connection
-
-    def _on_notice(self, _connection: Connection, _pid: int, _channel: str, payload: object) -> None:
-        if payload == self._schema:
-            self.noticed.set()

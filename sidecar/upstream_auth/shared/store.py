@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import NamedTuple
 
+from bridge.deadlines import set_within
 from sidecar.sign_in_errors import SignInUnavailable
 from sidecar.upstream_auth.sealing import Damaged, Names, Sealer, id_of, names_in
 from sidecar.upstream_auth.shared.database import Head, Row, SignInDatabase
@@ -175,9 +176,7 @@ class SharedStore:
             if not self.available:
                 await asyncio.sleep(retry)
                 continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._database.noticed.wait()
+            await set_within(self._database.noticed, POLL_SECONDS)
 
     async def close(self) -> None:
         """See `Store`. What was refreshed last is given to the database before."""

@@ -116,17 +116,19 @@ async def test_one_of_two_sidecars_runs_it(postgres: Postgres, schema: str) -> N
         await admin.close()
 
 
+def replicas(postgres: Postgres, schema: str, **more: str) -> tuple[dict[str, int], dict[str, str]]:
+    """The ports of two replicas that reach each other, and the settings that they have in common."""
+    ports = dict(zip(("r1", "r2"), free_ports(2), strict=True))
+    database = {"HUB_CONFIG_DATABASE": postgres.url(), "HUB_CONFIG_SCHEMA": schema}
+    addresses = ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items())
+    return ports, {**database, "HUB_REPLICAS": addresses, "HUB_REPLICAS_SECRET": "s" * 32, **more}
+
+
 async def test_the_other_uses_it_there(postgres: Postgres, schema: str) -> None:
     """With HUB_REPLICAS, both list and call its tools, in one process, also with two clients' processes of their own;
     when the holder has gone, the other one goes on."""
     items = mock("a", placement="one"), mock("b", placement="one", session="per_client"), workspace("w", mock("a"))
-    ports = dict(zip(("r1", "r2"), free_ports(2), strict=True))
-    shared = {
-        "HUB_CONFIG_DATABASE": postgres.url(),
-        "HUB_CONFIG_SCHEMA": schema,
-        "HUB_REPLICAS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items()),
-        "HUB_REPLICAS_SECRET": "s" * 32,
-    }
+    ports, shared = replicas(postgres, schema)
     items = (*items, workspace("own", mock("b")))
     admin = await asyncpg.connect(postgres.url())
 
@@ -188,14 +190,7 @@ async def test_the_other_uses_it_there(postgres: Postgres, schema: str) -> None:
 async def test_each_user_is_itself_there(postgres: Postgres, schema: str) -> None:
     """A server at which users sign in, and that gets their ids: each user's calls go to it from the replica with the
     lease, with that user's account and id, whichever replica the user has signed in through or calls."""
-    ports = dict(zip(("r1", "r2"), free_ports(2), strict=True))
-    shared = {
-        "HUB_CONFIG_DATABASE": postgres.url(),
-        "HUB_CONFIG_SCHEMA": schema,
-        "HUB_REPLICAS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in ports.items()),
-        "HUB_REPLICAS_SECRET": "s" * 32,
-        "HUB_TOKEN": HUB_TOKEN,
-    }
+    ports, shared = replicas(postgres, schema, HUB_TOKEN=HUB_TOKEN)
     async with OAuthServer().serving() as remote, contextlib.AsyncExitStack() as stack:
         launch = RemoteLaunch(url=f"{remote.url}/mcp", headers={"x-user": "${user.id}"})
         spec = ServerSpec(

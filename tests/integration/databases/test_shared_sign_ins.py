@@ -15,6 +15,7 @@ from bridge.models import EndUpstreamSignIn, RemoteLaunch, ServerSettings, Serve
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import SidecarError
 from sidecar.upstream_auth.shared import store
+from sidecar.upstream_auth.shared.database import SignInDatabase
 from tests.integration.upstream_auth.test_sign_in import Site, refused
 from tests.support.fake_server import until
 from tests.support.inprocess import space, world
@@ -200,6 +201,21 @@ async def test_hubs_that_have_sign_ins_join_and_leave(
     async with replica(tmp_path / "r0", remote) as alone:
         assert await alone.call(user="k0000002") == "eve"
         assert not signed_in(alone)
+
+
+async def test_a_claim_outlives_the_connection_and_ends_by_itself(postgres: Postgres, schema: str) -> None:
+    """A replica that has lost the database may still be refreshing; one that has died is not waited for in vain."""
+    one, two = (SignInDatabase(postgres.url(), schema, name) for name in ("one", "two"))
+    assert await one.claim("a", 1000)
+    assert await one.claim("a", 1000)
+    await one.close()
+    assert not await two.claim("a", 1000)
+    assert await two.claim("b", 1000)
+    await one.release("a")
+    assert await two.claim("a", 0)
+    assert await one.claim("a", 1000)
+    for each in (one, two):
+        await each.close()
 
 
 async def test_a_removed_server(pair: tuple[Site, Site], remote: OAuthServer) -> None:

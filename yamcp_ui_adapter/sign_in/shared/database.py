@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, make_tables
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, follow, make_tables
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable
 
 COMMAND_SECONDS = 5.0
@@ -140,14 +140,9 @@ class JournalDatabase:
             connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema, **SETTINGS)
             try:
                 await make_tables(connection, self._schema, "journal", TABLES)
-                await connection.add_listener(CHANNEL, self._on_notice)
-                connection.add_termination_listener(lambda _: self.noticed.set())
+                await follow(connection, CHANNEL, self._schema, self.noticed)
             except BaseException:
                 connection.terminate()
                 raise
             self._connection = connection
         return self._connection
-
-    def _on_notice(self, _connection: Connection, _pid: int, _channel: str, payload: object) -> None:
-        if payload == self._schema:
-            self.noticed.set()
