@@ -60,8 +60,8 @@ class KubernetesLeases:
     """A `LeaseStore` (leases.py). `holder` is unique to this process. `prefix` is the same at all replicas of a hub;
     other hubs in the namespace have another one.
 
-    `api` is the address of the API server, `account` the directory with the files of the service account. They are read
-    for each request, since Kubernetes renews the token.
+    `api` is the address of the API server, `account` the directory with the files of the service account. The token is
+    read for each request, since Kubernetes renews it.
     """
 
     def __init__(
@@ -206,7 +206,6 @@ class KubernetesLeases:
             why = f"cannot be asked: {str(error) or type(error).__name__}"
         except ValueError:
             why = "answers with what is not JSON"
-        await self.close()
         raise StoreFailed(f"The API server of Kubernetes at {urlsplit(self._api).netloc} {why}.")
 
     def _file(self, name: str) -> str:

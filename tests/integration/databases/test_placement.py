@@ -74,6 +74,12 @@ async def test_two_holders_never_both(postgres: Postgres, schema: str) -> None:
         await asyncio.gather(contend("one"), contend("two"))
     finally:
         await admin.close()
+    one, two = (PostgresLeases(postgres.url(), schema, name, name) for name in ("one", "two"))
+    assert await one.taker("a") == "", "nobody has it"
+    await one.acquire("a", 60)
+    assert (await one.taker("a"), await two.taker("a")) == ("", "one")
+    for each in (one, two):
+        await each.close()
     assert {name for name, _ in won} == {"one", "two"}
     epochs = [epoch for _, epoch in won]
     assert epochs == sorted(epochs)

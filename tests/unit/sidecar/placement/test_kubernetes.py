@@ -138,6 +138,23 @@ async def test_an_api_server_that_fails(
         await one.renew(["a"], TTL)
 
 
+async def test_several_servers(holder: Holder, api: LeaseApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their leases are renewed at the same time; after an outage all of them are."""
+    one, keys = holder("r1", Clock()), {f"s{number}" for number in range(20)}
+    for key in keys:
+        assert (await one.acquire(key, TTL)).epoch == 1
+    assert await one.renew(keys, TTL) == keys
+    monkeypatch.setattr(kubernetes, "COMMAND_SECONDS", 0.2)
+    api.mute.add("PUT")
+    with pytest.raises(StoreFailed, match="has not answered within"):
+        await one.renew(keys, TTL)
+    monkeypatch.undo()
+    api.mute.clear()
+    assert await one.renew(keys, TTL) == keys
+    await one.release(keys)
+    assert not any("holderIdentity" in lease["spec"] for lease in api.objects.values())
+
+
 async def test_a_server_of_another_authority(holder: Holder, api: LeaseApi, tmp_path: Path) -> None:
     """It gets no token."""
     other = certificate(tmp_path, "other")
