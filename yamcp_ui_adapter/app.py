@@ -24,7 +24,7 @@ from yamcp_ui_adapter.approvals.service import ApprovalsService
 from yamcp_ui_adapter.catalog.registries import Registries
 from yamcp_ui_adapter.catalog.service import Catalog
 from yamcp_ui_adapter.catalog.sources import OwnEntries, ShippedEntries
-from yamcp_ui_adapter.cluster.make import make_shared, shares_configuration
+from yamcp_ui_adapter.cluster.make import make_shared, recorded_elsewhere, shares_configuration
 from yamcp_ui_adapter.cluster.requests import ClusterRequests
 from yamcp_ui_adapter.desired.access_json import AccessJson
 from yamcp_ui_adapter.desired.change_log import ChangeLog
@@ -108,8 +108,8 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         variables.on_change, variables.editing = changed, service.editing
         shared = make_shared(settings, service, publisher.held, writer, backups, paths)
         service.shared, cluster = shared, ClusterRequests(shared, settings.replica)
-        folders = Folders(settings.data_dir)
-        registries = Registries(settings.data_dir)
+        changes.recorded_elsewhere = recorded_elsewhere(settings, shared)
+        folders, registries = Folders(settings.data_dir), Registries(settings.data_dir)
         catalog = Catalog(OwnEntries(settings.data_dir), ShippedEntries(), registries, folders.entries)
         site = Site(settings, service, writer, publisher, variables, folders, transport)
         activations = Activations(site, catalog, Jobs(events.publish))

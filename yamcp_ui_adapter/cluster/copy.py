@@ -65,8 +65,11 @@ class WorkingCopy:
             return {}
         return {name: text.encode() for name, text in self.base.documents.items()}
 
-    def write(self, contents: Mapping[str, bytes | None]) -> None:
-        """Replace files by these contents, keep copies of the former ones. Raises DataDirUnusable."""
+    def write(self, contents: Mapping[str, bytes | None]) -> bool:
+        """Replace files by these contents, keep copies of the former ones. Returns whether any content was another one.
+
+        Raises DataDirUnusable.
+        """
         before = self.read()
         changed = {name: raw for name, raw in contents.items() if raw != before.get(name)}
         self._on_write(changed)
@@ -83,6 +86,7 @@ class WorkingCopy:
             except OSError as error:
                 raise DataDirUnusable(f"{path} cannot be written: {error.strerror}.") from None
         self.read()
+        return bool(changed)
 
     def save(self, newest: Newest) -> None:
         """Remember what is now common; if that fails, the next start takes the source's content. Logged only."""

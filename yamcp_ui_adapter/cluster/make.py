@@ -35,6 +35,15 @@ def shares_configuration(settings: Settings) -> bool:
     return bool(settings.config_dir or settings.config_database_url)
 
 
+def recorded_elsewhere(settings: Settings, shared: SharedConfig | None) -> Callable[[], bool]:
+    """Return how the log of changes learns that a change of the files was made at another hub, and is recorded there.
+    Where hubs do not share the history, each records the changes of all.
+    """
+    database = settings.database_url or settings.database_url_file.exists()
+    one_history = settings.replica and settings.config_database_url and database
+    return shared.took if shared and one_history else lambda: False
+
+
 def make_shared(
     settings: Settings,
     service: Service,

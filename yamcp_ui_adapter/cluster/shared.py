@@ -64,6 +64,8 @@ class SharedConfig:
         self._since = time.time()
         self._told = "current"
         self._empty = False
+        self._taken = False
+        """Whether the last change of the files came from the source, and `took` has not told of it."""
         self._overruled: tuple[str, ...] = ()
         self._replicas: list[Applied] = []
         self._retry = FIRST_RETRY_SECONDS
@@ -116,6 +118,7 @@ class SharedConfig:
         changes = self._to_give(transaction.newest, decisions)
         self._take(transaction.newest, decisions)
         if changes:
+            self._taken = False
             self.copy.save(await transaction.commit(changes, self.author("file")))
 
     def _decide(self, newest: Newest) -> dict[str, Decision]:
@@ -147,7 +150,8 @@ class SharedConfig:
         if overruled:
             self._overruled = overruled
             log.warning("changes of files were overruled by other hubs", extra={"entries": list(overruled)})
-        self.copy.write({name: each.local for name, each in decisions.items()})
+        if self.copy.write({name: each.local for name, each in decisions.items()}):
+            self._taken = True
         self.copy.save(newest)
 
     def take_all(self, newest: Newest) -> None:
@@ -156,6 +160,13 @@ class SharedConfig:
         self.copy.save(newest)
         self._empty, self._overruled = False, ()
         self._tell()
+
+    def took(self) -> bool:
+        """Return whether the files' last change is one of another hub, which was taken from the source: once for each
+        change.
+        """
+        taken, self._taken = self._taken and not self.copy.changed(), False
+        return taken
 
     async def _report(self) -> None:
         made = self.copy.base.epoch, self.hash
@@ -286,6 +297,7 @@ class SharedConfig:
         whole = {name: raw for name, raw in after.items() if raw is None or parsed(raw) is not None}
         changes = dict(given) | whole  # without a file that another program is writing at this moment
         if changes:
+            self._taken = False
             newest = await transaction.commit(changes, self.author("hub"))
             self.copy.save(newest)
 

@@ -43,6 +43,8 @@ class ChangeLog:
         self._before: Snapshot | None = None
         self._after: Snapshot | None = None
         self._lost = 0
+        self.recorded_elsewhere: Callable[[], bool] = lambda: False
+        """Whether a change that was noticed in the files was made at another replica, which records it."""
         self._awaited: list[Asked] = []
         """The requests for which the files are being read."""
         self._held: dict[str, Any] | None = None
@@ -107,6 +109,8 @@ class ChangeLog:
         if not asked.kind and self._awaited:
             asked = self._awaited[-1]
         self._flush()
+        if not asked.kind and self.recorded_elsewhere():
+            return
         self._held = {
             "at": round(self._clock(), 3),
             **_made_by(asked),

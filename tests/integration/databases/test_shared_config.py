@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from bridge.client import BridgeClient
 from bridge.errors import RemoteError
@@ -110,6 +111,34 @@ async def test_an_edit_of_one_hub_is_in_force_in_the_other(tmp_path: Path, postg
         here, there = await first.request(ReadCluster()), await second.request(ReadCluster())
         assert (here.epoch, here.hash) == (there.epoch, there.hash) == (5, here.hash)
         assert stat.S_IMODE((one.settings.data_dir / BASE_FILE).stat().st_mode) == 0o600
+
+
+async def test_an_edit_is_recorded_by_the_hub_where_it_was_made(
+    tmp_path: Path, postgres: Postgres, schema: str
+) -> None:
+    """Once, where both have one history; an edit of a file as well."""
+    hubs = [
+        made(tmp_path, "r1", postgres, schema, {"a": server("1")}),
+        made(tmp_path, "r2", postgres, schema),
+    ]
+    for each in hubs:
+        each.settings = each.settings.model_copy(update={"database_url": SecretStr(postgres.url())})
+    one, two = hubs
+    async with running(one, two) as (first, _):
+        await first.request(ImportConfig())
+        await first.request(put("b", "2"))
+        await two.sidecar.until(lambda snapshot: keys(snapshot) == {"a", "b"})
+        in_place(two.providers, {"a": server("1"), "c": server("3")})
+        for each in hubs:
+            await each.sidecar.until(lambda snapshot: keys(snapshot) == {"a", "c"})
+    assert [recorded(each) for each in hubs] == [["put_server"], ["file"]]
+
+
+def recorded(adapter: Adapter) -> list[str]:
+    """The kinds of the changes in the spool of a hub."""
+    files = sorted(adapter.settings.spool_dir.glob("*.jsonl"))
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return [change["kind"] for line in lines for change in line.get("changes", ())]
 
 
 async def test_edits_at_the_same_time_are_all_there_or_refused(tmp_path: Path, postgres: Postgres, schema: str) -> None:

@@ -146,3 +146,19 @@ async def looked(made: Made) -> ClusterState:
     """Its state after a further look."""
     await made.shared.refresh()
     return await made.shared.state()
+
+
+async def test_changes_of_other_hubs_are_told_apart_from_those_made_here(made: Made) -> None:
+    """Once each; what a program or a request changed here is this hub's, though the source has it then, too."""
+    await made.shared.refresh()
+    assert (made.shared.took(), made.shared.took()) == (True, False)
+    made.source.newest = Newest("memory", 2, {PROVIDERS: b'{"a": 3}', WORKSPACES: b"{}"})
+    await made.shared.refresh()
+    made.paths[WORKSPACES].write_bytes(b'{"w": 11}')
+    assert not made.shared.took()
+    await made.shared.refresh()
+    assert made.source.newest.documents[WORKSPACES] == b'{"w": 11}'
+    assert not made.shared.took()
+    async with made.shared.editing(PROVIDERS):
+        made.paths[PROVIDERS].write_bytes(b'{"a": 4}')
+    assert not made.shared.took()

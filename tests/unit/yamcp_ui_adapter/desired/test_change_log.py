@@ -11,7 +11,19 @@ import pytest
 
 from bridge.author import Author
 from bridge.errors import RemoteError
-from bridge.models import AddKey, DeleteServer, Duplicate, PutServer, ReadDesired, Reload, RevokeKey, SetServer, Undo
+from bridge.models import (
+    AccessFile,
+    AddKey,
+    DeleteServer,
+    Duplicate,
+    PutServer,
+    ReadDesired,
+    Reload,
+    RevokeKey,
+    SetServer,
+    Snapshot,
+    Undo,
+)
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server, until
 from yamcp_ui_adapter.desired import change_log
 from yamcp_ui_adapter.desired.hub_json import HubJson
@@ -129,6 +141,18 @@ async def test_an_edit_of_a_file_is_recorded(adapter: Adapter) -> None:
         await until(lambda: bool(recorded(adapter)))
     [change] = recorded(adapter)
     assert (change["principal"], change["source"], change["kind"], change["subject"]) == ("", "file", "file", "x")
+
+
+async def test_a_change_that_was_made_at_another_replica_is_recorded_there(tmp_path: Path) -> None:
+    """If both have one history: it is no edit of a file here."""
+    spool = tmp_path / "spool"
+    log = change_log.ChangeLog(spool, 10**6)
+    for elsewhere in (True, False):
+        log.recorded_elsewhere = lambda made=elsewhere: made  # type: ignore[misc]
+        log.note(Snapshot.of(1, 1, (), ()), Snapshot.of(1, 2, (), (), AccessFile()))
+        log.write()
+        log.close()
+        assert spool.exists() != elsewhere
 
 
 async def test_an_edit_while_the_hub_was_down_is_recorded_at_its_start(adapter: Adapter) -> None:
