@@ -366,7 +366,7 @@ class App:
             max_line=self.settings.max_line_bytes,
             secrets=SecretSources.allowed_by(self.settings),
         )
-        optional.place(connector, self.placement, self.placed, self.sign_ins)
+        optional.place(self.settings, connector, self.placement, self.placed, self.sign_ins)
         connector.hub_tools, self.reporter.hub_tools = hub_tools(self.settings.desired_address)
         return Pool(
             connector=connector,

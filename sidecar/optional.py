@@ -170,8 +170,15 @@ def placed_servers(settings: Settings, hub: Hub, placement: Placement) -> Placed
     return PlacedServers(settings, key, hub, placement)
 
 
-def place(connector: Connector, placement: Placement, placed: PlacedServers | None, sign_ins: SignInService) -> None:
+def place(
+    settings: Settings,
+    connector: Connector,
+    placement: Placement,
+    placed: PlacedServers | None,
+    sign_ins: SignInService,
+) -> None:
     """Tell a connector where the servers run that only one replica runs."""
     connector.placement = placement
     if placed:
         connector.elsewhere, placed.connector, placed.account = placed.open, connector, sign_ins.account
+        connector.accounts_elsewhere = settings.shares_sign_ins

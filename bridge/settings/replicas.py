@@ -165,6 +165,11 @@ class ReplicaSettings(ClusterSettings):
         """Where the replicas are reached; None where HUB_REPLICAS is not set."""
         return addresses(self.replica, self.replicas) if self.replicas else None
 
+    @property
+    def shares_sign_ins(self) -> bool:
+        """Whether replicas have accounts at remote servers in common: in the database, sealed with a common key."""
+        return bool(self.config_database_url and (self.replicas_secret or self.replicas_secret_file))
+
     def replica_key(self, purpose: str) -> bytes | None:
         """A key of 32 bytes for one purpose, the same at all replicas; None where HUB_REPLICAS is not set.
 

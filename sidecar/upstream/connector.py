@@ -102,6 +102,8 @@ class Connector:
         """Says whether a server runs here that only one replica runs."""
         self.elsewhere: Elsewhere | None = None
         """Opens channels to servers that other replicas run; None where replicas do not reach each other."""
+        self.accounts_elsewhere = False
+        """Whether other replicas have the accounts at servers, so that they can use these for users of this one."""
         self._secrets = secrets or SecretSources()
         self._max_line = max_line
         self._limits = limits or LimitSettings()
@@ -151,7 +153,8 @@ class Connector:
                 async with self.elsewhere(replica, spec.key, shared, user, on_frame) as there:
                     yield there
 
-            return self._placed(spec.key, opening, opening_there if self.elsewhere else None)
+            possible = self.elsewhere and (authorize is None or self.accounts_elsewhere)
+            return self._placed(spec.key, opening, opening_there if possible else None)
 
         return connect
 

@@ -310,6 +310,9 @@ async def test_where_a_channel_is_opened() -> None:
     assert opened == expected
     with pytest.raises(UserClaimMissing):
         await open_(personal("b"), claims=dict, principal="")
+    with pytest.raises(PlacedElsewhere):  # the other replica does not have the account
+        await open_(personal("b"), authorize=lambda _: NotSignedIn(), claims=lambda: claims, principal="k1")
+    connector.accounts_elsewhere = True
     with pytest.raises(SignInRequired):
         await open_(personal("b"), authorize=lambda _: NotSignedIn(), claims=lambda: claims, principal="k1")
     with pytest.raises(PlacedElsewhere):
