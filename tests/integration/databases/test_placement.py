@@ -23,6 +23,7 @@ from fastmcp.exceptions import McpError, ToolError
 from bridge.keys import key_id
 from bridge.models import (
     BeginUpstreamSignIn,
+    Drain,
     EndUpstreamSignIn,
     FinishUpstreamSignIn,
     RemoteLaunch,
@@ -33,6 +34,7 @@ from bridge.models import (
 )
 from sidecar.placement.leases import StoreFailed
 from sidecar.placement.postgresql import PostgresLeases
+from sidecar.protocol.eras import MODERN_VERSION
 from tests.support.clients import fast, sdk
 from tests.support.hub import free_ports
 from tests.support.keys import HUB_TOKEN, KeyFile
@@ -132,65 +134,62 @@ def replicas(postgres: Postgres, schema: str, **more: str) -> tuple[dict[str, in
 
 async def test_the_other_uses_it_there(postgres: Postgres, schema: str) -> None:
     """With HUB_REPLICAS, both list and call its tools, in one process, also with two clients' processes of their own;
-    when the holder has gone, the other one goes on."""
+    when the holder drains, the other one runs them at once, and the holder uses them there."""
     items = mock("a", placement="one"), mock("b", placement="one", session="per_client"), workspace("w", mock("a"))
     ports, shared = replicas(postgres, schema)
     items = (*items, workspace("own", mock("b")))
-    admin = await asyncpg.connect(postgres.url())
 
     def variables(name: str) -> dict[str, str]:
-        return {**shared, "HUB_REPLICA": name, "HUB_SIDECAR_PORT": str(ports[name])}
+        own = {"HUB_REPLICA": name, "HUB_SIDECAR_PORT": str(ports[name]), "HUB_DRAIN_SECONDS": "0"}
+        return {**shared, **own}
 
-    try:
-        async with running(*items, **variables("r1")) as one, running(*items, **variables("r2")) as two:
-            pids = (await until(one, "ready")).pids
-            assert not (await until(two, "ready")).pids
-            changed = asyncio.Event()
+    async with running(*items, **variables("r1")) as one, running(*items, **variables("r2")) as two:
+        pids = (await until(one, "ready")).pids
+        assert not (await until(two, "ready")).pids
+        changed = asyncio.Event()
 
-            async def heard(message: Any) -> None:
-                if isinstance(message, mcp_types.ToolListChangedNotification):
-                    changed.set()
+        async def heard(message: Any) -> None:
+            if isinstance(message, mcp_types.ToolListChangedNotification):
+                changed.set()
 
-            async with (
-                sdk(one.http("w"), "http", "legacy") as near,
-                sdk(two.http("w"), "http", "legacy", message_handler=heard) as far,
-            ):
-                names = [{tool.name for tool in (await each.list_tools()).tools} for each in (near, far)]
-                assert "a_pid" in names[0]
-                assert names[0] == names[1]
-                assert await told(near, "a_pid") == await told(far, "a_pid") in {str(pid) for pid in pids}
-                assert (await far.read_resource("mock://counter")).contents
-                assert (await far.list_prompts()).prompts
-                reports: list[float] = []
+        async with (
+            sdk(one.http("w"), "http", "legacy") as near,
+            sdk(two.http("w"), "http", "legacy", message_handler=heard) as far,
+        ):
+            names = [{tool.name for tool in (await each.list_tools()).tools} for each in (near, far)]
+            assert "a_pid" in names[0]
+            assert names[0] == names[1]
+            assert await told(near, "a_pid") == await told(far, "a_pid") in {str(pid) for pid in pids}
+            assert (await far.read_resource("mock://counter")).contents
+            assert (await far.list_prompts()).prompts
+            reports: list[float] = []
 
-                async def progressed(value: float, total: float | None, text: str | None) -> None:
-                    reports.append(value)
+            async def progressed(value: float, total: float | None, text: str | None) -> None:
+                reports.append(value)
 
-                await far.call_tool("a_chatty", {"count": 3, "delay": 0}, progress_callback=progressed)
-                assert reports == [1, 2, 3]
-                waiting = asyncio.create_task(far.call_tool("a_slow", {"seconds": 1000}))
-                while json.loads(await told(near, "a_connection"))["in_flight"] != 1:
-                    pass
-                waiting.cancel()
-                while json.loads(await told(near, "a_connection"))["in_flight"]:
-                    pass
-                await near.call_tool("a_change_tools", {"name": "more"})
-                await asyncio.wait_for(changed.wait(), 60)
-                assert "a_more" in {tool.name for tool in (await far.list_tools()).tools}
-            async with sdk(one.http("own"), "http", "legacy") as near, sdk(two.http("own"), "http", "legacy") as far:
-                own = {int(await told(each, "b_pid")) for each in (near, far)}
-                assert len(own) == 2
-                assert own <= {each.pid for each in psutil.Process(one.pid("sidecar")).children(recursive=True)}
-            refused = await post(ports["r1"], {"yamcp-replica": f"1 r2 r1 {int(time.time())} x 1 - {'0' * 64}"})
-            assert (refused.status_code, refused.json()["error"]["data"]["code"]) == (403, "REPLICA_SIGNATURE_INVALID")
-            assert (await post(ports["r1"], {})).status_code == 404
-            await one.kill("sidecar", signal.SIGKILL)
-            await admin.execute(f"UPDATE {schema}.leases SET until = clock_timestamp()")  # 20 s have passed
-            taken = state_of(await two.wait_status(lambda status: bool(state_of(status).pids), "taken over"))
-            async with sdk(two.http("w"), "http", "legacy") as far:
-                assert await told(far, "a_pid") in {str(pid) for pid in taken.pids}
-    finally:
-        await admin.close()
+            await far.call_tool("a_chatty", {"count": 3, "delay": 0}, progress_callback=progressed)
+            assert reports == [1, 2, 3]
+            waiting = asyncio.create_task(far.call_tool("a_slow", {"seconds": 1000}))
+            while json.loads(await told(near, "a_connection"))["in_flight"] != 1:
+                pass
+            waiting.cancel()
+            while json.loads(await told(near, "a_connection"))["in_flight"]:
+                pass
+            await near.call_tool("a_change_tools", {"name": "more"})
+            await asyncio.wait_for(changed.wait(), 60)
+            assert "a_more" in {tool.name for tool in (await far.list_tools()).tools}
+        async with sdk(one.http("own"), "http", "legacy") as near, sdk(two.http("own"), "http", "legacy") as far:
+            own = {int(await told(each, "b_pid")) for each in (near, far)}
+            assert len(own) == 2
+            assert any(own <= children(each) for each in (one, two)), "both have their process at the same replica"
+        refused = await post(ports["r1"], {"yamcp-replica": f"1 r2 r1 {int(time.time())} x 1 - {'0' * 64}"})
+        assert (refused.status_code, refused.json()["error"]["data"]["code"]) == (403, "REPLICA_SIGNATURE_INVALID")
+        assert (await post(ports["r1"], {})).status_code == 404
+        await one.actual.request(Drain())
+        taken = state_of(await two.wait_status(lambda status: bool(state_of(status).pids), "taken over"))
+        assert not any(psutil.pid_exists(pid) for pid in pids)
+        async with sdk(two.http("w"), "http", "legacy") as far, sdk(one.http("w"), "http", MODERN_VERSION) as near:
+            assert await told(far, "a_pid") == await told(near, "a_pid") in {str(pid) for pid in taken.pids}
 
 
 async def test_each_user_is_itself_there(postgres: Postgres, schema: str) -> None:
@@ -237,6 +236,11 @@ async def as_user(site: Sidecar, token: str) -> str:
             return str((await client.call_tool("a_whoami", {})).content[0].text)  # type: ignore[union-attr]
     except (ToolError, McpError) as error:
         return str(error)
+
+
+def children(site: Sidecar) -> set[int]:
+    """The processes of a sidecar."""
+    return {each.pid for each in psutil.Process(site.pid("sidecar")).children(recursive=True)}
 
 
 async def told(client: mcp.Client, tool: str) -> str:
