@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
+import time
 from typing import Any
 
+from bridge.errors import PeerUnavailable
 from bridge.models import Event, Logs, UnansweredReplica
 from hubctl.context import Context, dumps
-from hubctl.errors import ArgumentsInvalid
 from hubctl.render import Paint, clean, error_line
 
 REMEMBERED = 10_000
 """Number of printed records that are remembered, to skip duplicates."""
+LOOK_SECONDS = 2.0
+"""How often other replicas are asked for further records: they tell of none by themselves."""
+LOOK_BACK_SECONDS = 60.0
+"""How old these may be. Clocks of replicas may differ by so much."""
+MOST_FURTHER = 1000
+"""Records that are asked for at once."""
 CALL_FIELDS = ("correlation", "request_id")
 """The fields of a record with the ids of the request that it is about."""
 _SHOWN_APART = ("time", "level", "process", "logger", "message", "exception")
@@ -19,9 +28,7 @@ _LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
 
 
 def asked(arguments: argparse.Namespace) -> Logs:
-    """Return the request for the records that the arguments of the command describe. Raises ArgumentsInvalid."""
-    if arguments.replica is not None and arguments.follow:
-        raise ArgumentsInvalid("--follow shows the records of this replica only: leave out --replica or --follow.")
+    """Return the request for the records that the arguments of the command describe."""
     return Logs(limit=arguments.lines, server=arguments.server, call=arguments.call, replica=arguments.replica)
 
 
@@ -33,6 +40,8 @@ async def logs(context: Context, wanted: Logs, follow: bool) -> int:
             context.err.write(f"{error_line(each.error)}\n")
         return 1 if unanswered else 0
     shown: dict[str, None] = {}
+    if wanted.replica is not None:
+        return await _follow_replicas(context, wanted, shown)
     async with context.events("log") as events:
         async for event in events:
             if event.topic == "joined":  # the hub is there, perhaps again; nothing is missed from here on
@@ -40,6 +49,24 @@ async def logs(context: Context, wanted: Logs, follow: bool) -> int:
             elif concerns(event, wanted):
                 _show(context, event.data, shown)
     return 0
+
+
+async def _follow_replicas(context: Context, wanted: Logs, shown: dict[str, None]) -> int:
+    """Print the records of replicas, and again and again further ones. Each replica that does not answer is named once
+    for each time that it is silent.
+    """
+    silent: set[str] = set()
+    began = time.time()
+    unanswered = await _recent(context, wanted, shown)
+    while True:
+        for each in unanswered:
+            if each.name not in silent:
+                context.err.write(f"{error_line(each.error)}\n")
+        silent = {each.name for each in unanswered}
+        await asyncio.sleep(LOOK_SECONDS)
+        further = {"since": max(began, time.time() - LOOK_BACK_SECONDS), "limit": max(MOST_FURTHER, wanted.limit)}
+        with contextlib.suppress(PeerUnavailable):  # the hub is restarted
+            unanswered = await _recent(context, wanted.model_copy(update=further), shown)
 
 
 async def _recent(context: Context, wanted: Logs, shown: dict[str, None]) -> tuple[UnansweredReplica, ...]:

@@ -7,6 +7,7 @@ import io
 import json
 import socket
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -257,7 +258,24 @@ async def test_logs_of_all_replicas(hub: CannedHub) -> None:
     assert out.splitlines()[0].endswith("logged_by=r1")
     assert (code, err) == (1, "REPLICA_SILENT: The replica 'r2' cannot be connected to. Check.\n")
     assert hub.asked == [Logs(limit=100, replica="all")]
-    assert (await hub.hubctl("logs", "--replica", "r1", "-f"))[2].startswith("CLI_ARGUMENTS: --follow shows")
+
+
+async def test_following_logs_of_all_replicas(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record is shown once, and a replica that does not answer is named once, however often they are asked."""
+    monkeypatch.setattr("hubctl.commands.logs.LOOK_SECONDS", 0.01)
+    silent = ErrorBody(code="REPLICA_SILENT", message="The replica 'r2' cannot be connected to.", hint="Check.")
+    hub.unanswered = (UnansweredReplica(name="r2", error=silent),)
+    out = Lines()
+    context = hub.context(json=True, out=out)
+    task = asyncio.create_task(logs(context, Logs(limit=10, replica="all"), follow=True))
+    await out.until("lost")
+    hub.records = (*hub.records, {"message": "next", "logged_by": "r1"})
+    text = await out.until("next")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [json.loads(line)["message"] for line in text.splitlines()] == ["lost", "next"]
+    assert cast(io.StringIO, context.err).getvalue().count("REPLICA_SILENT") == 1
+    assert [each.limit for each in hub.asked[:2]] == [10, 1000]
 
 
 async def test_following_logs_shows_each_record_once(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
