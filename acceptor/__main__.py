@@ -14,8 +14,9 @@ from acceptor.app import Acceptor, SocketPaths
 from acceptor.log import LEVELS, Log
 from acceptor.loop import Loop
 
-SHUTDOWN_SECONDS = 1.5
-"""Seconds that connections to the front have to end when the acceptor stops; the front itself allows 1 s."""
+SHUTDOWN_SECONDS = 2.0
+"""Seconds that connections to the front have to end when the acceptor stops, besides `--stop-timeout`; the front itself
+takes less."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     heartbeat.start(loop)
     gc.freeze()
     loop.run()
-    acceptor.finish(SHUTDOWN_SECONDS)
+    acceptor.finish(options.stop_timeout + SHUTDOWN_SECONDS)
     return 0
 
 
@@ -77,6 +78,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--front", required=True, help="Unix socket that the front listens on")
     parser.add_argument("--own", required=True, help="Unix socket that the sidecar gives connections back at")
     parser.add_argument("--replica", action="store_true", help="listen only while the sidecar takes connections")
+    parser.add_argument("--stop-timeout", type=float, default=0, help="seconds that requests may go on at a stop")
     parser.add_argument("--trusted", action="append", default=[], help="network of trusted proxies; may be repeated")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
     return parser.parse_args(arguments)

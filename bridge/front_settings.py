@@ -131,6 +131,12 @@ class FrontSettings(_Camel):
     tls: TlsFiles | None
     trusted_proxies: tuple[str, ...]
     """Networks in CIDR notation: `10.0.0.0/8`."""
+    replica: bool
+    """The hub is a replica behind a load balancer (HUB_REPLICA)."""
+    hands_over: bool
+    """Its sidecar hands requests to other replicas while it stops (HUB_REPLICAS)."""
+    stop_timeout: float
+    """How long requests for endpoints that are in progress may go on when the front stops."""
     oidc: OidcClient | None
     """None: users cannot sign in at a provider."""
     journal_file: str
@@ -185,6 +191,9 @@ class FrontSettings(_Camel):
             yamcp_ui_socket=str(settings.yamcp_ui_socket),
             tls=tls,
             trusted_proxies=tuple(str(ip_network(item, strict=False)) for item in listed(settings.trusted_proxies)),
+            replica=bool(settings.replica),
+            hands_over=bool(settings.replicas),
+            stop_timeout=settings.stop_timeout,
             oidc=OidcClient.of(settings),
             journal_file=str(settings.data_dir / "credentials.jsonl"),
             roles_file=str(settings.data_dir / "access.applied.json"),

@@ -2576,6 +2576,12 @@ export interface FrontSettings {
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
+  /** The hub is a replica behind a load balancer (HUB_REPLICA). */
+  replica: boolean;
+  /** Its sidecar hands requests to other replicas while it stops (HUB_REPLICAS). */
+  handsOver: boolean;
+  /** How long requests for endpoints that are in progress may go on when the front stops. */
+  stopTimeout: number;
   /** None: users cannot sign in at a provider. */
   oidc: OidcClient | null;
   /** The journal of credentials (`bridge/credentials/`), with users and browser logins. */

@@ -1,6 +1,7 @@
 // Connects the parts of the front: one HTTP server with authorization before everything that is served.
 
 import { createServer } from 'node:http';
+import { Server } from 'node:net';
 import express from 'express';
 import { Auth } from './access/auth.mjs';
 import { authorOf, handleAs } from './access/author.mjs';
@@ -30,12 +31,16 @@ import { reenter, refuseUpgrade } from './http/upgrade.mjs';
 import { YamcpUi } from './yamcp_ui/yamcp_ui.mjs';
 
 /**
- * @import {IncomingMessage, Server, ServerResponse} from 'node:http'
+ * @import {IncomingMessage, Server as HttpServer, ServerResponse} from 'node:http'
  * @import {Duplex} from 'node:stream'
  */
 
 /** Milliseconds that open requests may take to end at shutdown. */
 const SHUTDOWN_TIMEOUT_MS = 1_000;
+/** Milliseconds for which a replica that stops forwards requests: for less time than its sidecar hands them over. */
+const LAST_MS = 800;
+/** Milliseconds for which a replica that speaks TLS waits for its sidecar before it listens. */
+const OPENING_MS = 30_000;
 /** Milliseconds that a connection may stay open without a request; longer than the keep-alive of common clients. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -46,6 +51,7 @@ export class Front {
    * @type {WeakSet<Duplex>}
    */
   #ambiguous = new WeakSet();
+  #stopping = false;
 
   /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
   constructor(settings, log) {
@@ -63,7 +69,7 @@ export class Front {
     this.live = new Live(this.hub, settings, log);
     this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
     this.site = this.#site();
-    /** @type {Server} */
+    /** @type {HttpServer} */
     this.server = this.#serverFor((request, response) => this.#handle(request, response));
     this.connections = new Connections(this.server, settings, log);
     this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -75,6 +81,8 @@ export class Front {
     this.auth.keyUses.start((uses) => this.hub.askAdapter('note_key_uses', { uses }));
     this.refusals.start((body) => this.hub.askSidecar('note_refusals', body));
     this.yamcpUi?.start();
+    const { replica, tls } = this.settings;
+    if (replica && tls) await this.proxy.untilListening(OPENING_MS); // see acceptor/opening.py
     await this.#listen();
     this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
   }
@@ -90,9 +98,14 @@ export class Front {
     });
   }
 
-  /** Stop, and close all connections, timers and sockets. */
+  /** Answer the requests in progress; then stop, and close all connections, timers and sockets. */
   async stop() {
-    const closed = new Promise((resolve) => this.server.close(resolve));
+    const { handsOver, ownSocket, stopTimeout } = this.settings;
+    this.#stopping = true;
+    const closed = new Promise((resolve) => this.server.once('close', resolve));
+    if (!ownSocket) Server.prototype.close.call(this.server); // refuses connections; idle ones stay for now
+    await this.proxy.finish(handsOver ? LAST_MS : 0, stopTimeout * 1_000);
+    this.server.close();
     const late = setTimeout(() => this.server.closeAllConnections(), SHUTDOWN_TIMEOUT_MS);
     this.server.closeIdleConnections();
     await Promise.all([
@@ -111,7 +124,7 @@ export class Front {
     if (this.server instanceof SecureServer) this.server.reload();
   }
 
-  /** @param {import('node:http').RequestListener} handle @returns {Server} */
+  /** @param {import('node:http').RequestListener} handle @returns {HttpServer} */
   #serverFor(handle) {
     const options = {
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -181,6 +194,7 @@ export class Front {
   #handle(request, response) {
     if (this.#ambiguous.has(request.socket)) return; // it ends with the refusal that is being sent
     const { guard } = this.auth;
+    if (this.#stopping) response.shouldKeepAlive = false;
     try {
       this.connections.began(request, response);
       if (this.settings.tls) sendHsts(request, response);

@@ -224,6 +224,11 @@ export const CATALOGUE = {
     cause: 'The hub has just started: the sidecar has no configuration yet.',
     hint: 'Try again in a few seconds. If the error persists, hubctl doctor shows why there is no configuration.',
   },
+  HUB_STOPPING: {
+    status: 503,
+    cause: 'The hub is stopping.',
+    hint: 'If the hub is restarting, connect again in a few seconds.',
+  },
   SIDECAR_AWAY: {
     status: 502,
     cause: 'The sidecar, which serves the endpoints, cannot be reached, or died while it answered.',

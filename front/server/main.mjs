@@ -5,7 +5,7 @@ import { FrontError } from './errors.mjs';
 import { Log } from './log.mjs';
 import { load } from './settings.mjs';
 
-/** Milliseconds for an orderly shutdown. */
+/** Milliseconds for an orderly shutdown, after the requests in progress. */
 const EXIT_TIMEOUT_MS = 1_800;
 
 async function main() {
@@ -26,7 +26,7 @@ async function main() {
   await front.start();
   await stopSignal;
   log.info('front stopping');
-  setTimeout(() => process.exit(0), EXIT_TIMEOUT_MS).unref();
+  setTimeout(() => process.exit(0), settings.stopTimeout * 1_000 + EXIT_TIMEOUT_MS).unref();
   await front.stop();
 }
 

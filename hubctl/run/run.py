@@ -172,6 +172,7 @@ def acceptor(settings: Settings) -> list[str]:
         "--sidecar": settings.handover_socket,
         "--front": settings.front_socket,
         "--own": settings.acceptor_socket,
+        "--stop-timeout": settings.stop_timeout,
     }
     words += [str(word) for pair in places.items() for word in pair]
     if settings.replica:

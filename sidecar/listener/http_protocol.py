@@ -57,12 +57,11 @@ class HttpProtocol(HttpToolsProtocol):
         """The descriptor of a connection that has ended here and is to be moved."""
         self._adopted = False
         """Whether the connection came from another process, between two requests."""
-        self.of_replica = False  # whether another replica hands requests over on it, which is told when it ends
+        self.of_hub = False  # whether another replica or the front uses it, which is told when it ends
         self._received_head = b""
         self._body_received = 0
         """Bytes received of an incomplete body, which are not reported to `clients` yet."""
-        self._discarded = 0
-        """Bytes received of a body whose request was answered before it was complete."""
+        self._discarded = 0  # bytes received of a body whose request is answered already
         self._in_use = False
         self._in_head = False
         self._serving: RequestResponseCycle | None = None
@@ -200,7 +199,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._moving = os.dup(self.transport.get_extra_info("socket").fileno())
             except OSError as error:  # no descriptor is left
                 log.warning("a connection could not be moved", extra={"reason": error.strerror})
-        elif self.of_replica:
+        elif self.of_hub:
             Farewell(self, HubStopping("The hub is stopping."), self.transport)
             return
         self.transport.close()
@@ -225,6 +224,8 @@ class HttpProtocol(HttpToolsProtocol):
         name, value = name.lower(), value.strip(b" \t")
         if name == b"expect":
             super().on_header(name, value)
+        elif name == b"x-hub-front":  # front/server/sidecar/proxy.mjs
+            self.of_hub = True
         else:
             self.headers.append((name, value))
 

@@ -159,7 +159,7 @@ class Forwarding:
             self._log_refusal(error)
             await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
-        scope["state"][CONNECTION_KEY].of_replica = True
+        scope["state"][CONNECTION_KEY].of_hub = True
         scope["state"][HEAD_KEY] = b""  # each has another head, so the direct way has nothing to learn
         scope["client"] = (sender.address, 0)
         scope["headers"] = [each for each in scope["headers"] if each[0] not in (HEADER, b"x-forwarded-for")]

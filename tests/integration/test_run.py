@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
 import signal
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -81,8 +83,33 @@ async def test_what_changes_is_told_at_the_terminal(hub: Run) -> None:
     await hub.until("the sidecar was restarted")
     code, _, err = await hub.hubctl("call", "w", "a_echo", "text=again")
     assert (code, err) == (0, "")
-    assert (await hub.end(signal.SIGTERM))[0] == 0
+
+    async with call_of_a_page(hub) as events:
+        assert "notifications/" in await anext(events)
+        ending = asyncio.create_task(hub.end(signal.SIGTERM))
+        assert "said 2 things" in "".join([event async for event in events]), "a call by the front ends with its answer"
+    assert (await ending)[0] == 0
     assert await hub.left() == []
+
+
+@contextlib.asynccontextmanager
+async def call_of_a_page(hub: Run) -> AsyncIterator[AsyncIterator[str]]:
+    """The data of the events of a call that lasts 2 s, by a page of the hub: the front forwards it."""
+    base = f"http://127.0.0.1:{hub.port}"
+    headers = {"origin": base, "accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=100) as http:
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        reply = await http.post("/mcp/w", json=message("initialize", hello))
+        session = {"mcp-session-id": reply.headers["mcp-session-id"]}
+        await http.post("/mcp/w", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=session)
+        params = {"name": "a_chatty", "arguments": {"count": 2, "delay": 1}, "_meta": {"progressToken": "p"}}
+        async with http.stream("POST", "/mcp/w", json=message("tools/call", params), headers=session) as stream:
+            yield (line async for line in stream.aiter_lines() if line.startswith("data:"))
+
+
+def message(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """A request."""
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
 async def test_a_taken_port_is_one_line(hub: Run) -> None:

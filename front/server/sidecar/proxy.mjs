@@ -2,6 +2,7 @@
 
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FrontError } from '../errors.mjs';
 import { responseHeaders, forward } from '../http/hop.mjs';
 
@@ -16,6 +17,11 @@ const IDLE_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const RETRY_MS = 50;
 const RETRY_AFTER_SECONDS = 5; // s
+/** Milliseconds between two looks whether a sidecar that is starting listens. */
+const LOOK_MS = 100;
+
+/** Of an error after which the request can be sent again. */
+const RETRY_LATER = { status: 503, data: { retry_after: RETRY_AFTER_SECONDS } };
 
 /** Connections to the sidecar. While it does not listen, a new connection is retried. */
 class RetryingAgent extends Agent {
@@ -30,11 +36,11 @@ class RetryingAgent extends Agent {
    * @param {(error: Error | null, socket?: import('node:stream').Duplex) => void} made
    */
   createConnection(options, made) {
-    const until = performance.now() + this.connectTimeout;
+    const began = performance.now();
     const attempt = () => {
       const socket = connect(options);
       const failed = (/** @type {NodeJS.ErrnoException} */ error) => {
-        if (isAway(error) && performance.now() < until) setTimeout(attempt, RETRY_MS).unref();
+        if (isAway(error) && performance.now() - began < this.connectTimeout) setTimeout(attempt, RETRY_MS).unref();
         else made(error);
       };
       socket.once('error', failed);
@@ -50,6 +56,13 @@ class RetryingAgent extends Agent {
 
 /** Forwards requests to the sidecar. */
 export class McpProxy {
+  /** Requests in progress. @type {Set<Response>} */
+  #open = new Set();
+  /** Whether no request is forwarded any more. */
+  #refusing = false;
+  #stopping = false;
+  #idle = () => {};
+
   /**
    * @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log
    * @param {{connectTimeout?: number}} [options]  milliseconds that a request waits for a sidecar that does not listen
@@ -71,13 +84,44 @@ export class McpProxy {
    * @param {Request} request  that the guard let pass @param {Response} response
    */
   handle(request, response) {
+    if (this.#refusing) return this.#refuse(response, new FrontError('HUB_STOPPING', undefined, RETRY_LATER));
+    this.#open.add(response);
+    response.once('close', () => {
+      this.#open.delete(response);
+      if (this.#open.size === 0) this.#idle();
+    });
     forward(request, response, {
       place: this.place,
       agent: this.agent,
-      headers: request.headers,
-      answered: (answer) => pipeResponse(answer, response),
+      headers: { ...request.headers, 'x-hub-front': '1' }, // http_protocol.py: it says so before it closes a connection
+      answered: (answer) => {
+        if (this.#stopping) response.shouldKeepAlive = false;
+        pipeResponse(answer, response);
+      },
       failed: (error) => this.#failed(error, response),
     });
+  }
+
+  /** Wait until the sidecar listens, at most so many milliseconds. @param {number} milliseconds */
+  async untilListening(milliseconds) {
+    const until = performance.now() + milliseconds;
+    while (!(await listens(this.place)) && performance.now() < until) await sleep(LOOK_MS);
+  }
+
+  /**
+   * Answer the requests in progress, and end their connections; new ones are refused.
+   * @param {number} forwarding  milliseconds for which new ones are still forwarded
+   * @param {number} limit  milliseconds for all of it
+   */
+  async finish(forwarding, limit) {
+    this.#stopping = true;
+    this.agent.connectTimeout = 0; // no other sidecar comes
+    const late = sleep(limit, undefined, { ref: false });
+    await sleep(forwarding);
+    this.#refusing = true;
+    for (const sockets of Object.values(this.agent.freeSockets)) sockets?.forEach((socket) => socket.destroy());
+    const idle = new Promise((resolve) => (this.#idle = () => resolve(undefined)));
+    if (this.#open.size > 0) await Promise.race([idle, late]);
   }
 
   /** Close all connections to the sidecar. */
@@ -90,11 +134,13 @@ export class McpProxy {
     this.log.warning('the sidecar could not be reached', { code: 'SIDECAR_AWAY', why: error.message });
     if (response.headersSent) return void response.destroy();
     if (!isAway(error)) return sendRpcError(response, new FrontError('SIDECAR_AWAY')); // it may have carried it out
+    this.#refuse(response, new FrontError('SIDECAR_AWAY', undefined, RETRY_LATER));
+  }
+
+  /** Refuse a request that was not sent to the sidecar. @param {Response} response @param {FrontError} error */
+  #refuse(response, error) {
     response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
-    sendRpcError(
-      response,
-      new FrontError('SIDECAR_AWAY', undefined, { status: 503, data: { retry_after: RETRY_AFTER_SECONDS } }),
-    );
+    sendRpcError(response, error);
   }
 }
 
@@ -106,6 +152,15 @@ function sidecarAddress(settings) {
   if (settings.protected) return { socketPath: settings.sidecarSocket };
   const { hostname, port } = new URL(settings.sidecarUrl);
   return { host: hostname.replace(/^\[|\]$/g, ''), port };
+}
+
+/** Return whether somebody listens there. @param {import('../http/hop.mjs').ForwardOptions['place']} place */
+function listens(place) {
+  return new Promise((resolve) => {
+    const socket = connect(/** @type {import('node:net').NetConnectOpts} */ (place));
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
 }
 
 /**

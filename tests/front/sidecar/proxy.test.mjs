@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { after, afterEach, test } from 'node:test';
 import { Log } from '../../../front/server/log.mjs';
 import { McpProxy } from '../../../front/server/sidecar/proxy.mjs';
@@ -336,4 +337,47 @@ test('100 concurrent requests get their own responses', LIMIT, async () => {
   const numbers = Array.from({ length: 100 }, (_, index) => String(index));
   const answers = await Promise.all(numbers.map(async (number) => text(await ask(port, { method: 'POST' }, number))));
   assert.deepEqual(answers, numbers);
+});
+
+test(
+  'a front that stops answers what is in progress, and refuses new requests before they are sent',
+  LIMIT,
+  async () => {
+    /** @type {ServerResponse[]} */
+    const held = [];
+    const { port, relay } = await relayed((_, answer) => void held.push(answer));
+    const first = ask(port);
+    while (held.length < 1) await pause(2);
+    const stopped = relay.finish(0, 100_000);
+    await pause(1); // `finish` refuses from the next turn of the event loop on
+    const refused = await ask(port, { path: '/mcp/new' });
+    assert.equal(refused.statusCode, 503);
+    assert.ok(refused.headers['retry-after']);
+    assert.match(await text(refused), /"HUB_STOPPING".*"retryable":true/s);
+    held[0].end('done');
+    const answer = await first;
+    assert.equal(answer.headers.connection, 'close');
+    assert.equal(await text(answer), 'done');
+    await stopped;
+  },
+);
+
+test(
+  'a front that stops forwards to a sidecar that hands over, and waits no longer than its limit',
+  LIMIT,
+  async () => {
+    const { port, relay } = await relayed((asked, answer) => void (asked.url === '/mcp/x' && answer.end('yes')));
+    void ask(port).catch(() => {});
+    const stopped = relay.finish(200, 300);
+    assert.equal(await text(await ask(port, { path: '/mcp/x' })), 'yes');
+    await stopped;
+  },
+);
+
+test('who waits for the sidecar hears when it listens, or when the time is over', LIMIT, async () => {
+  const { relay, behindPort } = await relayed(null);
+  await relay.untilListening(0);
+  const waiting = relay.untilListening(100_000);
+  await listen(createServer(), behindPort);
+  await waiting;
 });

@@ -37,6 +37,9 @@ def test_the_front_is_handed_all_that_it_knows(tmp_path: Path) -> None:
     assert handed(tmp_path) == {
         "host": "127.0.0.1",
         "port": 8765,
+        "replica": False,
+        "handsOver": False,
+        "stopTimeout": 10,
         "sidecarPort": 8766,
         "publicUrl": None,
         "allowedHosts": [],

@@ -349,6 +349,22 @@ async def test_the_server_ends(app: Echo, wire: Wire) -> None:
     assert await within(wire.reader.read()) == response(b"one")
 
 
+async def test_the_front_is_told_of_the_end(app: Echo, wire: Wire) -> None:
+    """A request that it sends while its idle connection is closed has an answer that says that it was not carried
+    out."""
+    wire.send(post(b"one", more=b"X-Hub-Front: 1\r\n"))
+    await wire.gets(response(b"one"))
+    wire.send(post(b"two", more=b"X-Hub-Front: 1\r\n"))
+    await wire.gets(response(b"two"))
+    assert app.connection is not None
+    app.connection.leave(None)
+    wire.send(post(b"three", more=b"X-Hub-Front: 1\r\n"))
+    answer = await within(wire.reader.read())
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"HUB_STOPPING" in answer
+    assert b"three" not in app.served + app.taken
+
+
 async def test_idle_at_the_end(app: Echo, wire: Wire) -> None:
     """The same without a debt."""
     await wire.ask(b"again")
