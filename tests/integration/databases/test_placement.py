@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import random
 import shutil
 import signal
@@ -42,8 +41,7 @@ from tests.support.oauth_server import OAuthServer
 from tests.support.postgres import Postgres
 from tests.support.sidecar import Sidecar, mock, running, workspace
 
-CONTESTS = int(os.environ.get("LEASE_CONTESTS", "100"))
-"""1000 for the whole test; in CI, fewer."""
+CONTESTS = 1000
 END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND state = 'idle'"
 
 
