@@ -30,6 +30,7 @@ export function discardRest(request, response, { bytes, milliseconds } = LIMITS)
       left -= piece.length;
       if (left < 0) socket.destroy();
     });
+    request.resume(); // which `unpipe` has paused
     request.read(); // before `finish`, at which Node would discard what nobody has begun to read, without a limit
   });
 }

@@ -119,6 +119,9 @@ test('the rest of a forwarded request goes nowhere', LIMIT, async () => {
   const socket = await client(port);
   assert.match(String(await once(socket, 'data')), /^HTTP\/1.1 413 /);
   await gone;
+  for (let left = 10; left > 0; left -= 1)
+    await new Promise((resolve) => socket.write(Buffer.alloc(MEGABYTE, ' '), resolve));
+  assert.ok(!socket.destroyed, 'the client is read on');
   agent.destroy();
   socket.destroy();
 });
