@@ -100,8 +100,8 @@ class KubernetesLeases:
                 return Answer(_transitions(written) + 1, self._replica)
         raise StoreFailed(f"{self._name_of(key)} is being changed by others.")
 
-    async def renew(self, keys: Collection[str], seconds: float) -> Collection[str]:
-        """Extend leases; return those that are still this holder's."""
+    async def renew(self, keys: Collection[str], seconds: float) -> Mapping[str, bool]:
+        """Extend leases; return whether each is still this holder's, without those whose requests failed."""
         return await self._change_all(keys, lambda spec: self._held(spec, seconds))
 
     async def release(self, keys: Collection[str]) -> None:
@@ -123,12 +123,24 @@ class KubernetesLeases:
 
     # --- records -------------------------------------------------------------------------------------------------
 
-    async def _change_all(self, keys: Collection[str], change: Callable[[Json], Json]) -> Collection[str]:
-        """Change Leases, all at the same time; return those that were this holder's. Raises StoreFailed."""
-        done = await asyncio.gather(*(self._change(key, change) for key in keys), return_exceptions=True)
-        if failed := next((each for each in done if isinstance(each, BaseException)), None):
-            raise failed
-        return {key for key, changed in zip(keys, done, strict=True) if changed}
+    async def _change_all(self, keys: Collection[str], change: Callable[[Json], Json]) -> Mapping[str, bool]:
+        """Change Leases, all at the same time; return whether each was this holder's, without those whose requests
+        failed. Raises StoreFailed if all did."""
+        done: dict[str, bool] = {}
+        failures: list[StoreFailed] = []
+
+        async def change_one(key: str) -> None:
+            try:
+                done[key] = await self._change(key, change)
+            except StoreFailed as failed:
+                failures.append(failed)
+
+        async with asyncio.TaskGroup() as tasks:
+            for key in keys:
+                tasks.create_task(change_one(key))
+        if failures and not done:
+            raise failures[0]
+        return done
 
     async def _change(self, key: str, change: Callable[[Json], Json]) -> bool:
         """Change a Lease of this holder; False if it is somebody else's. Raises StoreFailed."""

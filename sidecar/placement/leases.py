@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -53,8 +53,9 @@ class LeaseStore(Protocol):
     async def acquire(self, key: str, seconds: float) -> Answer:
         """Get a lease that nobody else has, until `seconds` from now."""
 
-    async def renew(self, keys: Collection[str], seconds: float) -> Collection[str]:
-        """Extend leases that this holder has; return those that it has."""
+    async def renew(self, keys: Collection[str], seconds: float) -> Mapping[str, bool]:
+        """Extend leases that this holder has; return whether it has each, without those that got no
+        answer."""
 
     async def release(self, keys: Collection[str]) -> None:
         """Give leases back."""
@@ -253,8 +254,8 @@ class LeaseKeeper:
         if keys := [key for key, held in self._held.items() if not held.lost]:
             began = self._clock()
             renewed = await self._store.renew(keys, TTL_SECONDS)
-            for key in keys:
-                if key not in renewed:
+            for key, is_ours in renewed.items():
+                if not is_ours:
                     self._lose(key)
                 elif (held := self._held.get(key)) and not held.lost:
                     held.until = began + TTL_SECONDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bridge.postgresql.address import target
@@ -47,9 +47,10 @@ class PostgresLeases:
         found = await self._fetch("SELECT replica FROM leases WHERE server = $1", key)
         return Answer(0, found[0][0] if found else "")
 
-    async def renew(self, keys: Collection[str], seconds: float) -> Collection[str]:
-        """Extend leases; return those that are still this holder's."""
-        return {row[0] for row in await self._fetch(RENEW, self._holder, list(keys), seconds)}
+    async def renew(self, keys: Collection[str], seconds: float) -> Mapping[str, bool]:
+        """Extend leases; return whether each is still this holder's."""
+        renewed = {row[0] for row in await self._fetch(RENEW, self._holder, list(keys), seconds)}
+        return {key: key in renewed for key in keys}
 
     async def release(self, keys: Collection[str]) -> None:
         """Give leases back."""

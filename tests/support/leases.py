@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sidecar.placement.leases import Answer, StoreFailed
 
@@ -21,11 +21,13 @@ class Clock:
 
 
 class MemoryLeases:
-    """What the table does, for one holder; `away` while it cannot be reached."""
+    """What the table does, for one holder; `away` while it cannot be reached, `unknown` are leases for which it
+    gives no answer."""
 
     def __init__(self, clock: Clock, rows: Rows, holder: str) -> None:
         self._clock, self._rows, self._holder = clock, rows, holder
         self.away = False
+        self.unknown: set[str] = set()
 
     async def acquire(self, key: str, seconds: float) -> Answer:
         """As `LeaseStore`."""
@@ -37,13 +39,13 @@ class MemoryLeases:
         self._rows[key] = self._holder, epoch, self._clock() + seconds
         return Answer(epoch, self._holder)
 
-    async def renew(self, keys: Collection[str], seconds: float) -> Collection[str]:
+    async def renew(self, keys: Collection[str], seconds: float) -> Mapping[str, bool]:
         """As `LeaseStore`."""
         self._check()
         mine = {key for key in keys if self._rows[key][0] == self._holder and self._rows[key][2] > self._clock()}
         for key in mine:
             self._rows[key] = self._holder, self._rows[key][1], self._clock() + seconds
-        return mine
+        return {key: key in mine for key in keys if key not in self.unknown}
 
     async def release(self, keys: Collection[str]) -> None:
         """As `LeaseStore`."""

@@ -63,14 +63,14 @@ async def test_one_has_it_until_it_gives_it_back(holder: Holder, api: LeaseApi) 
     assert await one.acquire("A server!", TTL) == Answer(1, "r1")
     assert await two.acquire("A server!", TTL) == Answer(0, "r1")
     assert (await two.taker("A server!"), await one.taker("A server!")) == ("r1", "")
-    assert await one.renew(["A server!"], TTL) == {"A server!"}
-    assert await two.renew(["A server!"], TTL) == set()
+    assert await one.renew(["A server!"], TTL) == {"A server!": True}
+    assert await two.renew(["A server!"], TTL) == {"A server!": False}
     await two.release(["A server!"])
     assert await two.acquire("A server!", TTL) == Answer(0, "r1")
     await one.release(["A server!"])
     assert await two.taker("A server!") == ""
     assert await two.acquire("A server!", TTL) == Answer(2, "r2")
-    assert await one.renew(["A server!"], TTL) == set()
+    assert await one.renew(["A server!"], TTL) == {"A server!": False}
     ((name, lease),) = api.objects.items()
     assert name.startswith("hub-a-server-")
     assert lease["metadata"]["annotations"] == {"yamcp-hub-server": "A server!"}
@@ -100,14 +100,14 @@ async def test_changes_of_others(holder: Holder, api: LeaseApi) -> None:
     one = holder("r1", Clock())
     await one.acquire("a", TTL)
     api.change(leaseDurationSeconds=15)
-    assert await one.renew(["a"], TTL) == {"a"}
+    assert await one.renew(["a"], TTL) == {"a": True}
     assert api.answers[-3:] == [("PUT", 409), ("GET", 200), ("PUT", 200)]
     api.change(holderIdentity="r9_x")
-    assert await one.renew(["a"], TTL) == set()
+    assert await one.renew(["a"], TTL) == {"a": False}
     api.change(holderIdentity=None)
     assert await one.acquire("a", TTL) == Answer(2, "r1")
     api.objects.clear()
-    assert await one.renew(["a"], TTL) == set()
+    assert await one.renew(["a"], TTL) == {"a": False}
     assert await one.acquire("a", TTL) == Answer(1, "r1")
 
 
@@ -143,16 +143,28 @@ async def test_several_servers(holder: Holder, api: LeaseApi, monkeypatch: pytes
     one, keys = holder("r1", Clock()), {f"s{number}" for number in range(20)}
     for key in keys:
         assert (await one.acquire(key, TTL)).epoch == 1
-    assert await one.renew(keys, TTL) == keys
+    assert await one.renew(keys, TTL) == dict.fromkeys(keys, True)
     monkeypatch.setattr(kubernetes, "COMMAND_SECONDS", 0.2)
     api.mute.add("PUT")
     with pytest.raises(StoreFailed, match="has not answered within"):
         await one.renew(keys, TTL)
     monkeypatch.undo()
     api.mute.clear()
-    assert await one.renew(keys, TTL) == keys
+    assert await one.renew(keys, TTL) == dict.fromkeys(keys, True)
     await one.release(keys)
     assert not any("holderIdentity" in lease["spec"] for lease in api.objects.values())
+
+
+async def test_one_lease_that_fails(holder: Holder, api: LeaseApi) -> None:
+    """The others are renewed, and nothing is said of it."""
+    one = holder("r1", Clock())
+    for key in ("a", "b"):
+        await one.acquire(key, TTL)
+    broken = next(lease for name, lease in api.objects.items() if name.startswith("hub-a-"))
+    broken["metadata"]["resourceVersion"] = None
+    assert await one.renew(["a", "b"], TTL) == {"b": True}
+    with pytest.raises(StoreFailed, match="Lease 'hub-a-"):
+        await one.renew(["a"], TTL)
 
 
 async def test_a_server_of_another_authority(holder: Holder, api: LeaseApi, tmp_path: Path) -> None:
@@ -184,7 +196,7 @@ async def test_contests(holder: Holder, api: LeaseApi) -> None:
             won.append((name, answer.epoch))
             api.late = chance.choice((0.0, 0.001))
             if chance.random() < 0.1:
-                assert await leases.renew(["a"], TTL) == {"a"}
+                assert await leases.renew(["a"], TTL) == {"a": True}
             inside.remove(name)
             await leases.release(["a"])
 
@@ -220,7 +232,7 @@ async def test_never_two_in_partitions(
         began = clocks[number].now
         try:
             if until[number] > began:
-                done = "a" in await replicas[number].renew(["a"], TTL)
+                done = (await replicas[number].renew(["a"], TTL))["a"]
             else:
                 done = (await replicas[number].acquire("a", TTL)).epoch > 0
         except StoreFailed:

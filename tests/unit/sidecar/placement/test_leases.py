@@ -123,6 +123,22 @@ async def test_a_lease_that_somebody_took_away_is_lost_at_once(pair: tuple[Repli
     assert one.changes == ["a"]
 
 
+async def test_a_lease_without_an_answer_goes_on_until_its_time(pair: tuple[Replica, Replica], clock: Clock) -> None:
+    """Others are renewed meanwhile."""
+    one, _ = pair
+    one.wanted.add("b")
+    await one.start()
+    await one.keeper.renew()
+    one.store.unknown = {"a"}
+    clock.now += STOP_SECONDS - 1
+    await one.keeper.renew()
+    one.keeper.look()
+    assert one.keeper.holds("a") and one.keeper.holds("b")
+    clock.now += 1
+    one.keeper.look()
+    assert (one.keeper.holds("a"), one.keeper.holds("b")) == (False, True)
+
+
 async def test_at_the_end_leases_are_given_back(pair: tuple[Replica, Replica]) -> None:
     """Once the servers have ended."""
     one, two = pair
