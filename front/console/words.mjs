@@ -69,6 +69,13 @@ export function duration(seconds) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+/** Return the duration of a call as text: below 10 ms with one decimal, at least 0.1 ms. @param {number} seconds */
+export function took(seconds) {
+  if (seconds >= 1) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  const milliseconds = Math.max(0.1, seconds * 1000);
+  return `${Number(milliseconds.toFixed(milliseconds < 10 ? 1 : 0))} ms`;
+}
+
 /**
  * @param {number} bytes
  */

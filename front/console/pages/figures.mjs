@@ -6,9 +6,8 @@ import { href, navigate } from '../router.mjs';
 import { api, state } from '../hub/store.mjs';
 import { style } from '../style.mjs';
 import { Button, Choice, Empty, Facts, Field, html, Notice, Page, Section, Table } from '../ui.mjs';
-import { count, displayName } from '../words.mjs';
+import { count, displayName, took } from '../words.mjs';
 import { Chart } from './parts/chart.mjs';
-import { took } from './parts/tool_result.mjs';
 
 await style('styles/figures.css');
 

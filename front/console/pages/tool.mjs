@@ -9,7 +9,8 @@ import { useRecordedArguments } from './history/call_again.mjs';
 import { BackToList } from './parts/explorer.mjs';
 import { Fields } from './parts/schema_form.mjs';
 import { SchemaView } from './parts/schema_view.mjs';
-import { ToolResult, took } from './parts/tool_result.mjs';
+import { ToolResult } from './parts/tool_result.mjs';
+import { took } from '../words.mjs';
 
 /** @typedef {import('../forms/schema_draft.mjs').Draft} Draft @typedef {import('../forms/schema_check.mjs').Problem} Problem */
 /** @typedef {import('../data/tool_list.mjs').Tool} Tool @typedef {import('../types.mjs').Workspace} Workspace */

@@ -11,6 +11,7 @@ import {
   duration,
   serverState,
   size,
+  took,
   workspaceState,
 } from '../../../front/console/words.mjs';
 
@@ -63,4 +64,9 @@ test('a time of today has no date, any other has one', () => {
 
 test('an empty or blank name is visible', () => {
   assert.deepEqual(['', ' ', 'dev'].map(displayName), ['(no name)', '“ ”', 'dev']);
+});
+
+test('durations of calls have a decimal where they are short', () => {
+  const seconds = [0.00001, 0.0004, 0.0012, 0.003, 0.0123, 0.999, 1, 12.34];
+  assert.deepEqual(seconds.map(took), ['0.1 ms', '0.4 ms', '1.2 ms', '3 ms', '12 ms', '999 ms', '1.00 s', '12.3 s']);
 });

@@ -5,11 +5,10 @@ import { durationParts, exposedName, outcomeOf } from '../../data/recorded.mjs';
 import { api, serversByKey, state, workspacesByName } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { Button, CopyButton, Facts, html, ItemLink, Notice, Page, Section, StateBadge } from '../../ui.mjs';
-import { displayName, size } from '../../words.mjs';
+import { displayName, size, took } from '../../words.mjs';
 import { callName } from './calls.mjs';
 import { Moment } from './frame.mjs';
 import { RecordLines } from './log_lines.mjs';
-import { took } from '../parts/tool_result.mjs';
 
 /** @typedef {import('../../data/recorded.mjs').Call} Call @typedef {import('../../../../bridge/node/types.mjs').CallDetails} Details */
 

@@ -5,7 +5,7 @@ import { filtersOf, OUTCOME_OPTIONS, outcomeOf } from '../../data/recorded.mjs';
 import { api, state } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { Button, Checkbox, Empty, html, Notice, StateBadge, Table } from '../../ui.mjs';
-import { displayName } from '../../words.mjs';
+import { displayName, took } from '../../words.mjs';
 import {
   ChoiceFilter,
   Exports,
@@ -19,7 +19,6 @@ import {
   useRecords,
   withReplica,
 } from './frame.mjs';
-import { took } from '../parts/tool_result.mjs';
 
 /** @typedef {import('../../data/recorded.mjs').Call} Call */
 

@@ -7,10 +7,9 @@ import { api, state } from '../../hub/store.mjs';
 import { href } from '../../router.mjs';
 import { style } from '../../style.mjs';
 import { Button, Choice, Empty, Facts, html, Notice, Section, Table } from '../../ui.mjs';
-import { count, displayName } from '../../words.mjs';
+import { count, displayName, took } from '../../words.mjs';
 import { Chart } from '../parts/chart.mjs';
 import { hasReplicas, HistoryPage, setFilters } from './frame.mjs';
-import { took } from '../parts/tool_result.mjs';
 
 await style('styles/figures.css');
 

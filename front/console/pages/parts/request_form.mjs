@@ -4,7 +4,8 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { withoutEmpty } from '../../data/catalog_list.mjs';
 import { api } from '../../hub/store.mjs';
 import { announce, Button, Field, html, Notice } from '../../ui.mjs';
-import { Took, took } from './tool_result.mjs';
+import { Took } from './tool_result.mjs';
+import { took } from '../../words.mjs';
 
 const TYPING_PAUSE_MS = 200; // ms without a key press before completions are requested
 

@@ -3,6 +3,7 @@
 import { html, Notice } from '../../ui.mjs';
 import { Block } from './content.mjs';
 import { RawJson } from './schema_view.mjs';
+import { took } from '../../words.mjs';
 
 /**
  * @param {{ result?: any, error?: any, seconds: number }} props `error`: no answer came; `result` as MCP has it
@@ -26,11 +27,6 @@ export function ToolResult({ result, error, seconds }) {
 export function Took({ tone, text, seconds }) {
   return html`<p class="took"><span class="badge badge-${tone}"><span class="dot" aria-hidden="true"></span>${text}</span>
     <span class="muted">after ${took(seconds)}</span></p>`;
-}
-
-/** Return the duration of a call as text. @param {number} seconds */
-export function took(seconds) {
-  return seconds < 1 ? `${Math.max(1, Math.round(seconds * 1000))} ms` : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 }
 
 /**
