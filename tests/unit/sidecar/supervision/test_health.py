@@ -63,10 +63,16 @@ async def test_hanging_server_is_connected_anew(monkeypatch: pytest.MonkeyPatch)
         await within(upstream.ready(100))
         enter = upstream._enter
         monkeypatch.setattr(upstream, "_enter", lambda state, reason: (reasons.append(reason), enter(state, reason)))
-        server.handlers = dict.fromkeys(("ping", "tools/list", "prompts/list"), hang)
-        server.handlers |= dict.fromkeys(("resources/list", "resources/templates/list"), hang)
-        await until(lambda: upstream.state == "backoff" or len(server.channels) > 1)
-        server.handlers.clear()
+        hanging = server.channel
+
+        def hang_here(channel: Any, frame: Any) -> Any:
+            if channel is hanging:
+                return hang(channel, frame)
+            server.handlers.clear()
+            return server.answer(channel, frame)
+
+        lists = [f"{kind}/list" for kind in ("tools", "prompts", "resources", "resources/templates")]
+        server.handlers = dict.fromkeys(["ping", *lists], hang_here)
         await until(lambda: len(server.channels) > 1 and upstream.state == "ready")
         assert "SERVER_UNRESPONSIVE" in [reason.code for reason in reasons if reason]
 
