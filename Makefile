@@ -73,8 +73,8 @@ COVERAGE := --cov --cov-report= --cov-fail-under=0
 # The longest suites come first. Whatever is new below tests/ is in one of them.
 FILES_acceptance-1 := $(wildcard tests/acceptance/test_[!p-z]*.py)
 FILES_acceptance-2 := $(wildcard tests/acceptance/test_[p-z]*.py)
-FILES_unit-1 := tests/unit/sidecar
-FILES_unit-2 := tests/unit --ignore=tests/unit/sidecar
+FILES_unit-1 := tests/unit/sidecar tests/unit/bridge
+FILES_unit-2 := tests/unit $(FILES_unit-1:%=--ignore=%)
 FILES_integration-1 := $(wildcard tests/integration/[!_]*/)
 FILES_integration-2 := $(wildcard tests/integration/test_*.py)
 FILES_faults := tests/faults
