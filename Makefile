@@ -128,6 +128,7 @@ set-up-tests: $(DEV) $(NODE_DEV)
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
 	@bash tests/conformance/setup.sh
 	@bash tests/browser/setup.sh || [ $$? = 3 ]
+	@bash tests/unit/hubctl/setup.sh || [ $$? = 3 ]
 
 fuzz: $(DEV) ## Try each property of the unit tests with EXAMPLES (5000) random inputs; what it finds becomes an @example
 	@FUZZ_EXAMPLES="$(or $(EXAMPLES),5000)" $(PYTEST) -q --timeout=7200 --hypothesis-profile=fuzz -m hypothesis tests/unit

@@ -2,6 +2,7 @@
 # Find the browser that the browser tests drive, or install it: Debian's package `chromium`. CHROMIUM names one to use.
 # Exit code 0: it is there; 3: it is not, and one line says why the tests are skipped; 1 instead of 3 where CI=true.
 set -euo pipefail
+. "$(dirname "$0")/../support/apt.sh"
 
 find_browser() {
   local name
@@ -11,27 +12,7 @@ find_browser() {
   return 1
 }
 
-install_browser() { # as root, or in CI with sudo that asks for nothing
-  local sudo=()
-  command -v apt-get >/dev/null || return 1
-  if [ "$(id -u)" != 0 ]; then
-    [ "${CI:-}" = true ] && sudo -n true 2>/dev/null || return 1
-    sudo=(sudo -n)
-  fi
-  echo "setup: chromium, with apt-get"
-  local log
-  log=$(mktemp)
-  if "${sudo[@]}" apt-get -qq update >"$log" 2>&1 &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium >>"$log" 2>&1; then
-    rm -f "$log"
-  else
-    tail -n 3 "$log" >&2
-    rm -f "$log"
-    return 1
-  fi
-}
-
-if find_browser || { install_browser && find_browser; }; then
+if find_browser || { apt_install chromium && find_browser; }; then
   exit 0
 fi
 if [ "${CI:-}" = true ]; then
