@@ -76,6 +76,30 @@ async def follow(connection: Connection, channel: str, schema: str, noticed: asy
     connection.add_termination_listener(lambda _: noticed.set())
 
 
+async def connect_and_follow(
+    url: str,
+    schema: str,
+    table: str,
+    statements: str,
+    channel: str,
+    noticed: asyncio.Event,
+    command_seconds: float,
+    **settings: str,
+) -> Connection:
+    """Connect to the shared configuration (`connect`), make its tables (`make_tables`), and follow notices (`follow`).
+
+    Raises DatabaseFailed, as `connect` does, and what the driver raises of the rest; no connection is left then.
+    """
+    connection = await connect(url, command_seconds, search_path=schema, **settings)
+    try:
+        await make_tables(connection, schema, table, statements)
+        await follow(connection, channel, schema, noticed)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
     """Raise DatabaseFailed for the errors of the driver and of the network."""

@@ -10,7 +10,7 @@ import asyncio
 from typing import Any, NamedTuple
 
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, follow, make_tables
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect_and_follow, end, failures
 from sidecar.sign_in_errors import SignInUnavailable
 
 COMMAND_SECONDS = 5.0
@@ -162,12 +162,7 @@ class SignInDatabase:
 
     async def _ready(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema)
-            try:
-                await make_tables(connection, self._schema, "sign_ins", TABLES)
-                await follow(connection, CHANNEL, self._schema, self.noticed)
-            except BaseException:
-                connection.terminate()
-                raise
-            self._connection = connection
+            self._connection = await connect_and_follow(
+                self._url, self._schema, "sign_ins", TABLES, CHANNEL, self.noticed, COMMAND_SECONDS
+            )
         return self._connection

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from bridge.postgresql.address import target
-from bridge.postgresql.connection import Connection, DatabaseFailed, connect, end, failures, follow, make_tables
+from bridge.postgresql.connection import Connection, DatabaseFailed, connect_and_follow, end, failures
 from yamcp_ui_adapter.cluster.errors import ConfigDatabaseUnavailable
 
 COMMAND_SECONDS = 5.0
@@ -137,12 +137,7 @@ class JournalDatabase:
 
     async def _ready(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            connection = await connect(self._url, COMMAND_SECONDS, search_path=self._schema, **SETTINGS)
-            try:
-                await make_tables(connection, self._schema, "journal", TABLES)
-                await follow(connection, CHANNEL, self._schema, self.noticed)
-            except BaseException:
-                connection.terminate()
-                raise
-            self._connection = connection
+            self._connection = await connect_and_follow(
+                self._url, self._schema, "journal", TABLES, CHANNEL, self.noticed, COMMAND_SECONDS, **SETTINGS
+            )
         return self._connection
