@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.admission.context import Client
+from sidecar.protocol import replica_names
 
 ROW_FIELDS = ("ended", "seconds", "sender", "workspace", "method", "server", "tool", "number", "era", "outcome")
 SENDER_FIELDS = ("session", "principal", "transport", "correlation")
@@ -27,7 +28,7 @@ LONGEST_NAME = 200
 
 def shown_id(session_id: str) -> str:
     """The id of a session in lists and records: without the name of its replica, which may be longer than that."""
-    return session_id.rpartition(".")[2][:SHOWN_ID_CHARACTERS]  # the separator: sessions/replica.py
+    return replica_names.split(session_id)[1][:SHOWN_ID_CHARACTERS]
 
 
 def sender_row(client: Client, era: str) -> tuple[str, str, str, str]:

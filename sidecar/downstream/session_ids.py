@@ -1,6 +1,6 @@
 """Sealed ids of Streamable HTTP sessions, with which a later process of the hub can resume a session (ADR 28).
 
-An id has the name of the replica, if the hub has one (sidecar/sessions/replica.py), a random part and the result of the
+An id has the name of the replica, if the hub has one (protocol/replica_names.py), a random part and the result of the
 handshake, encrypted and authenticated together with the owner of the session by AES-256-GCM (NIST SP 800-38D). The key
 is a file in HUB_DATA_DIR. All characters are visible ASCII (MCP 2025-11-25, Transports, Session Management).
 """
@@ -23,8 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar.listener.auth import principal_of
 from sidecar.local_key import KEY_BYTES, load_key
-from sidecar.protocol import codec
-from sidecar.sessions import replica
+from sidecar.protocol import codec, replica_names
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -92,7 +91,7 @@ class SessionIds:
     def seal(self, plain_id: str, binding: SessionBinding, handshake: Handshake) -> str:
         """The id of a new session, whose id so far is the replica's name and the random part. It is returned unchanged
         if the whole would be too long."""
-        name, random_part = replica.split(plain_id)
+        name, random_part = replica_names.split(plain_id)
         facts = _ORIGIN.pack(self._process, int(self._clock())) + codec.dumps(list(handshake))
         sealed = self._own_cipher().encrypt(_nonce(random_part), facts, _owner(binding, name))
         session_id = plain_id + _encoded(sealed)
@@ -104,7 +103,7 @@ class SessionIds:
         It cannot if the id was not made for this owner, is too old, or was made or resumed by this process already,
         so that the session has ended.
         """
-        name, own_id = replica.split(session_id)
+        name, own_id = replica_names.split(session_id)
         if not RANDOM_LENGTH < len(own_id) <= MAX_ID_LENGTH or not session_id.isascii():
             return None
         random_part, sealed = own_id[:RANDOM_LENGTH], own_id[RANDOM_LENGTH:]
@@ -122,7 +121,7 @@ class SessionIds:
 
     def retire(self, session_id: str) -> None:
         """Note that a resumed session has ended, so that it is not resumed again."""
-        self._retired.add(replica.split(session_id)[1][:RANDOM_LENGTH])
+        self._retired.add(replica_names.split(session_id)[1][:RANDOM_LENGTH])
 
     def _own_cipher(self) -> AESGCM:
         if self._cipher is None:

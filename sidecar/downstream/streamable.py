@@ -35,9 +35,8 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
-from sidecar.protocol import jsonrpc
+from sidecar.protocol import jsonrpc, replica_names
 from sidecar.protocol.channel import Frame
-from sidecar.sessions import replica
 from sidecar.sessions.earlier import Forwarded
 
 if TYPE_CHECKING:
@@ -211,7 +210,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         handshake = self._ids.read(session_id, binding(workspace, scope))
         if handshake is None or workspace.refusal():
             return
-        if workspace.has_per_client and replica.split(session_id)[0] != self._settings.replica:
+        if workspace.has_per_client and replica_names.split(session_id)[0] != self._settings.replica:
             return
         if scope["method"] != "DELETE":  # a session that is ended at once does not count
             workspace.admit()

@@ -12,7 +12,7 @@ from sidecar.listener.asgi import header
 from sidecar.listener.request_checks import is_modern
 from sidecar.protocol import codec
 from sidecar.protocol.jsonrpc import as_dict
-from sidecar.sessions.replica import split
+from sidecar.protocol.replica_names import split
 from sidecar.sessions.request_state import PREFIX
 
 TASK_METHODS = frozenset({b"tasks/get", b"tasks/update", b"tasks/cancel"})

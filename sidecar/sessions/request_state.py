@@ -21,14 +21,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar.input_errors import RequestStateExpired, RequestStateInvalid
-from sidecar.sessions import replica as replica_names
+from sidecar.protocol import replica_names
 
 StateKind = Literal["suspended", "server", "repeat", "sign_in"]
 """What a state stands for: a call suspended in the hub; a state of the server; a call that is sent again, at once or
 after a sign-in at the server."""
 
 PREFIX = "hub1."
-"""The version of the token format. The name of the replica follows, if it has one (sidecar/sessions/replica.py)."""
+"""The version of the token format. The name of the replica follows, if it has one (protocol/replica_names.py)."""
 PROCESS_ID_BYTES, NONCE_BYTES, TAG_BYTES = 8, 12, 16
 """Lengths in bytes: of the id of the process that made the token, and of the nonce and tag of AES-GCM."""
 

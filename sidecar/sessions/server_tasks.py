@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import TaskUnknown
 from sidecar.features import uris
-from sidecar.sessions import replica as replica_names
+from sidecar.protocol import replica_names
 
 if TYPE_CHECKING:
     from bridge.keys import Principal
@@ -46,7 +46,7 @@ class Task:
 class ServerTasks:
     """The tasks of one session by the id that its client knows: the server's id, unless two servers use the same.
 
-    With the name of a replica (sidecar/sessions/replica.py), ids begin with it.
+    With the name of a replica (sidecar/protocol/replica_names.py), ids begin with it.
     """
 
     def __init__(self, replica: str = "") -> None:

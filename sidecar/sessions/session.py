@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
+from sidecar.protocol import replica_names
 from sidecar.protocol.channel import Frame
-from sidecar.sessions import replica as replica_names
 from sidecar.sessions.client_info import ClientInfo, client_info
 from sidecar.sessions.server_tasks import ServerTasks
 from sidecar.sessions.subscriptions import ResourceSubscriptions

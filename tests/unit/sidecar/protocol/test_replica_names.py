@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.sessions.replica import named, split
+from sidecar.protocol.replica_names import named, split
 
 
 @given(st.from_regex(r"[a-z0-9-]{0,20}", fullmatch=True), st.from_regex(r"[A-Za-z0-9_-]{0,40}", fullmatch=True))
