@@ -82,7 +82,7 @@ test('from the catalogue to the first call: four clicks, under a minute', OPTION
 });
 
 test('settings are typed and checked, and a secret is in one file only', OPTIONS, async () => {
-  await page.goto('/hub/#/catalog/test%2Fkeyed');
+  await visit.go('catalog/test%2Fkeyed');
   await page.getByText('What it runs').waitFor();
   await named('button', 'Add').click();
   await page.getByText('Enter a value.').waitFor();
@@ -102,7 +102,7 @@ test('settings are typed and checked, and a secret is in one file only', OPTIONS
 });
 
 test('a server from the catalogue is uninstalled on its page', OPTIONS, async () => {
-  await page.goto('/hub/#/servers/greeter');
+  await visit.go('servers/greeter');
   await named('heading', 'Installed from the catalogue').waitFor();
   await named('button', 'Uninstall').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Uninstall server' }).click();
@@ -112,7 +112,7 @@ test('a server from the catalogue is uninstalled on its page', OPTIONS, async ()
 });
 
 test('variables are listed without their values, set and removed', OPTIONS, async () => {
-  await page.goto('/hub/#/variables');
+  await visit.go('variables');
   await page.getByRole('row', { name: /API_KEY.*keyed/ }).waitFor();
   await named('button', 'Set a variable').click();
   const dialog = page.getByRole('dialog');

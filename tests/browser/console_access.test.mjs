@@ -90,9 +90,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
       /** @type {string[]} */
       const found = [];
       for (const [route, sign] of PAGES) {
-        await page.evaluate((hash) => {
-          location.hash = hash;
-        }, `#/${route}`);
+        await visit.go(route);
         await sign(page).first().waitFor();
         found.push(...(await violations(page)).map((line) => `${route}: ${line}`));
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -138,11 +136,11 @@ test('dialogs, messages and form errors are accessible', OPTIONS, async () => {
     // The focus comes back to what opened it.
     await page.waitForFunction(() => document.activeElement?.textContent?.trim() === 'Delete');
 
-    await page.goto('/hub/#/add-server');
+    await visit.go('add-server');
     await page.getByRole('button', { name: 'Add server', exact: true }).click();
     assert.deepEqual(await violations(page), []);
 
-    await page.goto('/hub/#/import');
+    await visit.go('import');
     await page.getByRole('textbox', { name: 'Configuration' }).fill('{ "mcpServers": ');
     await page.getByRole('button', { name: 'Preview', exact: true }).click();
     await page.getByRole('alert').waitFor();

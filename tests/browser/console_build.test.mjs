@@ -94,7 +94,7 @@ test(
 );
 
 test('a pasted VS Code configuration with comments is previewed and imported', OPTIONS, async () => {
-  await page.goto('/hub/#/import');
+  await visit.go('import');
   const server = { type: 'stdio', command: PYTHON, args: [MOCK, '--prefix', 'x_'], env: { KIND: 'files' } };
   await fill('Configuration', `{\n  // mine\n  "servers": { "files": ${JSON.stringify(server)}, },\n}`);
   await named('button', 'Preview').click();
@@ -106,7 +106,7 @@ test('a pasted VS Code configuration with comments is previewed and imported', O
 });
 
 test('a remote server and a workspace of all three are added; a client finds the tools of each', OPTIONS, async () => {
-  await page.goto('/hub/#/add-server');
+  await visit.go('add-server');
   await fill('Name', 'far');
   await page.getByRole('radio', { name: 'Remote URL' }).check();
   await fill('URL', 'ftp://example.org/');
@@ -116,7 +116,7 @@ test('a remote server and a workspace of all three are added; a client finds the
   await named('button', 'Add server').click();
   await named('heading', 'far').waitFor();
 
-  await page.goto('/hub/#/add-workspace');
+  await visit.go('add-workspace');
   await fill('Name', 'my work / äöü');
   for (const name of ['clock', 'files', 'far']) await page.getByRole('checkbox', { name, exact: true }).check();
   await named('button', 'Add workspace').click();
@@ -134,10 +134,10 @@ test('a remote server and a workspace of all three are added; a client finds the
 });
 
 test('a renamed server keeps its secret, its workspaces and its switch', OPTIONS, async () => {
-  await page.goto('/hub/#/servers');
+  await visit.go('servers');
   await page.getByRole('switch', { name: 'clock', exact: true, checked: true }).click();
   await page.getByRole('switch', { name: 'clock', exact: true, checked: false }).waitFor();
-  await page.goto('/hub/#/edit-server/clock');
+  await visit.go('edit-server/clock');
   await page.getByText('Stored, not shown').waitFor();
   await fill('Name', 'files');
   await named('button', 'Save').click();
@@ -154,7 +154,7 @@ test('a renamed server keeps its secret, its workspaces and its switch', OPTIONS
 });
 
 test('the later of two concurrent edits of a server gets a conflict, and nothing is lost', OPTIONS, async () => {
-  await page.goto('/hub/#/edit-server/files');
+  await visit.go('edit-server/files');
   await fill('Namespace', 'mine');
   const providers = run.read('providers');
   providers.files.namespace = 'theirs';

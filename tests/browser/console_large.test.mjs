@@ -151,7 +151,7 @@ test('duplicate and export work on a phone; an export contains secrets only on r
   await page.getByRole('button', { name: 'Duplicate' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Duplicate' }).click();
   await page.getByRole('heading', { name: 's-2' }).waitFor();
-  await page.goto('/hub/#/servers');
+  await visit.go('servers');
   await pick(page, 's-2');
   await page.getByRole('group', { name: 'Selection' }).getByRole('button', { name: 'Export' }).click();
   const shown = page.getByRole('region', { name: 'Configuration' });

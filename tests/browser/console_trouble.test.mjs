@@ -76,19 +76,19 @@ test('a server that crashes shows its reason and its last stderr lines, and reco
     .first()
     .waitFor();
   await page.getByRole('region', { name: 'Last lines on stderr' }).getByText('no permit, no service').first().waitFor();
-  await page.goto('/hub/#/workspaces');
+  await visit.go('workspaces');
   await badge('Degraded').waitFor();
   assert.equal(await client.call('steady_echo', { text: 'the other one' }), 'the other one');
-  await page.goto('/hub/#/servers');
+  await visit.go('servers');
   await page.getByText(/Last output: no permit, no service/).waitFor();
-  await page.goto('/hub/#/tools?workspace=dev');
+  await visit.go('tools?workspace=dev');
   const missing = page.getByRole('list', { name: 'Servers that are not ready' });
   await missing.getByText(/frail.*no permit, no service/).waitFor();
   await page.getByText('steady_echo', { exact: true }).first().waitFor();
-  await page.goto('/hub/#/activity?server=frail');
+  await visit.go('activity?server=frail');
   await page.getByText(/no permit, no service \(\d+ times\)/).waitFor();
 
-  await page.goto('/hub/#/servers/frail');
+  await visit.go('servers/frail');
   writeFileSync(permit, '');
   await page.getByRole('button', { name: 'Restart', exact: true }).click();
   await badge('Ready').waitFor();

@@ -319,14 +319,15 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         await page.getByRole('tab', { name: 'Input' }).click();
         await page.getByText('JSON Schema').click();
         await look('a schema');
-        await page.goto('/hub/#/tools?workspace=dev&tool=mock_structured');
+        await visit.go('tools?workspace=dev&tool=mock_structured');
+        await page.getByRole('heading', { name: /mock_structured/ }).waitFor();
         await page.getByRole('button', { name: 'Call', exact: true }).click();
         await page.getByText('Done', { exact: true }).waitFor();
         await look('a result');
-        await page.goto('/hub/#/activity');
+        await visit.go('activity');
         await page.getByText('server ready').first().waitFor();
         await look('activity');
-        await page.goto('/hub/#/figures');
+        await visit.go('figures');
         await page.getByRole('table', { name: 'Calls by tool' }).waitFor();
         await look('figures');
         await visit.end();

@@ -178,7 +178,7 @@ test(
     await page.getByLabel('Calls at once').fill('7');
     await page.getByRole('button', { name: 'Save' }).first().click();
     await page.locator('.toast').first().waitFor();
-    await page.goto('/hub/#/changes');
+    await visit.go('changes');
     const change = page.getByRole('listitem').filter({ hasText: 'Set server' }).first();
     await change.getByText('by the console').waitFor();
     await change.getByText('What changed').press('Enter');
@@ -214,14 +214,14 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
     };
     await calls(page).nth(99).waitFor();
     await check('calls');
-    await page.goto('/hub/#/calls?last=day&since=1&tool=nothing');
+    await visit.go('calls?last=day&since=1&tool=nothing');
     await page.getByRole('heading', { name: 'No calls match these filters' }).waitFor();
     await check('no calls');
-    await page.goto('/hub/#/calls?tool=echo');
+    await visit.go('calls?tool=echo');
     await calls(page).first().getByRole('link').click();
     await page.getByRole('region', { name: 'Arguments' }).waitFor();
     await check('call');
-    await page.goto('/hub/#/changes');
+    await visit.go('changes');
     await page.getByText('What changed').first().click();
     await check('changes');
     for (const [hash, sign] of [
@@ -229,7 +229,7 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
       ['sign-ins', 'No sign-ins'],
       ['past-sessions', 'No recorded sessions'],
     ]) {
-      await page.goto(`/hub/#/${hash}`);
+      await visit.go(hash);
       await page.getByRole('heading', { name: sign }).waitFor();
       await check(hash);
     }

@@ -268,13 +268,13 @@ for (const look of /** @type {import('../front/support/browser.mjs').Look[]} */ 
       await page.getByRole('button', { name: 'Get messages' }).click();
       await page.getByText('Done', { exact: true }).waitFor();
       await check('a prompt');
-      await page.goto('/hub/#/resources?workspace=dev');
+      await visit.go('resources?workspace=dev');
       await page.getByRole('link', { name: /^item/ }).click();
       await page.getByRole('combobox', { name: 'id' }).fill('7');
       await page.getByRole('button', { name: 'Read', exact: true }).click();
       await page.getByText('item 7', { exact: true }).waitFor();
       await check('a resource');
-      await page.goto('/hub/#/sessions');
+      await visit.go('sessions');
       await page.getByRole('row', { name: /editor 7\.1/ }).waitFor();
       await check('sessions');
       await page

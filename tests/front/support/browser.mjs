@@ -96,6 +96,22 @@ export class Visit {
     await this.page.locator('#app:not([inert])').waitFor();
   }
 
+  /**
+   * Go to another page of the console that is open, and wait until it is there: the page before it stays for a moment,
+   * and may show what a test waits for. Another query of the same page replaces nothing, so it is not waited for.
+   * @param {string} route  such as `servers/time`
+   */
+  async go(route) {
+    const isOther = await this.page.evaluate((hash) => {
+      const pageOf = (/** @type {string} */ of) => (of || '#/workspaces').split('?')[0];
+      const isOther = pageOf(location.hash) !== pageOf(hash);
+      if (isOther) document.getElementById('page-title')?.setAttribute('data-left', '');
+      location.hash = hash;
+      return isOther;
+    }, `#/${route}`);
+    if (isOther) await this.page.locator('#page-title:not([data-left])').waitFor();
+  }
+
   /** Errors and warnings of the console, of scripts, of requests; requests to elsewhere. */
   troubles() {
     return this.#troubles.filter((trouble) => !this.#expected.some((form) => form.test(trouble)));
