@@ -164,7 +164,6 @@ async def hubs() -> AsyncIterator[Hubs]:
             "HUB_CONFIG_DATABASE": f"postgresql://hub@127.0.0.1:{to_postgres.port}/postgres?sslmode=disable",
             "HUB_REDIS_URL": f"redis://127.0.0.1:{to_redis.port}",
             "HUB_REPLICAS_SECRET": SECRET,
-            "HUB_DRAIN_SECONDS": "3",
             "HUB_SEED_DEMO": "false",
             "HUB_TRUSTED_PROXIES": "127.0.0.1",
             "PYTHONPATH": f"{root / 'python'}{os.pathsep}{ROOT}",
