@@ -128,9 +128,9 @@ async def test_they_know_each_other(caplog: pytest.LogCaptureFixture) -> None:
             await r1.stop()
             await r0.sees(r0="serving", r1="stopped")
             assert (await r0.state()).live == 1
-    said = [record.getMessage() for record in caplog.records if "replicas are" in record.getMessage()]
-    assert sorted(set(said)) == ["the other replicas are known again", "the other replicas are not known"]
-    assert len(said) == 4, "each says so once"
+            said = [record.getMessage() for record in caplog.records if "replicas are" in record.getMessage()]
+            assert sorted(set(said)) == ["the other replicas are known again", "the other replicas are not known"]
+            assert len(said) == 4, "each says so once"
 
 
 async def test_what_others_wrote_into_redis() -> None:
