@@ -100,11 +100,11 @@ def nginx_with(root: Path, site: str) -> list[str]:
 
 
 def caddy(root: Path, example: str, pair: Pair, port: int, hub: int) -> list[str]:
-    """The example with a port and a certificate of its own; the words that start it."""
+    """The example with a port and a certificate of its own, as Debian's Caddy reads it; the words that start it."""
     site = replaced(example, {
         "\nhub.example.com {": "\n{\nadmin off\nauto_https off\ngrace_period 1s\nservers {\nprotocols h1 h2\n}\n}\n"
                                f"https://{HOST}:{port} {{\nbind 127.0.0.1\ntls {pair.cert} {pair.key}",
-        "127.0.0.1:8765": f"127.0.0.1:{hub}",
+        "127.0.0.1:8765": f"127.0.0.1:{hub}", "\t\trequest_buffers 4MiB": "buffer_requests\nmax_buffer_size 4MiB",
     })  # fmt: skip
     (root / "Caddyfile").write_text(site)
     return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(root / "Caddyfile")]
