@@ -104,7 +104,8 @@ def caddy(root: Path, example: str, pair: Pair, port: int, hub: int) -> list[str
     site = replaced(example, {
         "\nhub.example.com {": "\n{\nadmin off\nauto_https off\ngrace_period 1s\nservers {\nprotocols h1 h2\n}\n}\n"
                                f"https://{HOST}:{port} {{\nbind 127.0.0.1\ntls {pair.cert} {pair.key}",
-        "127.0.0.1:8765": f"127.0.0.1:{hub}", "\t\trequest_buffers 4MiB": "buffer_requests\nmax_buffer_size 4MiB",
+        "reverse_proxy 127.0.0.1:8765": f"request_body {{\nmax_size 5MiB\n}}\nreverse_proxy 127.0.0.1:{hub}",
+        "request_buffers 4MiB": "buffer_requests",
     })  # fmt: skip
     (root / "Caddyfile").write_text(site)
     return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(root / "Caddyfile")]
