@@ -50,6 +50,13 @@ test(
   async () => {
     const visit = await browser.visit(hub.url);
     const { page } = visit;
+    /** Answers with the curation reach the page after this. @type {Promise<unknown>} */
+    let reads = Promise.resolve(undefined);
+    await page.route('**/api/hub/curation?*', async (route) => {
+      const response = await route.fetch();
+      await reads;
+      await route.fulfill({ response });
+    });
     await page.goto('/#/workspaces/alpha');
     await page.getByRole('button', { name: 'Choose tools' }).click();
     const table = page.getByRole('table', { name: 'Tools, prompts and resources' });
@@ -88,9 +95,15 @@ test(
     await table.getByText('by rule 1').first().waitFor();
 
     visit.expect(/409 PATCH/, /status of 409/);
+    let release = () => {};
+    reads = new Promise((resolve) => {
+      release = () => resolve(undefined);
+    });
     await changeElsewhere();
     await table.getByRole('switch', { name: 'add of a', exact: true }).click();
     await page.getByText('EDIT_CONFLICT').waitFor();
+    release();
+    await page.unrouteAll({ behavior: 'wait' });
     await table.getByText('a_told').waitFor();
     assert.equal(
       (await tools('alpha')).some(({ name }) => name === 'a_add'),
