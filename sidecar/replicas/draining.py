@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
-LAST_SECONDS = 1.0
-"""For which a replica still serves that has drained: connections that load balancers use end with a response."""
+LAST_SECONDS = 2.0
+"""For which a replica still serves that has drained, while each connection ends with its next response: longer than
+load balancers keep one that is not used (1 s in examples/proxy)."""
 
 
 class Streams(Protocol):

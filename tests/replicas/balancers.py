@@ -31,7 +31,7 @@ def nginx(root: Path, port: int, hubs: Sequence[int]) -> list[str]:
 
 def _upstream(name: str, hubs: Sequence[int], backups: Sequence[int]) -> str:
     lines = [f"server 127.0.0.1:{hub};" for hub in hubs] + [f"server 127.0.0.1:{hub} backup;" for hub in backups]
-    return f"upstream yamcp_hub_{name} {{ {' '.join(lines)} keepalive 32; }}\n"
+    return f"upstream yamcp_hub_{name} {{ {' '.join(lines)} keepalive 32; keepalive_timeout 1s; }}\n"
 
 
 def envoy(root: Path, port: int, hubs: Sequence[int]) -> list[str]:
