@@ -54,8 +54,7 @@ class LeaseStore(Protocol):
         """Get a lease that nobody else has, until `seconds` from now."""
 
     async def renew(self, keys: Collection[str], seconds: float) -> Mapping[str, bool]:
-        """Extend leases that this holder has; return whether it has each, without those that got no
-        answer."""
+        """Extend leases that this holder has; return whether it has each, without those that got no answer."""
 
     async def release(self, keys: Collection[str]) -> None:
         """Give leases back."""

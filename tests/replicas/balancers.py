@@ -21,17 +21,21 @@ def nginx(root: Path, port: int, hubs: Sequence[int]) -> list[str]:
     text = (EXAMPLES / "replicas.nginx.conf").read_text()
     head = text.split("{", 1)[0] + "{\n    default yamcp_hub_any;\n"
     head += "".join(f'    "~^r{n}\\." yamcp_hub_r{n};\n' for n in range(len(hubs))) + "}\n"
-    site = head + _upstream("any", hubs, ())
+    found = re.search(r"^upstream [^}]*?(keepalive [^}]*)}", text, re.MULTILINE)
+    assert found is not None
+    kept = " ".join(found[1].split())
+    site = head + _upstream("any", hubs, (), kept)
     for number, hub in enumerate(hubs):
-        site += _upstream(f"r{number}", (hub,), [each for each in hubs if each != hub])
+        site += _upstream(f"r{number}", (hub,), [each for each in hubs if each != hub], kept)
     site += "\nserver {" + text.rpartition("\nserver {")[2]
     changes = {"listen 8080;": f"listen 127.0.0.1:{port};", "/var/log/nginx/yamcp-hub.log": str(root / "access.log")}
     return nginx_with(root, replaced(site, changes))
 
 
-def _upstream(name: str, hubs: Sequence[int], backups: Sequence[int]) -> str:
+def _upstream(name: str, hubs: Sequence[int], backups: Sequence[int], kept: str) -> str:
+    """`kept`: what the example says of kept connections."""
     lines = [f"server 127.0.0.1:{hub};" for hub in hubs] + [f"server 127.0.0.1:{hub} backup;" for hub in backups]
-    return f"upstream yamcp_hub_{name} {{ {' '.join(lines)} keepalive 32; keepalive_timeout 1s; }}\n"
+    return f"upstream yamcp_hub_{name} {{ {' '.join(lines)} {kept} }}\n"
 
 
 def envoy(root: Path, port: int, hubs: Sequence[int]) -> list[str]:
