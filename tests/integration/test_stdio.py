@@ -254,8 +254,7 @@ async def test_a_client_that_reads_no_more(hub: Sidecar) -> None:
     """Its end is the bridge's."""
     async with piped(hub.env, "w") as pipes:
         await pipes.handshake()
-        transport: Any = pipes.process.stdout._transport  # type: ignore[union-attr]  # subprocess has no other way
-        transport.close()
+        await pipes.read_no_more()
         await pipes.write({"id": 2, "method": "ping"})
         async with asyncio.timeout(100):
             assert await pipes.process.wait() == 1

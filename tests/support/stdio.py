@@ -74,6 +74,13 @@ class Pipes:
         await self.write({"method": "notifications/initialized"})
         return answer
 
+    async def read_no_more(self) -> None:
+        """Close its output, and wait until the pipe is closed: what is written from now on fails."""
+        reader: Any = self.process.stdout
+        reader._transport.close()  # subprocess has no other way
+        async with asyncio.timeout(TIMEOUT):
+            await reader.read()  # it ends after the pipe is closed
+
     async def end(self) -> tuple[int, str]:
         """End its input; its exit code and what it wrote on stderr."""
         assert self.process.stdin
