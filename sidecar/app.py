@@ -327,15 +327,15 @@ class App:
 
     async def _drain(self, tasks: asyncio.TaskGroup, spawner: Spawner) -> None:
         """Finish what is in progress. Connections go on at the successor, if there is one."""
-        if self.forwarding and not self.replaced:  # the rest of the time is for `drain`
-            await self.forwarding.draining.finish(self.settings.stop_timeout / 2, self.stop.is_set)
+        seconds = self.settings.drain_timeout if self.replaced else self.settings.stop_timeout
+        if self.forwarding and not self.replaced:
+            seconds /= 2  # a half for each of the two
+            await self.forwarding.draining.finish(seconds, self.stop.is_set)
         self._stop_listening()
         mover = Mover(self.settings) if self.replaced else None
         moving = [tasks.create_task(mover.run())] if mover else []
         if mover and spawner.joined:
-            kept = KeptServers(lambda: self.hub.pool, lambda: self.http.connections)
-            moving.append(tasks.create_task(kept.run()))
-        seconds = self.settings.drain_timeout if mover else self.settings.stop_timeout
+            moving.append(tasks.create_task(KeptServers(lambda: self.hub.pool, lambda: self.http.connections).run()))
         if not await drain(self.http, self.streams, mover.move if mover else None, seconds, self.stop.is_set):
             log.warning("requests in progress are ended", extra={"connections": len(self.http.connections)})
         if mover:

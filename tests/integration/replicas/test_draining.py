@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
+from typing import Any
 
 import pytest
 
-from sidecar import optional
+from sidecar import app, optional
 from sidecar.replicas.draining import Draining
 from sidecar.replicas.errors import ReplicasOff
+from sidecar.succession.drain import drain
 from tests.support.fake_server import until, within
 from tests.support.raw_client import Client, Connection, Way, connected, read, unchunked
 from tests.support.replicas import WAIT, Replicas, text
@@ -59,6 +61,27 @@ async def test_a_replica_that_drains(replicas: Replicas) -> None:
         assert text(await strayed.call("a_who")) == "r1"
         for connection in (stream, other):
             connection.writer.close()
+
+
+async def test_a_call_that_outlasts_a_stop(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the replica drains, it has a half of HUB_STOP_TIMEOUT; the other one after that."""
+    seconds = 1.0
+    replicas.settings = [each.model_copy(update={"stop_timeout": seconds}) for each in replicas.settings]
+    rest: list[float] = []
+
+    async def noted(*given: Any) -> bool:
+        rest.append(given[3])
+        return await drain(*given)
+
+    monkeypatch.setattr(app, "drain", noted)
+    await replicas.start_both()
+    async with connected(replicas.ports[0], "w", "http") as client:
+        waiting = asyncio.create_task(client.ask("tools/call", WAIT))
+        await replicas.gate.reached(1)
+        await replicas.leave(0)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await within(waiting)
+    assert rest == [seconds / 2]
 
 
 def drained(draining: Draining) -> bool:
