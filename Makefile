@@ -61,13 +61,13 @@ PYTEST := $(BIN)/python -m pytest
 JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
 SOAK_RESULTS := $(CURDIR)/.soak.jsonl
-PYTEST_SUITES := acceptance-2 integration-1 faults integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
+PYTEST_SUITES := acceptance-2 integration-1 integration-2 integration-3 faults acceptance-1 unit-1 unit-2 matrix conformance other
 SUITES := acceptance-2 front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
 PYTEST_OPTIONS :=
 # Coverage is measured in these suites. The others would add a few lines in a hundred, and take minutes longer: in
-# integration-2, which starts whole hubs, only that of their fronts is.
-COVERED := unit-1 unit-2 integration-1
-NODE_COVERED = $(if $(COVERED),$(COVERED) integration-2)
+# integration-3, which starts whole hubs, only that of their fronts is.
+COVERED := unit-1 unit-2 integration-1 integration-2
+NODE_COVERED = $(if $(COVERED),$(COVERED) integration-3)
 COVERAGE := --cov --cov-report= --cov-fail-under=0
 
 # The longest suites come first. Whatever is new below tests/ is in one of them.
@@ -75,8 +75,9 @@ FILES_acceptance-1 := $(wildcard tests/acceptance/test_[!p-z]*.py)
 FILES_acceptance-2 := $(wildcard tests/acceptance/test_[p-z]*.py)
 FILES_unit-1 := tests/unit/sidecar tests/unit/bridge
 FILES_unit-2 := tests/unit $(FILES_unit-1:%=--ignore=%)
-FILES_integration-1 := $(wildcard tests/integration/[!_]*/)
-FILES_integration-2 := $(wildcard tests/integration/test_*.py)
+FILES_integration-1 := $(wildcard tests/integration/[a-c]*/)
+FILES_integration-2 := $(wildcard tests/integration/[!_a-c]*/)
+FILES_integration-3 := $(wildcard tests/integration/test_*.py)
 FILES_faults := tests/faults
 FILES_matrix := tests/matrix
 FILES_conformance := tests/conformance
