@@ -24,6 +24,10 @@ from tests.support.history import calls_of, full_scans, others_of, plans, questi
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.store_contract import NOW, REPLICA, StoreContract, call
 
+LOCKS = """SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND objid::bigint = hashtext($1)::bigint & 4294967295"""
+"""The locks on the history of a schema."""
+
 
 @asynccontextmanager
 async def opened(postgres: Postgres, schema: str, replica: str = "") -> AsyncIterator[SqlStore]:
@@ -151,6 +155,9 @@ async def test_a_database_that_hangs_holds_up_no_stop(postgres: Postgres, schema
         async with asyncio.timeout(30):  # half of the time that the database has for an answer
             await asyncio.wait([working])
             await store.close()
+    async with administrator(postgres) as other, asyncio.timeout(100):
+        while await other.fetchval(LOCKS, schema):  # noqa: ASYNC110 (PostgreSQL tells nobody of a connection's end)
+            await asyncio.sleep(0.05)
     async with opened(postgres, schema) as after:
         assert (await after.status()).calls == 0
 

@@ -36,6 +36,8 @@ PATH = b"/mcp/one"
 AT_ONCE = 32
 PATIENCE = 2.0
 """Seconds after which a connection that says nothing is given up: the front waits for more of a body."""
+ANSWERED = 100.0
+"""The same for a request that is always answered."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +147,12 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 yield Place(before, way.trust, recorder, made, served)
 
 
-async def send(place: Place, data: bytes) -> bytes:
-    """Send bytes on a connection of their own; what is answered, up to the end of an answer or of patience."""
+async def send(place: Place, data: bytes, patience: float = PATIENCE) -> bytes:
+    """Send bytes on a connection of their own; what is answered, up to its end or that of patience (seconds)."""
     name = HOST if place.trust else None
     answer = b""
     with contextlib.suppress(ConnectionError, TimeoutError, asyncio.IncompleteReadError, ssl.SSLError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", place.port, ssl=place.trust, server_hostname=name
             )
@@ -188,12 +190,12 @@ async def test_no_request_arrives_that_was_not_sent_as_one(place: Place) -> None
     plain = b"GET %b HTTP/1.1\r\nHost: %b\r\nX-Pair: after\r\n\r\n" % (PATH, HOST.encode())
     limit = asyncio.Semaphore(AT_ONCE)
 
-    async def one(data: bytes) -> bytes:
+    async def one(data: bytes, *, answered: bool) -> bytes:
         async with limit:
-            return await send(place, data)
+            return await send(place, data, ANSWERED if answered else PATIENCE)
 
-    await asyncio.gather(*map(one, hostile))
-    after = await asyncio.gather(*(one(plain) for _ in range(AT_ONCE)))
+    await asyncio.gather(*(one(data, answered=_is_plain(number)) for number, data in enumerate(hostile)))
+    after = await asyncio.gather(*(one(plain, answered=True) for _ in range(AT_ONCE)))
     assert {answer.split(b" ")[1] for answer in after} == {b"200"}
     await place.ended()
     assert place.recorder.faults == []
