@@ -329,7 +329,7 @@ class App:
         """Finish what is in progress. Connections go on at the successor, if there is one."""
         seconds = self.settings.drain_timeout if self.replaced else self.settings.stop_timeout
         if self.forwarding and not self.replaced:
-            seconds /= 2  # a half for each of the two
+            seconds /= 2  # one half while it still listens, the other after that
             await self.forwarding.draining.finish(seconds, self.stop.is_set)
         self._stop_listening()
         mover = Mover(self.settings) if self.replaced else None

@@ -230,6 +230,11 @@ def authorize_url(line: str) -> str | None:
     return found[0] if found else None
 
 
+def answer_to(request_id: int) -> Callable[[str], str | None]:
+    """What finds the line with the answer to a request."""
+    return lambda line: line if f'"id":{request_id}' in line else None
+
+
 @contextlib.asynccontextmanager
 async def program(*command: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A program of a client; it is gone afterwards."""
@@ -286,7 +291,7 @@ async def test_mcp_remote(hub: Run, user: OAuthUser, tmp_path: Path, transport: 
         for frame in frames:
             process.stdin.write(json.dumps({"jsonrpc": "2.0", **frame}).encode() + b"\n")
             if "id" in frame:  # mcp-remote does not keep the order of what is sent at once
-                answer = await lines_until(process.stdout, lambda line: line if '"id":' in line else None)
+                answer = await lines_until(process.stdout, answer_to(frame["id"]))
     assert json.loads(answer)["result"]["content"][0]["text"] == "remote", answer
 
 

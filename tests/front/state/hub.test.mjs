@@ -100,7 +100,7 @@ test(
     );
     const waiting = hub.change('set_workspace', { name: 'w', enabled: false }, { timeout: 100 });
     world.start('adapter');
-    await waiting; // it is made when the adapter is back
+    assert.equal((await waiting).applied, true, 'a change that was asked while it was away is made when it is back');
     await until((state) => state.hub.adapter === 'ok' && state.workspaces[0].state === 'off');
     await hub.change('set_workspace', { name: 'w', enabled: true });
     await until(() => workspace().state === 'ready');

@@ -187,11 +187,11 @@ async def test_a_flood_is_told_of(spawner: Spawner, monkeypatch: pytest.MonkeyPa
     """Who watches the channel hears that the server is slowed down, and sees when that is over."""
     monkeypatch.setattr("sidecar.channels.pace.SLOWED_SECONDS", 0.05)
     code = "import select, sys\nwhile not select.select([0], [], [], 0)[0]: print('noise' * 100)\nsys.stdin.read()"
-    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    told: asyncio.Queue[str] = asyncio.Queue()
     async with program(spawner, code) as (channel, _):
         assert not channel.slowed
-        channel.on_slowed = told.set_result
-        assert await told == "it sends too much output that is not an MCP message, and the hub slows it down"
+        channel.on_slowed = told.put_nowait
+        assert await told.get() == "it sends too much output that is not an MCP message, and the hub slows it down"
         assert channel.slowed
         await channel.send(frame(1))  # it stops
         await until(lambda: not channel.slowed)
