@@ -203,9 +203,11 @@ async def test_list_changes_of_modern_clients(hub: Sidecar, transport: Transport
     """So do modern ones that listen."""
     async with pair(hub.http(f"stdio-{server}"), transport, "auto") as both:
         await both.each(lambda person: person.client.list_tools())
+        listening = asyncio.Barrier(len(NONCES))
 
         async def work(person: Person) -> None:
             async with asyncio.timeout(PATIENCE), person.client.listen(tools_list_changed=True) as events:
+                await listening.wait()
                 await person.call("test_trigger_tool_change", name=f"{person.nonce}-{server}-{transport}")
                 assert await anext(events) == ToolsListChanged()
 
@@ -244,9 +246,11 @@ async def test_subscriptions_of_legacy_clients(hub: Sidecar, transport: Transpor
 async def test_subscriptions_of_modern_clients(hub: Sidecar, transport: Transport, server: str) -> None:
     """A modern client hears on the stream that it opened for the resource."""
     async with pair(hub.http(f"stdio-{server}"), transport, "auto") as both:
+        listening = asyncio.Barrier(len(NONCES))
 
         async def work(person: Person) -> None:
             async with asyncio.timeout(PATIENCE), person.client.listen(resource_subscriptions=[WATCHED]) as events:
+                await listening.wait()
                 await person.call("test_update_resource")
                 assert await anext(events) == ResourceUpdated(WATCHED)
 
