@@ -95,10 +95,20 @@ class FastMCPServer:
             group.bus.emit(LIST_EVENTS[method])
 
     def follow(self) -> None:
-        """Move the listeners' resource subscriptions to the servers that serve the resources now."""
+        """Move the listeners' resource subscriptions to the servers that serve the resources now.
+
+        A closed upstream of a client group is started again: the listeners may send no request for long.
+        """
+        for client_group in self._private_groups:
+            if self._workspace.own.incomplete(client_group):
+                self._workspace.spawn(self._complete(client_group))
         for group in self._groups():
             if group.subscriptions.outdated():
                 self._workspace.spawn(group.subscriptions.follow())
+
+    async def _complete(self, client_group: ClientGroup) -> None:
+        if client_group in self._workspace.sessions:  # it may have left, and its listeners are about to end
+            await self._workspace.view_for(client_group, most=RECONNECT_WAIT)
 
     def end_forbidden(self) -> None:
         """End the listeners' subscriptions to resources that may no longer be used."""
@@ -164,7 +174,7 @@ class FastMCPServer:
         with client_group.using():
             await self._workspace.view_for(client_group, most=RECONNECT_WAIT)
             group = self._private_groups.setdefault(
-                client_group, ListenerGroup(lambda: client_group.private_view or self._workspace.view)
+                client_group, ListenerGroup(lambda: client_group.private_view or self._workspace.view, client_group)
             )
             group.listeners += 1
             token = current_group.set(group)
@@ -189,6 +199,8 @@ class FastMCPServer:
             for uri in named:
                 uris.append(uri)
                 await group.subscriptions.add(uri)
+            if group.client_group:
+                await group.client_group.subscribe_spares()
             return await group.handler(ctx, params)
         finally:
             self._workspace.listening -= 1
@@ -204,9 +216,13 @@ class FastMCPServer:
 
 
 class ListenerGroup:
-    """Modern listeners (`subscriptions/listen`) that have the same view, with their event bus and subscriptions."""
+    """Modern listeners (`subscriptions/listen`) that have the same view, with their event bus and subscriptions.
 
-    def __init__(self, view: Callable[[], View]) -> None:
+    `client_group` is the one that they belong to if the view is theirs alone.
+    """
+
+    def __init__(self, view: Callable[[], View], client_group: ClientGroup | None = None) -> None:
+        self.client_group = client_group
         self.bus = EventBus()
         self.subscriptions = ListenerSubscriptions(view, lambda uri: self.bus.emit(ResourceUpdated(uri)))
         self.handler = ListenHandler(self.bus)

@@ -110,6 +110,7 @@ class ModernCalls:
             await starting.started(lease.upstream, progress)
             if level := lease.question_router.most_verbose_level():
                 await lease.upstream.set_log_level(level)
+            await group.subscribe(lease.upstream)
             await call.wait_until_answered()  # requests that the server sent before this call
             limits = offer.limits(tool)
             frame = await lease.upstream.request(
@@ -123,7 +124,8 @@ class ModernCalls:
             clean = True
             return frame
         finally:
-            self._workspace.client_groups.end_lease(group, offer.spec, lease, call, clean=clean)
+            if self._workspace.client_groups.end_lease(group, offer.spec, lease, call, clean=clean):
+                self._workspace.follow()
 
     async def _serve_request(self, request: Request, offer: Offer, params: Params, call: InteractiveCall) -> Frame:
         """Serve one request of the client that starts or resumes a call. Returns the outcome, or asks for input."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sidecar.protocol.catalog import Catalog
     from sidecar.upstream.upstream import Upstream
 
 QUIET_SECONDS = 10.0
@@ -42,7 +41,7 @@ class ListChanges:
         seen: dict[Upstream, tuple[Any, ...]] = {}
         for server in self._servers():
             if server.catalog is not None:
-                lists = seen[server] = _lists(server.catalog)
+                lists = seen[server] = server.catalog.lists
                 if lists != self._seen.get(server, lists) and self._quiet.get(server.spec.key, 0.0) <= now:
                     self.untold.add(server.spec.key)
         self._seen = seen
@@ -72,7 +71,3 @@ class ListChanges:
                 server.connection.read_lists()
                 read.add(key)
         return sorted(read)
-
-
-def _lists(catalog: Catalog) -> tuple[Any, ...]:
-    return catalog.tools, catalog.prompts, catalog.resources, catalog.templates

@@ -353,6 +353,7 @@ class Hub:
 
     def _pass_on_change(self, upstream: Upstream) -> None:
         for workspace in self.every():
+            workspace.client_groups.compare_lists(upstream)
             if workspace.holds(upstream):
                 workspace.upstream_changed(upstream)
                 if not (workspace.gone or workspace.tenant) and self._published.get(workspace) != _figures(workspace):

@@ -68,6 +68,11 @@ class Catalog:
         """Whether all lists are empty."""
         return not (self.tools or self.prompts or self.resources or self.templates)
 
+    @property
+    def lists(self) -> tuple[tuple[Item, ...], ...]:
+        """The four lists, without the handshake answer."""
+        return self.tools, self.prompts, self.resources, self.templates
+
     def with_list(self, kind: ListKind, items: tuple[dict[str, Any], ...]) -> Catalog:
         """A copy of the catalog with the list of `kind` replaced."""
         lists: dict[str, Any] = {kind: items}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from bridge.models import ServerSpec
-from sidecar.errors import INTERNAL_ERROR, TooManyInstances, TooManySessions
+from sidecar.errors import INTERNAL_ERROR, SidecarError, TooManyInstances, TooManySessions
 from sidecar.features import input_requests
 from sidecar.protocol import eras as era
 from sidecar.protocol import jsonrpc
@@ -33,6 +34,8 @@ from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Upstream
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 MAX_GROUPS = 100
 """Limit for the groups of clients without a session in one workspace; a new one evicts the longest idle one."""
@@ -105,6 +108,55 @@ class ClientGroup(Session):
         for found in [key] if key is not None else list(self._leases):
             yield from (lease.upstream for lease in self._leases.pop(found, ())[1:])
 
+    # --- what servers tell additional upstreams --------------------------------------------------------------------
+    # The lists and subscriptions of the group are at the first upstream of a server, and a server may tell only the
+    # connection whose call changed something.
+
+    def resource_updated(self, source: object, uri: str) -> None:
+        """A resource of an additional upstream changed: notify the subscribers of the first one."""
+        if first := self._first_beside(source):
+            for subscriber in first.subscriptions.subscribers_of(uri):
+                subscriber.resource_updated(first, uri)
+
+    def compare_lists(self, upstream: Upstream) -> None:
+        """If an additional upstream has other lists than the first one, have the first one read its lists again."""
+        if not (first := self._first_beside(upstream)) or not first.connection:
+            return
+        if first.catalog and upstream.catalog and first.catalog.lists != upstream.catalog.lists:
+            first.connection.read_lists()
+
+    async def subscribe_spares(self) -> None:
+        """Subscribe the additional upstreams with a call to the resources that clients listen to."""
+        for leases in tuple(self._leases.values()):
+            for lease in leases[1:]:
+                if lease.question_router.calls:
+                    await self.subscribe(lease.upstream)
+
+    async def subscribe(self, upstream: Upstream) -> None:
+        """Subscribe an additional upstream to the resources to which clients are subscribed at the first one.
+
+        Failures are logged: they affect updates of resources, not the call that the upstream is for.
+        """
+        if not (first := self._first_beside(upstream)):
+            return
+        wanted = {uri for uri in first.subscriptions if first.subscriptions.subscribers_of(uri) - {self}}
+        held = set(upstream.subscriptions)
+        try:
+            for uri in sorted(wanted - held):
+                await upstream.subscribe(uri, self)
+            for uri in sorted(held - wanted):
+                await upstream.unsubscribe(uri, self)
+        except SidecarError as error:
+            told = {"server": upstream.spec.key, "code": error.code, "reason": error.message}
+            log.info("an additional process of a server has not all subscriptions of the first one", extra=told)
+
+    def _first_beside(self, upstream: object) -> Upstream | None:
+        """The first upstream of a server of which `upstream` is an additional one; None if it is none."""
+        for leases in self._leases.values():
+            if any(lease.upstream is upstream for lease in leases[1:]):
+                return leases[0].upstream
+        return None
+
     # --- leases --------------------------------------------------------------------------------------------------
 
     @property
@@ -147,17 +199,19 @@ class ClientGroup(Session):
         lease.question_router.add_call(call)
         return lease
 
-    def end_lease(self, pool: Pool, spec: ServerSpec, lease: Lease, call: InteractiveCall, *, clean: bool) -> None:
-        """End the lease of a call. `clean`: the server has answered.
+    def end_lease(self, pool: Pool, spec: ServerSpec, lease: Lease, call: InteractiveCall, *, clean: bool) -> bool:
+        """End the lease of a call. `clean`: the server has answered. Returns whether the upstream was closed.
 
-        An upstream that may still be working on an abandoned call is closed: another client would get the requests
-        that its server sends for that call.
+        That is done to one that may still be working on an abandoned call: another client would get the requests that
+        its server sends for that call.
         """
         lease.question_router.remove_call(call)
         lease.idle_since = time.monotonic()
         leases = self._leases.get(spec.key, [])
-        if lease in leases and not clean and self._exclusive and lease.era == "legacy":
+        closes = lease in leases and not clean and self._exclusive and lease.era == "legacy"
+        if closes:
             self._drop(pool, spec.key, lease)
+        return closes
 
     def _drop(self, pool: Pool, key: str, lease: Lease) -> None:
         leases = self._leases[key]
@@ -233,6 +287,11 @@ class ClientGroups:
         group = self._groups.get(_key(session if session.has_session else None, params))
         return group.private_view if group else None
 
+    def compare_lists(self, upstream: Upstream) -> None:
+        """As `ClientGroup.compare_lists`, of whichever group the upstream is."""
+        for group in self._groups.values():
+            group.compare_lists(upstream)
+
     def acquire(self, session: Session, spec: ServerSpec) -> Upstream:
         """Start a session's own upstream, closing an idle one of a group if necessary. Raises TooManyInstances."""
         return self._acquire_or_evict(spec, session.tenant, lambda: session.acquire(self._pool, spec))
@@ -243,9 +302,9 @@ class ClientGroups:
 
     def end_lease(
         self, group: ClientGroup, spec: ServerSpec, lease: Lease, call: InteractiveCall, *, clean: bool
-    ) -> None:
-        """End the lease of a call. `clean`: the server has answered."""
-        group.end_lease(self._pool, spec, lease, call, clean=clean)
+    ) -> bool:
+        """As `ClientGroup.end_lease`."""
+        return group.end_lease(self._pool, spec, lease, call, clean=clean)
 
     def _acquire_or_evict(self, spec: ServerSpec, tenant: str, acquire: Callable[[], T]) -> T:
         try:

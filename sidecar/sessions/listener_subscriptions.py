@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import SidecarError
-from sidecar.sessions.subscriptions import ResourceLocation, ResourceSubscriptions
+from sidecar.sessions.subscriptions import ResourceSubscriptions, locate
 
 if TYPE_CHECKING:
     from sidecar.routing.view import View
@@ -44,7 +44,7 @@ class ListenerSubscriptions:
 
     def outdated(self) -> list[str]:
         """The resources whose subscription is not at the upstream that serves them now."""
-        locations = {exposed: self._location(exposed) for exposed in self._counts}
+        locations = {exposed: locate(self._view(), exposed) for exposed in self._counts}
         return [
             exposed
             for exposed, location in locations.items()
@@ -53,17 +53,13 @@ class ListenerSubscriptions:
 
     async def follow(self) -> None:
         """Move the subscriptions to the upstreams that serve the resources now, and retry failed ones."""
-        await self._subscriptions.follow(self._location)
+        await self._subscriptions.follow(lambda exposed: locate(self._view(), exposed))
         for exposed in self.outdated():
             if self._subscriptions.location(exposed) is None:
                 await self._subscribe(exposed)
 
-    def _location(self, exposed: str) -> ResourceLocation | None:
-        found = self._view().resource(exposed)
-        return (found[0].upstream, found[1]) if found else None
-
     async def _subscribe(self, exposed: str) -> None:
-        if location := self._location(exposed):
+        if location := locate(self._view(), exposed):
             with contextlib.suppress(SidecarError):  # it stays `outdated`, and is retried when the server is back
                 await self._subscriptions.add(exposed, location)
             if exposed not in self._counts:  # the last listener has gone meanwhile

@@ -24,6 +24,12 @@ ResourceLocation = tuple["Upstream", str]
 """The upstream that serves a resource, and the resource's URI there."""
 
 
+def locate(view: View, exposed: str) -> ResourceLocation | None:
+    """The location of a resource in a view, by the URI that clients know; None if no server has it."""
+    found = view.resource(exposed)
+    return (found[0].upstream, found[1]) if found else None
+
+
 class ResourceSubscriptions:
     """The subscriptions of one subscriber (MCP 2025-11-25, Resources), by the URI that its client knows.
 

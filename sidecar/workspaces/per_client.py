@@ -49,6 +49,9 @@ class OwningWorkspace(Protocol):
     def build(self, own: dict[str, Upstream], before: View | None = None) -> View:
         """The view of a session with these own upstreams."""
 
+    def follow(self) -> None:
+        """Have the observers move their subscriptions, as a view has changed."""
+
 
 class PerClient:
     """Starts and closes own upstreams for a workspace. `client_groups` hold those of modern clients."""
@@ -85,7 +88,17 @@ class PerClient:
         await starting.wait_first_attempts(filter(None, opened), tell, most)
         if session.private_view is None and session.own:
             session.private_view = workspace.build(session.own)
+            workspace.follow()
         return session.private_view or workspace.view
+
+    def incomplete(self, session: Session) -> bool:
+        """Whether a session lacks an upstream of a server that was closed, or the view of its upstreams.
+
+        False if one was refused: the session's next request tries again.
+        """
+        members = self._workspace.members.items()
+        closed = any(member.upstream is None and key not in session.own for key, member in members)
+        return not session.refused and (closed or session.private_view is None)
 
     def _opened(self, session: Session, member: Member) -> Upstream | None:
         """The upstream of a server for a session, started if necessary; None if it was refused."""

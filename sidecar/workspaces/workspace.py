@@ -23,7 +23,7 @@ from sidecar.sessions.client_groups import ClientGroup, ClientGroups
 from sidecar.sessions.request_session import Sessionless
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
-from sidecar.sessions.subscriptions import ResourceLocation
+from sidecar.sessions.subscriptions import ResourceLocation, locate
 from sidecar.sessions.suspended_calls import SuspendedCalls
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.pool import Pool
@@ -113,7 +113,7 @@ class Workspace:
         )
         self.own = PerClient(self, pool, self.client_groups)
         self.log_levels = LogLevels(self, pool)
-        self.admit: Callable[[], None] = _no_limit
+        self.admit: Callable[[], None] = lambda: None
         """Called before a session or a listener begins; makes room for it, or raises TooManySessions."""
 
     @property
@@ -248,8 +248,6 @@ class Workspace:
         for method in LIST_NOTIFICATIONS if announce else changes:
             for observer in self.observers:
                 observer.changed(method)
-        for observer in self.observers:
-            observer.follow()
         for session in self.sessions:
             alike = not session.own and session.private_view is None
             seen = changes if alike else self._refresh_session(session, before)
@@ -257,6 +255,12 @@ class Workspace:
                 session.notify(method)
             if session.resource_subscriptions:
                 self.spawn(session.resource_subscriptions.follow(partial(self._location, session)))
+        self.follow()
+
+    def follow(self) -> None:
+        """Have the observers move their subscriptions, as a view has changed."""
+        for observer in self.observers:
+            observer.follow()
 
     def _changed_for(self, group: ClientGroup, method: str) -> None:
         for observer in self.observers:
@@ -291,8 +295,7 @@ class Workspace:
 
     def _location(self, session: Session, exposed: str) -> ResourceLocation | None:
         """The location of a resource in a session's view; None if no server has it."""
-        found = (session.private_view or self.view).resource(exposed)
-        return (found[0].upstream, found[1]) if found else None
+        return locate(session.private_view or self.view, exposed)
 
     def _end_forbidden_subscriptions(self) -> None:
         """Rights or curation have changed: end the subscriptions to resources that may no longer be used."""
@@ -316,8 +319,7 @@ class Workspace:
         """The instructions of all servers, for the handshake."""
         texts: list[tuple[str, str]] = []
         for key, member in self.members.items():
-            serving = member.serving
-            catalog = self._pool.shown(member.spec, serving) if serving else None
+            catalog = self._pool.shown(member.spec, member.serving) if member.serving else None
             text = catalog.greeting.instructions if catalog else self.own.instructions(key)
             shown = self.view.contributions.get(key)
             if text is not None and (shown is None or shown.visible):
@@ -385,10 +387,6 @@ class Workspace:
                 rights = rights_of(self.rights, key)
                 said[key] = rights.capabilities(greeting.capabilities) if rights else greeting.capabilities
         return extensions.union(said)
-
-
-def _no_limit() -> None:
-    """The default of `Workspace.admit`: no limit, for a workspace without a hub."""
 
 
 async def _log_errors(work: Coroutine[Any, Any, None]) -> None:

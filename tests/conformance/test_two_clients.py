@@ -200,7 +200,8 @@ async def test_list_changes_of_legacy_clients(hub: Sidecar, transport: Transport
 @BOTH
 @SERVERS
 async def test_list_changes_of_modern_clients(hub: Sidecar, transport: Transport, server: str) -> None:
-    """So do modern ones that listen."""
+    """So do modern ones that listen. Both listen before either calls: of two calls at once, one may change the list of
+    a process whose lists no client reads."""
     async with pair(hub.http(f"stdio-{server}"), transport, "auto") as both:
         await both.each(lambda person: person.client.list_tools())
         listening = asyncio.Barrier(len(NONCES))
@@ -246,11 +247,9 @@ async def test_subscriptions_of_legacy_clients(hub: Sidecar, transport: Transpor
 async def test_subscriptions_of_modern_clients(hub: Sidecar, transport: Transport, server: str) -> None:
     """A modern client hears on the stream that it opened for the resource."""
     async with pair(hub.http(f"stdio-{server}"), transport, "auto") as both:
-        listening = asyncio.Barrier(len(NONCES))
 
         async def work(person: Person) -> None:
             async with asyncio.timeout(PATIENCE), person.client.listen(resource_subscriptions=[WATCHED]) as events:
-                await listening.wait()
                 await person.call("test_update_resource")
                 assert await anext(events) == ResourceUpdated(WATCHED)
 
