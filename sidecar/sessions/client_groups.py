@@ -135,7 +135,7 @@ class ClientGroup(Session):
     async def subscribe(self, upstream: Upstream) -> None:
         """Subscribe an additional upstream to the resources to which clients are subscribed at the first one.
 
-        Failures are logged: they affect updates of resources, not the call that the upstream is for.
+        Failures and refusals are logged: they affect updates of resources, not the call that the upstream is for.
         """
         if not (first := self._first_beside(upstream)):
             return
@@ -143,12 +143,15 @@ class ClientGroup(Session):
         held = set(upstream.subscriptions)
         try:
             for uri in sorted(wanted - held):
-                await upstream.subscribe(uri, self)
+                frame = await upstream.subscribe(uri, self)
+                if "error" in frame:
+                    told = {"server": upstream.spec.key, "reason": jsonrpc.describe_error(frame)}
+                    log.warning("another process of a server refused a subscription", extra=told)
             for uri in sorted(held - wanted):
                 await upstream.unsubscribe(uri, self)
         except SidecarError as error:
             told = {"server": upstream.spec.key, "code": error.code, "reason": error.message}
-            log.info("an additional process of a server has not all subscriptions of the first one", extra=told)
+            log.warning("another process of a server could not be subscribed to", extra=told)
 
     def _first_beside(self, upstream: object) -> Upstream | None:
         """The first upstream of a server of which `upstream` is an additional one; None if it is none."""

@@ -170,7 +170,7 @@ UPDATED = "notifications/resources/updated"
 WATCHED = {"resourceSubscriptions": ["note://a/1"], "toolsListChanged": True}
 
 
-class Several:
+class ConcurrentCalls:
     """A `per_client` server, and a modern client whose calls each get a process of it, as it can be asked."""
 
     def __init__(self, hub: World, server: FakeServer, peer: SsePeer | HttpPeer) -> None:
@@ -182,13 +182,13 @@ class Several:
     async def waiting(self, count: int) -> AsyncIterator[None]:
         """While open, so many calls are in progress, each at a process of its own."""
         before = self.gate.entered
-        calls = [asyncio.create_task(self.peer.request("tools/call", {"name": "a_wait"})) for _ in range(count)]
+        waiting = [asyncio.create_task(self.peer.request("tools/call", {"name": "a_wait"})) for _ in range(count)]
         await self.gate.reached(before + count)
         try:
             yield
         finally:
             self.gate.open()
-            answers = await asyncio.gather(*calls)
+            answers = await asyncio.gather(*waiting)
         assert [each.result["content"] for each in answers] == [text("through")["content"]] * count
 
     async def change(self) -> Any:
@@ -204,10 +204,10 @@ class Several:
 
 
 @pytest.fixture
-async def several(hub: World, server: FakeServer) -> AsyncIterator[Several]:
-    """That, over Streamable HTTP."""
+async def calls(hub: World, server: FakeServer) -> AsyncIterator[ConcurrentCalls]:
+    """Such a client over Streamable HTTP, whose server's first process has been started."""
     async with connected(f"{hub.base}/mcp/w", "http", "modern", {"elicitation": {"form": {}}}) as peer:
-        made = Several(hub, server, peer)
+        made = ConcurrentCalls(hub, server, peer)
         hub.put(server.spec("a", session="per_client"))
         await until(lambda: server.open == 0)
         await peer.request("tools/list")
@@ -215,48 +215,92 @@ async def several(hub: World, server: FakeServer) -> AsyncIterator[Several]:
         yield made
 
 
-async def test_a_change_by_another_process(several: Several, server: FakeServer) -> None:
+async def test_a_change_by_another_process(calls: ConcurrentCalls, server: FakeServer) -> None:
     """A listener hears what a call changed that was served beside another, by a process that the hub started for it."""
-    async with several.peer.listening(WATCHED), several.waiting(1):
-        assert await several.change() == text("changed")["content"]
+    async with calls.peer.listening(WATCHED), calls.waiting(1):
+        assert await calls.change() == text("changed")["content"]
         first, second = server.channels
         assert [len(each.got("resources/subscribe")) for each in server.channels] == [1, 1]
         assert (len(first.got("tools/call")), len(second.got("tools/call"))) == (1, 1)
-        assert (await several.peer.wait_note(UPDATED))["params"]["uri"] == "note://a/1"
-        await several.peer.wait_note("notifications/tools/list_changed")
-        tools = (await several.peer.request("tools/list")).result["tools"]
+        assert (await calls.peer.wait_note(UPDATED))["params"]["uri"] == "note://a/1"
+        await calls.peer.wait_note("notifications/tools/list_changed")
+        tools = (await calls.peer.request("tools/list")).result["tools"]
         assert "a_new" in [tool["name"] for tool in tools]
-        assert await several.change() == text("changed")["content"]
+        assert await calls.change() == text("changed")["content"]
         assert len(second.got("resources/subscribe")) == 1
 
 
-async def test_listened_to_while_other_processes_serve(several: Several, server: FakeServer) -> None:
+async def test_listened_to_while_other_processes_serve(calls: ConcurrentCalls, server: FakeServer) -> None:
     """They are subscribed to as well, and no longer at their next call after the listener has left."""
-    async with several.waiting(2):
+    async with calls.waiting(2):
         assert len(server.channels) == 2
-        async with several.peer.listening(WATCHED):
+        async with calls.peer.listening(WATCHED):
             assert [len(each.got("resources/subscribe")) for each in server.channels] == [1, 1]
             server.channels[1].notify(UPDATED, {"uri": "note://1"})
-            await several.peer.wait_note(UPDATED)
+            await calls.peer.wait_note(UPDATED)
         await server.channels[0].sent("resources/unsubscribe")
-        told = len(several.peer.notes)
+        told = len(calls.peer.notes)
         server.channels[1].notify(UPDATED, {"uri": "note://1"})
-    several.gate.door.clear()
-    async with several.waiting(3):
+    calls.gate.door.clear()
+    async with calls.waiting(3):
         assert len(server.channels[1].got("resources/unsubscribe")) == 1
-    assert UPDATED not in [note["method"] for note in several.peer.notes[told:]]
+    assert UPDATED not in [note["method"] for note in calls.peer.notes[told:]]
 
 
-async def test_another_process_that_refuses(several: Several, server: FakeServer) -> None:
-    """A process that refuses the subscription serves the call that it was started for."""
+async def test_another_process_that_refuses(
+    calls: ConcurrentCalls, server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that refuses the subscription serves the call that it was started for, and the log says so."""
 
     def refuse(*_: Any) -> Any:
         raise RpcError(-32002, "no such resource")
 
-    async with several.peer.listening(WATCHED), several.waiting(1):
+    async with calls.peer.listening(WATCHED), calls.waiting(1):
         server.handlers["resources/subscribe"] = refuse
-        assert await several.change() == text("changed")["content"]
+        assert await calls.change() == text("changed")["content"]
         assert len(server.channels[1].got("resources/subscribe")) == 1
+    (refusal,) = (each for each in caplog.records if "refused a subscription" in each.message)
+    assert (refusal.server, "no such resource" in refusal.reason) == ("a", True)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+async def test_listened_when_the_first_process_is_closed(
+    calls: ConcurrentCalls, server: FakeServer, beside: int
+) -> None:
+    """A call that its client abandons costs the process in which it was; the listener hears of another one at once."""
+    async with calls.peer.listening(WATCHED):
+        abandoned = asyncio.create_task(calls.peer.request("tools/call", {"name": "a_wait"}))
+        await calls.gate.reached()
+        async with calls.waiting(beside):
+            abandoned.cancel()
+            await asyncio.wait([abandoned])
+            await server.connected(2)
+            await server.channels[1].sent("resources/subscribe")
+            await until(lambda: server.open == 1)
+            await calls.change()
+            await calls.peer.wait_note(UPDATED)
+
+
+async def test_listened_to_a_process_that_is_replaced(calls: ConcurrentCalls, server: FakeServer) -> None:
+    """After an edit of the server, the listener hears of the new process, without a request in between."""
+    async with calls.peer.listening(WATCHED):
+        calls.hub.put(server.spec("a", session="per_client", args=("changed",)))
+        await server.connected(2)
+        await server.channels[1].sent("resources/subscribe")
+        server.channels[1].notify(UPDATED, {"uri": "note://1"})
+        await calls.peer.wait_note(UPDATED)
+
+
+async def test_a_group_that_has_left_gets_no_process(calls: ConcurrentCalls, server: FakeServer) -> None:
+    """A listener whose stream has not ended yet does not bring back what was closed with its group."""
+    workspace = calls.hub.workspace()
+    async with calls.peer.listening(WATCHED):
+        (group,) = (each for each in workspace.sessions if isinstance(each, ClientGroup))
+        workspace.leave(group)
+        workspace.follow()
+        await settle()
+        assert len(server.channels) == 1
+    await until(lambda: server.open == 0)
 
 
 @BOTH
@@ -364,41 +408,3 @@ async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
     await made.http.serve(endpoint, scope, None, send)  # type: ignore[arg-type]
     assert answers[0]["status"] == 503
     assert b"HUB_STOPPING" in answers[1]["body"]
-
-
-@pytest.mark.parametrize("beside", [0, 1])
-async def test_listened_when_the_first_process_is_closed(several: Several, server: FakeServer, beside: int) -> None:
-    """A call that its client abandons costs the process in which it was; the listener hears of another one at once."""
-    async with several.peer.listening(WATCHED):
-        abandoned = asyncio.create_task(several.peer.request("tools/call", {"name": "a_wait"}))
-        await several.gate.reached()
-        async with several.waiting(beside):
-            abandoned.cancel()
-            await asyncio.wait([abandoned])
-            await server.connected(2)
-            await server.channels[1].sent("resources/subscribe")
-            await until(lambda: server.open == 1)
-            await several.change()
-            await several.peer.wait_note(UPDATED)
-
-
-async def test_listened_to_a_process_that_is_replaced(several: Several, server: FakeServer) -> None:
-    """After an edit of the server, the listener hears of the new process, without a request in between."""
-    async with several.peer.listening(WATCHED):
-        several.hub.put(server.spec("a", session="per_client", args=("changed",)))
-        await server.connected(2)
-        await server.channels[1].sent("resources/subscribe")
-        server.channels[1].notify(UPDATED, {"uri": "note://1"})
-        await several.peer.wait_note(UPDATED)
-
-
-async def test_a_group_that_has_left_gets_no_process(several: Several, server: FakeServer) -> None:
-    """A listener whose stream has not ended yet does not bring back what was closed with its group."""
-    workspace = several.hub.workspace()
-    async with several.peer.listening(WATCHED):
-        (group,) = (each for each in workspace.sessions if isinstance(each, ClientGroup))
-        workspace.leave(group)
-        workspace.follow()
-        await settle()
-        assert len(server.channels) == 1
-    await until(lambda: server.open == 0)
